@@ -1,0 +1,497 @@
+defmodule BeamScope do
+  @moduledoc """
+  Records what a BEAM system does and goes back through it: what was the state, what message changed it, who sent it.
+
+      {result, rec} = BeamScope.record([trace: Counter], fn -> Counter.increment() end)
+      BeamScope.history(rec, Counter)
+
+  or, around something that goes on by itself:
+
+      {:ok, rec} = BeamScope.start({:app, :my_app}, level: :messages)
+      # … it happens …
+      BeamScope.stop(rec)
+      BeamScope.find_state(rec, MyApp.Cart, %{items: []})
+
+  ## What to record
+
+  Targets are a pid, a registered name (a module is one), `{:via, module, name}`, `{:global, name}`,
+  `{:tree, supervisor}`, `{:app, application}`, `:new` (what starts from now on), `:all` (only with `force: true`), or a
+  list of these. Processes that they start are followed.
+
+  Levels are `:off`, `:crashes` (lifecycle and what a process died of), `:states` (every message handled and the state
+  after it), `:messages` (lifecycle, sends and receives) and `:full` (all of it, and the functions in `calls:`).
+
+  ## What to ask
+
+  A *process* in a question is a pid, a name, a module that one process runs, `{:via, …}`, `{:global, …}`, a track number, a
+  `%BeamScope.Process{}`, or an event or transition of it. A name stands for every process that bore it: a restarted server
+  has one history.
+
+  A *moment* is `:start`, `:end`, `{:ms, n}` since the start, a `%BeamScope.Moment{}`, or anything that has one: an event, a
+  transition.
+
+  `match:` and every *pattern* is a plain term (maps match by subset, `:_` matches anything) or a `pattern/1`.
+
+  Questions (`history/3`, `events/2`, `messages/2`, `calls/2`, `processes/2`, `tree/2`, `mailbox/3`, `info/1`, `diff/2`)
+  return what they found and raise `BeamScope.Error`. What may fail or find nothing (`start/2`, `stop/1`, `state_at/3`,
+  `find_state/3`, `subscribe/2`, `watch/2`, `save/2`, `load/1`, …) returns `{:ok, _}` or `:ok`, or
+  `{:error, %BeamScope.Error{}}`, and has a form with `!` that raises.
+
+  Answers print themselves: in IEx, look at them; in code, they are structs and lists. Questions run on dirty schedulers and
+  do not disturb the system under observation; they can be asked while the recording runs.
+  """
+
+  alias BeamScope.{Diff, Error, Events, History, Info, Mailbox, Moment, Native, Pattern, Processes, Recorder}
+  alias BeamScope.{Recording, Transition, Tree}
+  alias BeamScope.Recording.{Query, Relay}
+
+  @typedoc "How much is recorded."
+  @type level :: :off | :crashes | :states | :messages | :full
+
+  @typedoc "What to record."
+  @type target ::
+          pid
+          | atom
+          | {:via, module, term}
+          | {:global, term}
+          | {:tree, pid | atom}
+          | {:app, atom}
+          | :new
+          | :all
+
+  @typedoc "What stands for a process of a recording."
+  @type selector ::
+          pid
+          | atom
+          | {:via, module, term}
+          | {:global, term}
+          | non_neg_integer
+          | BeamScope.Process.t()
+          | BeamScope.Event.t()
+          | Transition.t()
+
+  @typedoc "What stands for a moment of a recording."
+  @type moment :: Moment.like()
+
+  @typedoc "A plain term or a `pattern/1`."
+  @type pattern :: Pattern.t() | term
+
+  # Recording
+
+  @doc """
+  Runs `fun` and records what it does: `{what fun returned, recording}`.
+
+  Traced are the calling process, what it starts, and the targets in `trace:`. The recording is stopped in any case; when
+  `fun` raises, throws or exits, that goes on with its stacktrace and `last/0` has the recording. Unknown targets and options
+  raise `BeamScope.Error` before `fun` runs.
+
+  ## Options
+
+  #{BeamScope.Options.docs(:record)}
+
+  ## Example
+
+      iex> {:ok, counter} = Agent.start_link(fn -> 0 end)
+      iex> {value, rec} = BeamScope.record([trace: counter], fn -> Agent.get_and_update(counter, &{&1, &1 + 1}) end)
+      iex> {value, BeamScope.state_at!(rec, counter, :end)}
+      {0, 1}
+  """
+  @spec record(keyword | target | [target], (() -> result)) :: {result, Recording.t()} when result: term
+  def record(opts, fun) when is_function(fun, 0), do: Recorder.record(opts, fun)
+
+  @doc """
+  Starts a recording of `targets` that goes on by itself: until `stop/1`, a limit, or the end of its owner.
+
+  Returns when tracing is on. `:states` is meant for systems at work. Errors name what is wrong with the targets or options
+  and leave nothing switched on.
+
+  ## Options
+
+  #{BeamScope.Options.docs(:start)}
+
+  ## Example
+
+      iex> {:ok, agent} = Agent.start_link(fn -> 0 end)
+      iex> {:ok, rec} = BeamScope.start(agent, limits: [events: 1_000])
+      iex> Agent.update(agent, &(&1 + 1))
+      iex> {:ok, rec} = BeamScope.stop(rec)
+      iex> BeamScope.state_at(rec, agent, :end)
+      {:ok, 1}
+      iex> {:error, error} = BeamScope.start(:nobody_here)
+      iex> error.reason
+      :unknown_name
+  """
+  @spec start(target | [target], keyword) :: {:ok, Recording.t()} | {:error, Error.t()}
+  def start(targets, opts \\ []), do: Recorder.start(targets, opts)
+
+  @doc "`start/2` that raises `BeamScope.Error`."
+  @spec start!(target | [target], keyword) :: Recording.t()
+  def start!(targets, opts \\ []), do: bang(start(targets, opts))
+
+  @doc """
+  Stops a recording. Its data stays until `close/1`; stopping twice is no error.
+
+  Waits until everything that happened before the call is in the recording: some milliseconds.
+  """
+  @spec stop(Recording.t()) :: {:ok, Recording.t()} | {:error, Error.t()}
+  def stop(%Recording{} = rec), do: Recorder.stop(rec)
+  def stop(other), do: {:error, Query.not_a_recording(other)}
+
+  @doc "`stop/1` that raises `BeamScope.Error`."
+  @spec stop!(Recording.t()) :: Recording.t()
+  def stop!(rec), do: bang(stop(rec))
+
+  @doc """
+  Stops a recording and frees its memory at once. What is asked of it later is the error `:closed`.
+
+      iex> {_, rec} = BeamScope.record([], fn -> :ok end)
+      iex> BeamScope.close(rec)
+      :ok
+      iex> BeamScope.state_at(rec, self(), :end) |> elem(1) |> Map.get(:reason)
+      :closed
+  """
+  @spec close(Recording.t()) :: :ok | {:error, Error.t()}
+  def close(%Recording{} = rec), do: Recorder.close(rec)
+  def close(other), do: {:error, Query.not_a_recording(other)}
+
+  @doc "`close/1` that raises `BeamScope.Error`."
+  @spec close!(Recording.t()) :: :ok
+  def close!(rec), do: bang(close(rec))
+
+  @doc """
+  Changes the level of a running recording: up when it becomes interesting, down to `:off` to pause.
+
+      iex> {:ok, agent} = Agent.start_link(fn -> 0 end)
+      iex> rec = BeamScope.start!(agent, level: :crashes)
+      iex> {:ok, rec} = BeamScope.set_level(rec, :full)
+      iex> rec.level
+      :full
+      iex> BeamScope.close(rec)
+      :ok
+  """
+  @spec set_level(Recording.t(), level) :: {:ok, Recording.t()} | {:error, Error.t()}
+  def set_level(%Recording{} = rec, level), do: Recorder.set_level(rec, level)
+
+  def set_level(other, _level), do: {:error, Query.not_a_recording(other)}
+
+  @doc "`set_level/2` that raises `BeamScope.Error`."
+  @spec set_level!(Recording.t(), level) :: Recording.t()
+  def set_level!(rec, level), do: bang(set_level(rec, level))
+
+  @doc "All recordings of this VM that were not closed, the oldest first."
+  @spec recordings() :: [Recording.t()]
+  def recordings, do: Recorder.list()
+
+  @doc """
+  The latest recording, or `nil`. It is there also when the function given to `record/2` raised.
+
+      iex> {_, rec} = BeamScope.record([], fn -> :ok end)
+      iex> BeamScope.last().id == rec.id
+      true
+  """
+  @spec last() :: Recording.t() | nil
+  def last, do: Recorder.last()
+
+  @doc "Stops and closes all recordings of this VM, and switches off whatever of them might be on."
+  @spec clear() :: :ok
+  def clear, do: Recorder.clear()
+
+  # Questions
+
+  @doc """
+  How a recording stands: `%BeamScope.Info{}` with status, stop reason, event account, losses, memory, profile.
+
+      iex> {_, rec} = BeamScope.record([], fn -> send(self(), :hello) end)
+      iex> info = BeamScope.info(rec)
+      iex> {info.status, info.stop_reason, info.events.offered == info.events.stored + info.events.dropped}
+      {:stopped, :requested, true}
+  """
+  @spec info(Recording.t()) :: Info.t()
+  def info(rec), do: Info.from_native(raising(Query.ask(rec, fn -> Recorder.info(rec) end)))
+
+  @doc """
+  The processes that a recording knows of, ended ones too: `%BeamScope.Processes{}`, enumerable.
+
+  `at:` a moment (`:end`): only those known of by then, as they were then.
+  """
+  @spec processes(Recording.t(), keyword) :: Processes.t()
+  def processes(rec, opts \\ []) do
+    {moment, native} = at(rec, opts)
+    list = raising(Query.ask(rec, fn -> Native.processes(rec.native, native) end))
+    %Processes{processes: Enum.map(list, &BeamScope.Process.from_native/1), moment: moment}
+  end
+
+  @doc """
+  Who started whom at a moment: a `%BeamScope.Tree{}` that prints as a tree, restarts shown.
+
+  `at:` a moment (`:end`).
+  """
+  @spec tree(Recording.t(), keyword) :: Tree.t()
+  def tree(rec, opts \\ []) do
+    {moment, native} = at(rec, opts)
+    Tree.from_native(raising(Query.ask(rec, fn -> Native.tree(rec.native, native) end)), moment)
+  end
+
+  defp at(rec, opts) do
+    raising(with(:ok <- Query.known(opts, [:at]), do: {:ok, :known}))
+    moment = Keyword.get(opts, :at, :end)
+    {moment, raising(Query.moment(rec, moment))}
+  end
+
+  @doc """
+  What happened, in order: `%BeamScope.Events{}`, enumerable, of `%BeamScope.Event{}`.
+
+  ## Filters
+
+    * `kind:` one or a list of `:send`, `:send_to_dead`, `:receive`, `:spawn`, `:spawned`, `:exit`, `:link`, `:unlink`,
+      `:getting_linked`, `:getting_unlinked`, `:register`, `:unregister`, `:call`, `:return`, `:exception`, `:state`,
+      `:baseline`, `:note`
+    * `process:` to whom it happened; `from:`, `to:` the ends of a message
+    * `match:` a pattern for the message, the returned value, the exit reason or the state, whichever the event has; for the
+      messages of calls, casts and replies it may be the whole message or what it carries
+    * `call:` `Module`, `{Module, function}` or `{Module, function, arity}`
+    * `since:`, `until:` moments, both included
+    * `limit:` how many at most (10,000), or `:infinity`; `order:` `:asc` or `:desc`
+
+  ## Example
+
+      iex> {_, rec} = BeamScope.record([], fn -> send(self(), {:hello, 1}) end)
+      iex> Enum.map(BeamScope.events(rec, kind: :send, match: {:hello, :_}), & &1.message)
+      [{:hello, 1}]
+  """
+  @spec events(Recording.t(), keyword) :: Events.t()
+  def events(rec, filters \\ []), do: raising(Query.events(rec, filters))
+
+  @doc """
+  The messages, each once: `%BeamScope.Events{}` of sends, and of receives whose sending was not seen.
+
+  Filters are `from:`, `to:`, `process:`, `match:`, `since:`, `until:`, `limit:`, `order:` as in `events/2`. Prints one
+  message a line, `CounterServer → EchoServer  CALL {:echo, "hi"}`; replies say which call they answer.
+
+      iex> {:ok, agent} = Agent.start_link(fn -> 0 end)
+      iex> {_, rec} = BeamScope.record([trace: agent], fn -> Agent.get(agent, & &1) end)
+      iex> for message <- BeamScope.messages(rec, from: agent, to: self()), do: {message.label, message.content}
+      [reply: 0]
+  """
+  @spec messages(Recording.t(), keyword) :: Events.t()
+  def messages(rec, filters \\ []), do: raising(Query.messages(rec, filters))
+
+  @doc """
+  The calls, returns and exceptions of the functions that were asked for with `calls:`.
+
+  Filters are `call:`, `process:`, `match:`, `since:`, `until:`, `limit:`, `order:` as in `events/2`.
+
+      iex> {_, rec} = BeamScope.record([calls: [{Base, :encode16, 1}]], fn -> Base.encode16("a") end)
+      iex> for call <- BeamScope.calls(rec), do: {call.kind, call.mfa, call.value}
+      [{:call, {Base, :encode16, ["a"]}, nil}, {:return, {Base, :encode16, 1}, "61"}]
+  """
+  @spec calls(Recording.t(), keyword) :: Events.t()
+  def calls(rec, filters \\ []), do: raising(Query.calls(rec, filters))
+
+  @doc """
+  What became of a process' state: `%BeamScope.History{}` of `%BeamScope.Transition{}`, state → message → state.
+
+  Prints as a table of moment, time, message, sender and what changed in the state.
+
+  Options: `since:`, `until:` moments; `limit:` how many transitions at most (1,000), or `:infinity`; `diff: false` leaves
+  out the diffs, which are most of the work.
+
+      iex> {:ok, agent} = Agent.start_link(fn -> %{count: 0} end)
+      iex> {_, rec} = BeamScope.record([trace: agent], fn -> Agent.update(agent, &%{&1 | count: 7}) end)
+      iex> transition = rec |> BeamScope.history(agent) |> Enum.find(&(&1.kind == :call))
+      iex> {transition.from, transition.to}
+      {%{count: 0}, %{count: 7}}
+  """
+  @spec history(Recording.t(), selector, keyword) :: History.t()
+  def history(rec, process, opts \\ []), do: raising(Query.history(rec, process, opts))
+
+  @doc """
+  The state of a process at a moment.
+
+  Found by index, not by replay. Errors: `:no_such_process`, `:not_alive`, `:outside_recording`, and `:unknown_state` where no
+  state was seen yet or events were lost: never a stale one.
+
+      iex> {:ok, agent} = Agent.start_link(fn -> 1 end)
+      iex> {_, rec} = BeamScope.record([trace: agent], fn -> Agent.update(agent, &(&1 + 1)) end)
+      iex> BeamScope.state_at(rec, agent, :end)
+      {:ok, 2}
+  """
+  @spec state_at(Recording.t(), selector, moment) :: {:ok, term} | {:error, Error.t()}
+  def state_at(rec, process, moment) do
+    with {:ok, native} <- Query.moment(rec, moment),
+         {:ok, found} <- Query.ask_process(rec, process, &Native.state_at(rec.native, &1, native)),
+         do: {:ok, found.state}
+  end
+
+  @doc "`state_at/3` that raises `BeamScope.Error`."
+  @spec state_at!(Recording.t(), selector, moment) :: term
+  def state_at!(rec, process, moment), do: bang(state_at(rec, process, moment))
+
+  @doc """
+  The first moment at which a state matches, as the `%BeamScope.Transition{}` that made it so: `to` is the state, `message` the
+  message and `from_process` who sent it.
+
+  The error `:not_found` says in its detail how many states could not be decided, since they were truncated.
+
+      iex> {:ok, agent} = Agent.start_link(fn -> 0 end)
+      iex> {_, rec} = BeamScope.record([trace: agent], fn -> for _ <- 1..3, do: Agent.update(agent, &(&1 + 1)) end)
+      iex> require BeamScope
+      iex> {:ok, transition} = BeamScope.find_state(rec, agent, BeamScope.pattern(n when n > 1))
+      iex> {transition.from, transition.to, transition.from_process == self()}
+      {1, 2, true}
+  """
+  @spec find_state(Recording.t(), selector, pattern) :: {:ok, Transition.t()} | {:error, Error.t()}
+  def find_state(rec, process, pattern) do
+    with {:ok, data} <- Query.pattern(pattern),
+         {:ok, found} <- Query.ask_process(rec, process, &Native.find_state(rec.native, &1, data)),
+         do: {:ok, Transition.from_native(found)}
+  end
+
+  @doc "`find_state/3` that raises `BeamScope.Error`."
+  @spec find_state!(Recording.t(), selector, pattern) :: Transition.t()
+  def find_state!(rec, process, pattern), do: bang(find_state(rec, process, pattern))
+
+  @doc """
+  The messages that waited in a process' mailbox at a moment: `%BeamScope.Mailbox{}`, enumerable, the oldest first.
+
+  Needs a level with messages (`:messages` or `:full`). `exact` tells whether handling was seen too.
+  """
+  @spec mailbox(Recording.t(), selector, moment) :: Mailbox.t()
+  def mailbox(rec, process, moment \\ :end) do
+    native = raising(Query.moment(rec, moment))
+    found = raising(Query.ask_process(rec, process, &Native.mailbox(rec.native, &1, native)))
+    %Mailbox{messages: found.messages, exact: found.exact, process: process, moment: moment}
+  end
+
+  # Live
+
+  @doc """
+  Sends events to the calling process as they happen, from now on.
+
+  Messages are
+
+    * `{:beam_scope, subscription, {:events, [%BeamScope.Event{}], lost}}` – within 100 ms of the events; `lost` counts those
+      that were left out since the batch before, because this process did not keep up
+    * `{:beam_scope, subscription, {:stopped, reason}}` – once, when the recording has ended
+
+  Filters are those of `events/2` without `since:`, `until:`, `limit:` and `order:`. `max_queue:` (2,000): while the caller has so
+  many messages waiting, batches are held back and then counted as lost; `max_batch:` (500) events a message at most. What is
+  lost here is still in the recording.
+
+  The subscription is a pid; `unsubscribe/1` ends it, and so does the end of the caller or of the recording.
+
+      iex> {:ok, agent} = Agent.start_link(fn -> 0 end)
+      iex> rec = BeamScope.start!(agent, level: :messages)
+      iex> {:ok, sub} = BeamScope.subscribe(rec, kind: :receive)
+      iex> Agent.cast(agent, fn n -> n + 1 end)
+      iex> receive do
+      ...>   {:beam_scope, ^sub, {:events, [event | _], 0}} -> event.label
+      ...> after
+      ...>   5_000 -> :nothing
+      ...> end
+      :cast
+      iex> BeamScope.unsubscribe(sub)
+      iex> BeamScope.close(rec)
+      :ok
+  """
+  @spec subscribe(Recording.t(), keyword) :: {:ok, pid} | {:error, Error.t()}
+  def subscribe(rec, filters \\ [])
+
+  def subscribe(%Recording{} = rec, filters) do
+    allowed = [:kind, :kinds, :process, :from, :to, :call, :match, :max_batch, :max_queue]
+    with {:ok, query} <- Query.build(filters, allowed), do: Relay.start(rec, query, self())
+  end
+
+  def subscribe(other, _filters), do: {:error, Query.not_a_recording(other)}
+
+  @doc "`subscribe/2` that raises `BeamScope.Error`."
+  @spec subscribe!(Recording.t(), keyword) :: pid
+  def subscribe!(rec, filters \\ []), do: bang(subscribe(rec, filters))
+
+  @doc "Ends a subscription. Batches sent before stay in the mailbox."
+  @spec unsubscribe(pid) :: :ok
+  def unsubscribe(subscription), do: Relay.stop(subscription)
+
+  @doc """
+  Records `targets` and prints what happens in the shell until Enter is pressed or a limit is reached. Then the recording is
+  stopped and returned: all that happened is in it, also what was too much to print.
+
+  Takes the options of `start/2` (level `:messages` by default, 200,000 events, 10 minutes), the filters `kind:`, `process:`, `from:`,
+  `to:`, `call:`, `match:` of `events/2`, and `lines:` to end after so many lines.
+
+      BeamScope.watch(MyApp.Cart, match: {:add, :_})
+  """
+  @spec watch(target | [target], keyword) :: {:ok, Recording.t()} | {:error, Error.t()}
+  def watch(targets, opts \\ []), do: BeamScope.Terminal.Watch.run(targets, opts)
+
+  @doc "`watch/2` that raises `BeamScope.Error`."
+  @spec watch!(target | [target], keyword) :: Recording.t()
+  def watch!(targets, opts \\ []), do: bang(watch(targets, opts))
+
+  # Files
+
+  @doc """
+  Writes a whole recording to a file, with checksums. A running recording is saved up to now.
+
+  The error `:file` says what the file system had against it.
+  """
+  @spec save(Recording.t(), Path.t()) :: :ok | {:error, Error.t()}
+  def save(rec, path) do
+    with {:ok, _} <- Query.ask(rec, fn -> Native.save(rec.native, Path.expand(path)) end), do: :ok
+  end
+
+  @doc "`save/2` that raises `BeamScope.Error`."
+  @spec save!(Recording.t(), Path.t()) :: :ok
+  def save!(rec, path), do: bang(save(rec, path))
+
+  @doc """
+  Reads a recording that `save/2` wrote, here or elsewhere. It answers every question as the live one did.
+
+  Files that are damaged, or of a version that this one does not know, are refused with an error that says so.
+  """
+  @spec load(Path.t()) :: {:ok, Recording.t()} | {:error, Error.t()}
+  def load(path) do
+    case Native.load(Path.expand(path)) do
+      {:ok, native} -> {:ok, %Recording{id: Recorder.next_id(), native: native, targets: [], level: nil}}
+      {:error, reason} -> {:error, Error.from_native(reason)}
+    end
+  end
+
+  @doc "`load/1` that raises `BeamScope.Error`."
+  @spec load!(Path.t()) :: Recording.t()
+  def load!(path), do: bang(load(path))
+
+  # Terms
+
+  @doc """
+  What differs between any two terms: a `%BeamScope.Diff{}` to print or to walk.
+
+  Maps, structs and keyword lists by key, sets by member, lists and strings by alignment, tuples by position, at any depth.
+
+      iex> BeamScope.diff(%{count: 1, name: "a"}, %{count: 2, name: "a"}).same?
+      false
+  """
+  @spec diff(term, term) :: Diff.t()
+  def diff(a, b), do: Diff.diff(a, b)
+
+  @doc """
+  An Elixir pattern, with guards, pins and repeated variables, as data for `match:` and `find_state/3`.
+
+      iex> require BeamScope
+      iex> limit = 2
+      iex> BeamScope.pattern(%{count: n} when n > limit)
+      BeamScope.pattern(%{count: n} when n > limit)
+
+  What it can and cannot say is in `BeamScope.Pattern`.
+  """
+  defmacro pattern(expr), do: Pattern.compile(expr, __CALLER__)
+
+  # Helpers
+
+  defp raising({:ok, value}), do: value
+  defp raising({:error, %Error{} = error}), do: raise(error)
+
+  defp bang(:ok), do: :ok
+  defp bang({:ok, value}), do: value
+  defp bang({:error, %Error{} = error}), do: raise(error)
+end

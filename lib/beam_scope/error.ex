@@ -1,0 +1,264 @@
+defmodule BeamScope.Error do
+  @moduledoc """
+  What went wrong, as data: returned in `{:error, error}` and raised by the functions that raise.
+
+  `reason` is one of the atoms below and `detail` says what it is about. `message/1` adds what to do.
+
+  | reason | detail | when |
+  |---|---|---|
+  | `:unknown_option` | `%{key:, suggestion:, known:}` | an option nobody knows, or a misspelled one |
+  | `:invalid_option` | `%{key:, value:, expected:}` | a known option with a value out of its range |
+  | `:no_targets` | `nil` | an empty list of targets |
+  | `:invalid_target` | the term | something that is no target at all |
+  | `:unknown_name` | the name | no process is registered under it |
+  | `:no_such_module` | the module | neither a registered name nor a module that can be loaded |
+  | `:no_such_function` | `{m, f, a}` | a function to trace that its module does not have |
+  | `:not_alive` | the pid | the process has ended |
+  | `:remote_pid` | the pid | the process lives on another node |
+  | `:not_a_supervisor` | the target | `{:tree, _}` of something that supervises nothing |
+  | `:unknown_app` | the application | not loaded, or not started |
+  | `:no_processes` | the target | the target is right, but nothing runs there |
+  | `:already_traced` | `%{pid:, tracer:}` | another tool traces the process (OTP 25 and 26) |
+  | `:pattern_in_use` | `{m, f, a}` | another tool has a trace pattern on a function that is needed (OTP 25 and 26) |
+  | `:own_process` | the pid | a process of BeamScope itself |
+  | `:needs_force` | the target | `:all` without `force: true` |
+  | `:closed` | the recording's id | a recording used after `close/1` |
+  | `:stopped` | the stop reason | a change to a recording that has ended |
+  | `:outside_recording` | the moment | a moment that the recording does not hold |
+  | `:unknown_state` | any | the state at that moment was not recorded |
+  | `:no_such_process` | the process, or `%{process:, known:}` | it does not appear in the recording |
+  | `:ambiguous_process` | text | a module that several processes of the recording run |
+  | `:invalid_moment` | text | something that is no moment |
+  | `:invalid_recording` | text | something that is no recording |
+  | `:not_found` | any | nothing matched |
+  | `:native_unavailable` | text | the native library is missing or cannot be loaded |
+  | `:setup_failed` | any | the virtual machine refused a step of the set-up |
+  | `:timeout` | any | an internal process did not answer in time |
+  | `:file` | any | a file could not be written or read |
+
+  Functions of the data plane use further atoms of their own; `message/1` prints those plainly.
+
+      iex> {:error, error} = BeamScope.Options.validate([levle: :full], :start)
+      iex> error.reason
+      :unknown_option
+      iex> Exception.message(error)
+      "unknown option :levle. Did you mean :level?"
+  """
+
+  @typedoc "Which kind of mistake it was; see the table above."
+  @type reason ::
+          :unknown_option
+          | :invalid_option
+          | :no_targets
+          | :invalid_target
+          | :unknown_name
+          | :no_such_module
+          | :no_such_function
+          | :not_alive
+          | :remote_pid
+          | :not_a_supervisor
+          | :unknown_app
+          | :no_processes
+          | :already_traced
+          | :pattern_in_use
+          | :own_process
+          | :needs_force
+          | :closed
+          | :stopped
+          | :outside_recording
+          | :unknown_state
+          | :no_such_process
+          | :ambiguous_process
+          | :invalid_moment
+          | :invalid_recording
+          | :not_found
+          | :native_unavailable
+          | :setup_failed
+          | :timeout
+          | :file
+          | atom()
+
+  @type t :: %__MODULE__{reason: reason(), detail: term()}
+
+  defexception [:reason, :detail]
+
+  @doc "An error with its reason and what it is about."
+  @spec new(reason(), term()) :: t()
+  def new(reason, detail \\ nil) when is_atom(reason), do: %__MODULE__{reason: reason, detail: detail}
+
+  @doc "The error of a native function, which answers `{:error, {reason, detail}}`."
+  @spec from_native({reason(), term()} | reason()) :: t()
+  def from_native({reason, detail}) when is_atom(reason), do: new(reason, detail)
+  def from_native(reason) when is_atom(reason), do: new(reason)
+
+  @impl true
+  @spec message(t()) :: String.t()
+  def message(%__MODULE__{reason: reason, detail: detail}), do: describe(reason, detail)
+
+  defp describe(:unknown_option, %{key: key, suggestion: nil, known: known}),
+    do: "unknown option #{inspect(key)}. Known options are #{list(known)}"
+
+  defp describe(:unknown_option, %{key: key, suggestion: suggestion}),
+    do: "unknown option #{inspect(key)}. Did you mean #{inspect(suggestion)}?"
+
+  defp describe(:invalid_option, %{key: key, value: value, expected: expected}),
+    do: "option #{option_name(key)} must be #{expected}, got: #{short(value)}"
+
+  defp describe(:no_targets, _),
+    do:
+      "there is nothing to record: give at least one target, such as a pid, a registered name or {:app, app}"
+
+  defp describe(:invalid_target, target) do
+    "#{short(target)} is not a target. Targets are a pid, a registered name, {:via, module, name}, " <>
+      "{:global, name}, {:tree, supervisor}, {:app, application}, :new, :all, or a list of these"
+  end
+
+  defp describe(:unknown_name, name) do
+    "no process is registered as #{short(name)}. Start it first, or record {:tree, supervisor} or :new " <>
+      "to catch it when it starts"
+  end
+
+  defp describe(:no_such_module, module) do
+    "#{short(module)} is neither a registered name nor a module that can be loaded. Check its spelling" <>
+      elixir_hint(module)
+  end
+
+  defp describe(:no_such_function, mfa) do
+    "#{mfa(mfa)} matches no function, so nothing could be recorded. Check name and arity; " <>
+      "`#{inspect(elem(mfa, 0))}.module_info(:functions)` lists what there is, private functions too"
+  end
+
+  defp describe(:not_alive, pid),
+    do: "#{short(pid)} has ended. A target given by name is looked up when the recording starts"
+
+  defp describe(:remote_pid, pid) do
+    "#{short(pid)} lives on #{inspect(node(pid))}, and a recording sees its own node only. " <>
+      "Start the recording there, for instance by :erpc.call/4"
+  end
+
+  defp describe(:not_a_supervisor, target),
+    do: "#{short(target)} is not a supervisor. Give it without {:tree, _} to record this process alone"
+
+  defp describe(:unknown_app, app),
+    do:
+      "the application #{inspect(app)} is not running. Start it by Application.ensure_all_started(#{inspect(app)})"
+
+  defp describe(:no_processes, target),
+    do: "#{short(target)} has no processes that could be recorded"
+
+  defp describe(:already_traced, %{pid: pid, tracer: tracer}) do
+    "#{short(pid)} is already traced by #{short(tracer)}, and before OTP 27 a process has one tracer only. " <>
+      "Stop the other tool first (for dbg: `:dbg.stop()`), or run on OTP 27 or later"
+  end
+
+  defp describe(:pattern_in_use, mfa) do
+    "another tool has a trace pattern on #{mfa(mfa)}, and before OTP 27 patterns are global. " <>
+      "Stop the other tool first (for dbg: `:dbg.stop()`), or run on OTP 27 or later"
+  end
+
+  defp describe(:own_process, pid),
+    do: "#{short(pid)} belongs to BeamScope, which does not record itself"
+
+  defp describe(:needs_force, target) do
+    "#{inspect(target)} records every process of the system, which can be too much for it. " <>
+      "Say `force: true` when that is meant, or record {:app, app} or {:tree, supervisor}"
+  end
+
+  defp describe(:closed, id),
+    do: "recording #{short(id)} was closed and its data freed. Make a new one, or save/2 before close/1"
+
+  defp describe(:stopped, reason),
+    do: "the recording has ended (#{short(reason)}). What it holds can be asked; start a new one to go on"
+
+  defp describe(:outside_recording, %{moment: moment, last_ns: last_ns}) do
+    "the moment #{short(moment)} lies outside the recording, whose last event is at " <>
+      "{:ms, #{Float.round(last_ns / 1_000_000, 3)}}. Say :end for what was last"
+  end
+
+  defp describe(:outside_recording, nil),
+    do: "that moment lies outside the recording. :start and :end are its bounds"
+
+  defp describe(:outside_recording, moment),
+    do: "the moment #{short(moment)} lies outside the recording. :start and :end are its bounds"
+
+  defp describe(:unknown_state, detail),
+    do: "the state at that moment is not known" <> because(detail)
+
+  defp describe(:no_such_process, %{process: process, known: []}),
+    do: "#{short(process)} does not appear in the recording. BeamScope.processes/1 lists who does"
+
+  defp describe(:no_such_process, %{process: process, known: known}) do
+    more = if length(known) > 12, do: " and #{length(known) - 12} more", else: ""
+
+    "#{short(process)} does not appear in the recording. It has #{list(Enum.take(known, 12))}#{more}; " <>
+      "BeamScope.processes/1 lists all, also those without a name"
+  end
+
+  defp describe(:no_such_process, process),
+    do: "#{short(process)} does not appear in the recording. BeamScope.processes/1 lists who does"
+
+  defp describe(:not_found, detail), do: "nothing matched" <> because(detail)
+
+  defp describe(:native_unavailable, detail),
+    do: "BeamScope's native library is not available" <> because(detail)
+
+  defp describe(:setup_failed, detail),
+    do: "the recording could not be set up" <> because(detail) <> ". Nothing was left switched on"
+
+  defp describe(:timeout, detail), do: "no answer in time" <> because(detail)
+  defp describe(:file, detail), do: "the file could not be used" <> because(detail)
+
+  defp describe(reason, text) when reason in [:ambiguous_process, :invalid_moment, :invalid_recording],
+    do: text
+
+  defp describe(reason, nil), do: plain(reason)
+  defp describe(reason, detail), do: plain(reason) <> because(detail)
+
+  defp plain(reason), do: reason |> Atom.to_string() |> String.replace("_", " ")
+
+  defp because(nil), do: ""
+  defp because(text) when is_binary(text), do: ": " <> text
+  defp because(detail), do: ": " <> short(detail)
+
+  defp option_name(path) when is_list(path), do: Enum.map_join(path, " → ", &inspect/1)
+  defp option_name(key), do: inspect(key)
+
+  defp list(keys), do: Enum.map_join(keys, ", ", &inspect/1)
+
+  defp mfa({module, function, arity}) when is_integer(arity),
+    do: Exception.format_mfa(module, function, arity)
+
+  defp mfa({module, :_, _}), do: inspect(module)
+
+  defp mfa({module, function, _}),
+    do: String.replace_suffix(Exception.format_mfa(module, function, 0), "/0", "")
+
+  defp mfa(other), do: short(other)
+
+  defp elixir_hint(module) do
+    case Atom.to_string(module) do
+      "Elixir." <> _ -> ", and that it is compiled"
+      text -> if text =~ ~r/^[A-Z]/, do: ". An Elixir module is written without a colon", else: ""
+    end
+  end
+
+  defp short(term), do: inspect(term, limit: 8, printable_limit: 120)
+end
+
+defimpl Inspect, for: BeamScope.Error do
+  import Inspect.Algebra
+
+  # At the prompt an error is for reading: what to do stands in its message.
+  def inspect(%{reason: reason} = error, opts) do
+    words = error |> text() |> BeamScope.Terminal.Style.clean() |> String.split(" ")
+    text = Enum.reduce(words, fn word, text -> flex_glue(text, " ", word) end)
+    concat(["#BeamScope.Error<", to_doc(reason, opts), ": ", group(nest(text, 2)), ">"])
+  end
+
+  # Exception.message/1 would inspect what it cannot print, and come here again.
+  defp text(error) do
+    BeamScope.Error.message(error)
+  rescue
+    _ -> Kernel.inspect(error.detail)
+  end
+end

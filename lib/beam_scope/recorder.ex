@@ -1,0 +1,169 @@
+defmodule BeamScope.Recorder do
+  @moduledoc """
+  The control plane: what starts, changes and ends recordings.
+
+  Nothing runs until the first recording, and nothing after the last. Each recording has a process
+  (`BeamScope.Recorder.Server`); all have one hub (`BeamScope.Recorder.Hub`). Neither is linked to who asked.
+  """
+
+  alias BeamScope.{Error, Options, Recording}
+  alias BeamScope.Recorder.{Hub, Server, Session, Shelf}
+
+  @doc "Starts a recording; it goes on until it is stopped, meets a limit or loses its owner."
+  @spec start(term(), keyword()) :: {:ok, Recording.t()} | {:error, Error.t()}
+  def start(targets, opts) do
+    with {:ok, options} <- Options.validate(opts, :start),
+         {:ok, recording, _} <- start_server(:start, targets, options) do
+      {:ok, recording}
+    end
+  end
+
+  @doc """
+  Records what a function does: the calling process, what it starts, and the targets in `trace:`.
+
+  The recording ends in any case. What the function raises, throws or exits with goes on as it was.
+  """
+  @spec record(keyword(), (() -> result)) :: {result, Recording.t()} when result: term()
+  def record(opts, fun) when is_function(fun, 0) do
+    {targets, opts} = targets(opts)
+
+    with {:ok, options} <- Options.validate(opts, :record),
+         {:ok, recording, begin} <- start_server(:record, targets, options) do
+      {run(fun, recording, begin), recording}
+    else
+      {:error, error} -> raise error
+    end
+  end
+
+  # `record(Counter, fun)` is short for `record([trace: Counter], fun)`.
+  defp targets(opts) do
+    if Keyword.keyword?(opts), do: {List.wrap(opts[:trace]), opts}, else: {List.wrap(opts), []}
+  end
+
+  defp run(fun, recording, begin) do
+    enter(recording, begin)
+    fun.()
+  after
+    leave(recording, begin)
+    stop(recording)
+  end
+
+  # The calling process comes in last and goes out first, without a message.
+  defp enter(recording, %{session: %{module: Session.Classic}, native: native}),
+    do: native.recording_add_members(recording.native, [self()])
+
+  defp enter(_recording, %{flags: []}), do: :ok
+  defp enter(_recording, %{session: session, flags: flags}), do: Session.trace(session, [self()], flags)
+
+  defp leave(recording, %{session: %{module: Session.Classic}, native: native}),
+    do: native.recording_remove_members(recording.native, [self()])
+
+  defp leave(_recording, %{session: session}), do: Session.untrace(session, [self()], [:all])
+
+  defp start_server(form, targets, options) do
+    arguments = %{id: next_id(), form: form, given: targets, options: options, caller: self()}
+
+    case Hub.start_recorder(arguments) do
+      {:ok, pid} -> Server.await(pid)
+      {:error, reason} -> {:error, Error.new(:setup_failed, reason)}
+    end
+  catch
+    :exit, {reason, _} -> {:error, Error.new(:setup_failed, reason)}
+  end
+
+  @doc "Ends a recording. Its data stays; to stop twice is no error."
+  @spec stop(Recording.t()) :: {:ok, Recording.t()} | {:error, Error.t()}
+  def stop(%Recording{} = recording) do
+    if closed?(recording) do
+      {:error, Error.new(:closed, recording.id)}
+    else
+      ask(recording, {:stop, :requested})
+      {:ok, recording}
+    end
+  end
+
+  @doc "Ends a recording and frees its data."
+  @spec close(Recording.t()) :: :ok
+  def close(%Recording{} = recording) do
+    ask(recording, {:stop, :closed})
+    _ = native(recording).recording_close(recording.native)
+    Shelf.delete(recording.id)
+  end
+
+  @doc "Changes the level of a running recording."
+  @spec set_level(Recording.t(), atom()) :: {:ok, Recording.t()} | {:error, Error.t()}
+  def set_level(%Recording{} = recording, level) do
+    with {:ok, level} <- Options.validate_level(level) do
+      case ask(recording, {:set_level, level}) do
+        :gone -> {:error, ended(recording)}
+        answer -> answer
+      end
+    end
+  end
+
+  defp ended(recording) do
+    case info(recording) do
+      {:ok, info} -> Error.new(:stopped, info[:stop_reason])
+      {:error, error} -> error
+    end
+  end
+
+  @doc "All recordings that were not closed, the oldest first: the running ones and the latest of the others."
+  @spec list() :: [Recording.t()]
+  def list, do: Shelf.list()
+
+  @doc "The recording that was started last, or `nil`."
+  @spec last() :: Recording.t() | nil
+  def last, do: List.last(list())
+
+  @doc "Closes all recordings."
+  @spec clear() :: :ok
+  def clear, do: Enum.each(list(), &close/1)
+
+  @doc "How a recording stands: the account of the native library and what the recorder knows."
+  @spec info(Recording.t()) :: {:ok, map()} | {:error, Error.t()}
+  def info(%Recording{} = recording) do
+    case native(recording).recording_info(recording.native) do
+      {:ok, %{} = info} -> {:ok, with_meta(info, recording)}
+      {:error, {:closed, _}} -> {:error, Error.new(:closed, recording.id)}
+      {:error, :closed} -> {:error, Error.new(:closed, recording.id)}
+      {:error, reason} -> {:error, Error.from_native(reason)}
+      %{} = info -> {:ok, with_meta(info, recording)}
+    end
+  end
+
+  defp with_meta(info, recording) do
+    known = %{
+      id: recording.id,
+      level: recording.level,
+      targets: recording.targets,
+      started_at: recording.started_at
+    }
+
+    ours = if is_map(info[:meta]) and is_map_key(info.meta, :notes), do: info.meta, else: %{}
+    info |> Map.merge(known) |> Map.merge(ours)
+  end
+
+  @doc "Starts a helper process under BeamScope's own, neither linked to the caller nor traced with it."
+  @spec start_helper(map()) :: {:ok, pid()} | {:error, term()}
+  def start_helper(child), do: Hub.start_helper(child)
+
+  @doc "A number for a recording, unique in this virtual machine and growing."
+  @spec next_id() :: pos_integer()
+  def next_id, do: System.unique_integer([:positive, :monotonic])
+
+  # A recorder that has ended was heard: it has undone everything.
+  defp ask(%Recording{pid: pid}, request) when is_pid(pid) do
+    GenServer.call(pid, request, :infinity)
+  catch
+    :exit, _ -> :gone
+  end
+
+  defp ask(_, _), do: :gone
+
+  defp closed?(recording), do: match?({:error, %Error{reason: :closed}}, info(recording))
+
+  # Another native module than the usual one, as tests bring, marks its data with its name.
+  defp native(%Recording{native: {module, _}}), do: module
+  defp native(_), do: BeamScope.Native
+end

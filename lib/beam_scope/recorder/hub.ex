@@ -1,0 +1,216 @@
+defmodule BeamScope.Recorder.Hub do
+  @moduledoc """
+  The one process of BeamScope that all recordings have in common.
+
+  It starts with the first recording and ends after the last. It starts recorders and helpers (so that
+  they inherit no tracing from the shell or the test that asked), holds the ledger of classic flags, and undoes
+  what a killed recorder left behind. Recorders watch it in turn: when it is killed, each undoes its own.
+  """
+
+  use GenServer
+
+  alias BeamScope.Recorder.{Profile, Server, Session}
+  alias BeamScope.Recorder.Session.{Classic, Ledger}
+
+  # A VM-wide mark that classic flags may be set; an immediate, so that changing it costs nothing.
+  @dirty {__MODULE__, :classic_flags}
+
+  # Asking
+
+  @doc "Starts a recorder for these arguments."
+  @spec start_recorder(map()) :: {:ok, pid()} | {:error, term()}
+  def start_recorder(arguments), do: call({:start_recorder, arguments})
+
+  @doc "Starts a helper process: a child specification, linked to the hub."
+  @spec start_helper(map()) :: {:ok, pid()} | {:error, term()}
+  def start_helper(child), do: call({:start_helper, child})
+
+  @doc "A recorder tells what has to be undone if it is killed."
+  @spec register(pid(), map()) :: :ok
+  def register(hub, undo), do: GenServer.call(hub, {:register, self(), undo}, :infinity)
+
+  @doc "A recorder has undone everything itself."
+  @spec unregister(pid()) :: :ok
+  def unregister(hub) do
+    GenServer.call(hub, {:unregister, self()}, :infinity)
+  catch
+    :exit, _ -> :ok
+  end
+
+  @doc "A request of a recording to the ledger of classic flags."
+  @spec classic(pos_integer(), Session.tracer(), term()) :: term()
+  def classic(id, tracer, request), do: GenServer.call(__MODULE__, {:classic, id, tracer, request}, :infinity)
+
+  # The hub may end between being found and being asked.
+  defp call(request, attempts \\ 5) do
+    GenServer.call(ensure(), request, :infinity)
+  catch
+    :exit, {reason, _} when reason in [:noproc, :normal, :shutdown] and attempts > 0 ->
+      call(request, attempts - 1)
+  end
+
+  defp ensure do
+    case GenServer.start(__MODULE__, nil, name: __MODULE__, spawn_opt: [priority: :high]) do
+      {:ok, pid} -> pid
+      {:error, {:already_started, pid}} -> pid
+    end
+  end
+
+  # Doing
+
+  @impl true
+  def init(_) do
+    Process.flag(:trap_exit, true)
+    # An application that ends kills whoever has its group leader.
+    Process.group_leader(self(), Process.whereis(:init))
+    Process.delete(:"$callers")
+    own(:own_add, self())
+    {:ok, %{recorders: %{}, helpers: MapSet.new(), ledger: %Ledger{}, tracer: nil}, {:continue, :tidy}}
+  end
+
+  @impl true
+  def handle_continue(:tidy, state) do
+    if :persistent_term.get(@dirty, false) do
+      mfas = for b <- Profile.behaviours(), {_, points} <- Profile.variants(b), %{mfa: mfa} <- points, do: mfa
+      Classic.undo_all({BeamScope.Native, 0}, Enum.uniq(mfas), true)
+      :persistent_term.erase(@dirty)
+    end
+
+    {:noreply, state}
+  end
+
+  @impl true
+  def handle_call({:start_recorder, arguments}, _from, state) do
+    case GenServer.start(Server, Map.put(arguments, :hub, self()), spawn_opt: [priority: :high]) do
+      {:ok, pid} ->
+        exclude(state, pid)
+        own(:own_add, pid)
+        Process.monitor(pid)
+        {:reply, {:ok, pid}, put_in(state.recorders[pid], %{id: arguments.id})}
+
+      {:error, reason} ->
+        end_later()
+        {:reply, {:error, reason}, state}
+    end
+  end
+
+  def handle_call({:start_helper, %{start: {module, function, arguments}}}, _from, state) do
+    case start_child(module, function, arguments) do
+      {:ok, pid} ->
+        exclude(state, pid)
+        own(:own_add, pid)
+        {:reply, {:ok, pid}, %{state | helpers: MapSet.put(state.helpers, pid)}}
+
+      other ->
+        end_later()
+        {:reply, other, state}
+    end
+  end
+
+  def handle_call({:register, pid, undo}, _from, state),
+    do: {:reply, :ok, put_in(state.recorders[pid], Map.merge(state.recorders[pid] || %{}, undo))}
+
+  # Nothing is left to undo, but the hub outlives the recorder: what it adds for one it also takes away.
+  def handle_call({:unregister, pid}, _from, state),
+    do: {:reply, :ok, %{state | recorders: Map.replace(state.recorders, pid, :done)}}
+
+  def handle_call({:classic, id, tracer, request}, _from, state) do
+    mark_dirty()
+    {answer, ledger} = Classic.perform(state.ledger, id, tracer, request)
+    {:reply, answer, %{state | ledger: ledger, tracer: tracer}}
+  end
+
+  @impl true
+  def handle_info({:DOWN, _, :process, pid, _reason}, state) do
+    own(:own_remove, pid)
+    {undo, recorders} = Map.pop(state.recorders, pid)
+    state = undo(undo, %{state | recorders: recorders})
+    end_later()
+    {:noreply, state}
+  end
+
+  def handle_info({:EXIT, pid, _reason}, state) do
+    own(:own_remove, pid)
+    end_later()
+    {:noreply, %{state | helpers: MapSet.delete(state.helpers, pid)}}
+  end
+
+  def handle_info(:end_if_idle, state) do
+    if idle?(state), do: {:stop, :normal, state}, else: {:noreply, state}
+  end
+
+  def handle_info(_other, state), do: {:noreply, state}
+
+  @impl true
+  def terminate(_reason, state) do
+    state = Enum.reduce(state.recorders, state, fn {_, undo}, state -> undo(undo, state) end)
+    if state.ledger == %Ledger{}, do: :persistent_term.erase(@dirty)
+    own(:own_remove, self())
+  end
+
+  # The library leaves out what it knows as ours, whatever flags it inherits. Without a library nothing is traced by it.
+  defp own(function, pid) do
+    _ = apply(BeamScope.Native, function, [pid])
+    :ok
+  rescue
+    _ -> :ok
+  end
+
+  # In a message to itself, so that requests that wait are served first.
+  defp end_later, do: send(self(), :end_if_idle)
+
+  defp idle?(state) do
+    waiting = elem(Process.info(self(), :message_queue_len), 1)
+    state.recorders == %{} and MapSet.size(state.helpers) == 0 and waiting == 0
+  end
+
+  defp start_child(module, function, arguments) do
+    case apply(module, function, arguments) do
+      {:ok, pid} when is_pid(pid) -> {:ok, pid}
+      {:error, reason} -> {:error, reason}
+      other -> {:error, other}
+    end
+  catch
+    kind, reason -> {:error, {kind, reason}}
+  end
+
+  # Recordings of all new processes would record this one.
+  defp exclude(state, pid) do
+    for {_, %{session: session}} <- state.recorders, do: Session.exclude(session, pid)
+
+    if state.tracer != nil and state.ledger.new != %{},
+      do: Classic.perform(state.ledger, 0, state.tracer, {:exclude, pid})
+
+    :ok
+  end
+
+  # What a recorder that was killed could not do.
+  defp undo(nothing, state) when nothing in [nil, :done], do: state
+
+  defp undo(%{id: id} = undo, state) do
+    state = undo_session(undo[:session], id, state)
+    with %{native: native, data: data} <- undo, do: stop_data(native, data)
+    state
+  end
+
+  # One recording's data must not end the others' hub.
+  defp stop_data(native, data) do
+    Server.stop_native(native, data, :recorder_down)
+  rescue
+    _ -> :ok
+  catch
+    _, _ -> :ok
+  end
+
+  defp undo_session(%Session{module: Classic}, id, state),
+    do: %{state | ledger: Classic.release(state.ledger, id, state.tracer)}
+
+  defp undo_session(nil, _id, state), do: state
+
+  defp undo_session(session, _id, state) do
+    Session.close(session)
+    state
+  end
+
+  defp mark_dirty, do: :persistent_term.get(@dirty, false) || :persistent_term.put(@dirty, true)
+end

@@ -1,0 +1,166 @@
+defmodule BeamScope.Recorder.Plan do
+  @moduledoc """
+  What a level means: which flags, patterns, points and kinds of events. A pure computation.
+
+  Fewer events cost less than faster code, so a level asks the virtual machine for nothing that it would not keep.
+  """
+
+  import Bitwise
+
+  alias BeamScope.Error
+  alias BeamScope.Recorder.Profile
+
+  defstruct [:level, flags: [], kinds: 0, points: [], calls: [], patterns: %{}, receives: false]
+
+  @typedoc """
+  * `flags` — for each tracee
+  * `kinds` — the kinds of events to keep, as a mask
+  * `patterns` — functions and whether their returns are needed
+  * `receives` — whether received messages need their senders
+  """
+  @type t :: %__MODULE__{
+          level: atom(),
+          flags: [atom()],
+          kinds: non_neg_integer(),
+          points: [Profile.point()],
+          calls: [mfa()],
+          patterns: %{mfa() => :plain | :returns | :outcomes},
+          receives: boolean()
+        }
+
+  # The numbers that the native library gives to kinds of events.
+  @kind_numbers %{
+    send: 1,
+    send_to_dead: 2,
+    receive: 3,
+    spawn: 4,
+    spawned: 5,
+    exit: 6,
+    link: 7,
+    unlink: 8,
+    getting_linked: 9,
+    getting_unlinked: 10,
+    register: 11,
+    unregister: 12,
+    call: 13,
+    return: 14,
+    exception: 15,
+    state: 16,
+    baseline: 17,
+    note: 18
+  }
+
+  @written [:baseline, :note]
+  @lifecycle [
+    :spawn,
+    :spawned,
+    :exit,
+    :link,
+    :unlink,
+    :getting_linked,
+    :getting_unlinked,
+    :register,
+    :unregister
+  ]
+  @messages [:send, :send_to_dead, :receive]
+  @calls [:call, :return, :exception]
+
+  @doc "The plan of a level, given the points of the profile and the calls asked for."
+  @spec new(atom(), [Profile.point()], [mfa()], :spawn | false) :: t()
+  def new(level, points, calls, follow)
+
+  def new(:off, _, _, _), do: %__MODULE__{level: :off, kinds: mask(@written)}
+
+  def new(level, points, calls, follow) do
+    points = Enum.filter(points, &keeps?(level, &1))
+    calls = if level == :crashes, do: [], else: calls
+    patterns = patterns(points, calls)
+
+    %__MODULE__{
+      level: level,
+      flags: flags(level, patterns, follow),
+      kinds: mask(kinds(level, calls)),
+      points: points,
+      calls: calls,
+      patterns: patterns,
+      receives: level in [:messages, :full]
+    }
+  end
+
+  defp keeps?(:crashes, %{point: point}), do: point == :end
+  defp keeps?(:messages, _), do: false
+  defp keeps?(_, _), do: true
+
+  defp kinds(:crashes, _), do: @written ++ @lifecycle ++ [:state]
+  defp kinds(:states, calls), do: @written ++ @lifecycle ++ [:state] ++ call_kinds(calls)
+  defp kinds(:messages, calls), do: @written ++ @lifecycle ++ @messages ++ call_kinds(calls)
+  defp kinds(:full, calls), do: @written ++ @lifecycle ++ @messages ++ [:state] ++ call_kinds(calls)
+
+  defp call_kinds([]), do: []
+  defp call_kinds(_), do: @calls
+
+  # A process with the call flag pays for it even where it hits no pattern.
+  defp flags(level, patterns, follow) do
+    [:procs] ++
+      if(level in [:messages, :full], do: [:send, :receive], else: []) ++
+      if(patterns == %{}, do: [], else: [:call]) ++
+      if(follow == :spawn, do: [:set_on_spawn], else: [])
+  end
+
+  defp patterns(points, calls) do
+    wanted =
+      for %{mfa: mfa, point: point} <- points, do: {mfa, if(point == :returned, do: :returns, else: :plain)}
+
+    Enum.reduce(wanted ++ Enum.map(calls, &{&1, :outcomes}), %{}, &merge/2)
+  end
+
+  defp merge({mfa, want}, patterns), do: Map.update(patterns, mfa, want, &stronger(&1, want))
+
+  @doc "The want that serves both."
+  @spec stronger(:plain | :returns | :outcomes, :plain | :returns | :outcomes) ::
+          :plain | :returns | :outcomes
+  def stronger(a, b) when a == :outcomes or b == :outcomes, do: :outcomes
+  def stronger(a, b) when a == :returns or b == :returns, do: :returns
+  def stronger(_, _), do: :plain
+
+  @doc "The mask of some kinds of events."
+  @spec mask([atom()]) :: non_neg_integer()
+  def mask(kinds), do: Enum.reduce(kinds, 0, &(&2 ||| 1 <<< Map.fetch!(@kind_numbers, &1)))
+
+  @doc """
+  The functions that `calls:` names, each with its arity: of a module all that it exports.
+
+  Functions without an entry of their own are refused, so that a mistyped name does not record silence.
+  """
+  @spec expand_calls([module() | {module(), atom(), arity() | :_}]) :: {:ok, [mfa()]} | {:error, Error.t()}
+  def expand_calls(calls) do
+    Enum.reduce_while(calls, {:ok, []}, fn call, {:ok, found} ->
+      case expand(call) do
+        {:ok, mfas} -> {:cont, {:ok, Enum.uniq(found ++ mfas)}}
+        error -> {:halt, error}
+      end
+    end)
+  end
+
+  defp expand(module) when is_atom(module) do
+    with :ok <- loaded(module) do
+      {:ok,
+       for({f, a} <- module.module_info(:exports), f not in [:module_info, :__info__], do: {module, f, a})}
+    end
+  end
+
+  defp expand({module, function, arity}) do
+    with :ok <- loaded(module) do
+      functions = module.module_info(:functions)
+
+      case for({^function, a} <- functions, arity in [:_, a], do: {module, function, a}) do
+        [] -> {:error, Error.new(:no_such_function, {module, function, arity})}
+        mfas -> {:ok, mfas}
+      end
+    end
+  end
+
+  defp loaded(module) do
+    if Code.ensure_loaded?(module), do: :ok, else: {:error, Error.new(:no_such_module, module)}
+  end
+end

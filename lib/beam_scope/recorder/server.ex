@@ -1,0 +1,326 @@
+defmodule BeamScope.Recorder.Server do
+  @moduledoc """
+  The process of one recording: sets it up, follows what happens to its processes, and ends it.
+
+  It ends on `stop`, at a limit, with its owner or with the hub, and in every case switches off what it
+  switched on. When it is killed the hub does.
+  """
+
+  use GenServer
+
+  alias BeamScope.{Error, Recording}
+  alias BeamScope.Recorder.{Follow, Hub, Modules, Profile, Session, Setup, Shelf, Targets}
+  alias BeamScope.Recorder.Session.Classic
+
+  @flush_ms 2_000
+  @unread_ms 1_000
+  @judge_ms 50
+
+  @doc "Waits for the set-up to end."
+  @spec await(pid()) :: {:ok, Recording.t(), map()} | {:error, Error.t()}
+  def await(pid), do: GenServer.call(pid, :await, :infinity)
+
+  @doc "Ends the data half of a recording: what was committed is kept, nothing more is taken."
+  @spec stop_native(module(), reference(), atom()) :: :ok
+  def stop_native(native, data, reason) do
+    _ = native.recording_flush(data, @flush_ms)
+    _ = native.recording_stop(data, reason)
+    :ok
+  end
+
+  @impl true
+  def init(arguments) do
+    Process.monitor(arguments.hub)
+    owner = arguments.options.owner || arguments.caller
+    Process.monitor(owner)
+
+    state =
+      Map.merge(
+        %{
+          owner: owner,
+          native: arguments.options.internal[:native] || BeamScope.Native,
+          data: nil,
+          route: nil,
+          session: nil,
+          tracer: nil,
+          calls: [],
+          targets: nil,
+          profile: nil,
+          user_points: [],
+          modules: %{},
+          plan: nil,
+          follow: nil,
+          gathered: [],
+          unread: %{},
+          notes: [],
+          failed: nil,
+          recording: nil
+        },
+        arguments
+      )
+
+    {:ok, state, {:continue, :set_up}}
+  end
+
+  @impl true
+  def handle_continue(:set_up, state) do
+    case set_up(state) do
+      {:ok, state} -> {:noreply, state}
+      {:error, error, state} -> {:noreply, %{undo(state) | failed: error}}
+    end
+  end
+
+  defp set_up(state) do
+    with {:ok, state} <- Setup.run(state) do
+      if is_integer(state.options.limits.ms),
+        do: Process.send_after(self(), :time_is_up, state.options.limits.ms)
+
+      if state.unread != %{}, do: Process.send_after(self(), :unread, @unread_ms)
+      recording = recording(state)
+      Shelf.put(recording)
+      {:ok, state |> Map.put(:recording, recording) |> say_fallback() |> Setup.update_meta()}
+    end
+  end
+
+  defp say_fallback(state) do
+    case Profile.by_callbacks(state.profile) do
+      [] ->
+        state
+
+      behaviours ->
+        Setup.note(
+          state,
+          "states of #{Enum.join(behaviours, ", ")} come from documented callbacks and their returns (fallback)"
+        )
+    end
+  end
+
+  defp recording(state) do
+    %Recording{
+      id: state.id,
+      native: state.data,
+      pid: self(),
+      targets: state.given,
+      level: state.plan.level,
+      started_at: DateTime.utc_now(),
+      meta: state.options.meta
+    }
+  end
+
+  # Requests
+
+  @impl true
+  def handle_call(:await, _from, %{failed: nil} = state) do
+    begin = %{session: state.session, flags: state.plan.flags, native: state.native}
+    {:reply, {:ok, state.recording, begin}, state}
+  end
+
+  def handle_call(:await, _from, state), do: {:stop, :normal, {:error, state.failed}, state}
+
+  def handle_call({:stop, reason}, _from, state), do: {:stop, :normal, :ok, finish(state, reason)}
+
+  def handle_call({:set_level, level}, _from, state) do
+    case Setup.set_level(state, level) do
+      {:ok, state} -> {:reply, {:ok, %{state.recording | level: level}}, state}
+      {:error, error} -> {:reply, {:error, error}, state}
+    end
+  end
+
+  # What happens
+
+  @impl true
+  def handle_info({:beam_scope, id, event}, %{id: id} = state), do: event(event, state)
+  def handle_info(:time_is_up, state), do: {:stop, :normal, finish(state, :ms)}
+  def handle_info(:unread, state), do: {:noreply, unread(state)}
+  def handle_info({:judge, pid}, state), do: {:noreply, judge(state, pid)}
+
+  def handle_info({ref, _answer}, state) when is_reference(ref),
+    do: {:noreply, %{state | unread: Map.delete(state.unread, ref)}}
+
+  # A set-up that failed has undone all; the hub may end while its caller has not asked yet.
+  def handle_info({:DOWN, _, :process, pid, _}, %{hub: pid, failed: nil} = state),
+    do: {:stop, :normal, hub_died(state)}
+
+  def handle_info({:DOWN, _, :process, pid, _}, %{owner: pid} = state),
+    do: {:stop, :normal, finish(state, :owner_down)}
+
+  def handle_info(_other, state), do: {:noreply, state}
+
+  defp event({:limit, reason}, state), do: {:stop, :normal, finish(state, reason)}
+  defp event(_event, %{follow: nil} = state), do: {:noreply, state}
+  defp event({:spawned, parent, child, mfa}, state), do: {:noreply, spawned(state, parent, child, mfa)}
+
+  defp event({:registered, pid, name}, state), do: {:noreply, registered(state, pid, name)}
+
+  defp event({:exited, pid, _reason}, state),
+    do: {:noreply, %{state | follow: Follow.leave(state.follow, pid)}}
+
+  defp event(events, state) when is_list(events), do: each(events, state)
+  defp event(_other, state), do: {:noreply, state}
+
+  # Notifications may come in batches.
+  defp each([], state), do: {:noreply, state}
+
+  defp each([event | rest], state) do
+    case event(event, state) do
+      {:noreply, state} -> each(rest, state)
+      stop -> stop
+    end
+  end
+
+  defp spawned(state, parent, child, mfa) do
+    if follows?(state, parent), do: followed(state, parent, child, mfa), else: state
+  end
+
+  defp follows?(%{options: %{follow: :spawn}}, _parent), do: true
+  defp follows?(%{follow: follow}, parent), do: parent in follow.companions or parent in follow.starters
+
+  defp followed(state, parent, child, mfa) do
+    {follow, verdict} = Follow.spawned(state.follow, parent, child)
+    Session.adopt(state.session, [child], inherited(state, parent))
+    if verdict == :pending, do: Process.send_after(self(), {:judge, child}, @judge_ms)
+
+    case Setup.learn_modules(%{state | follow: follow}, [Modules.of_spawn(mfa)]) do
+      {:ok, state} -> state
+      {:error, _} -> %{state | follow: follow}
+    end
+  end
+
+  defp inherited(%{follow: follow, plan: plan}, parent) do
+    if parent in follow.companions or parent in follow.starters,
+      do: Enum.uniq([:set_on_spawn | plan.flags]),
+      else: plan.flags
+  end
+
+  # The event itself tells the name: by now the process may have ended again.
+  defp registered(%{follow: follow} = state, pid, name) do
+    cond do
+      pid not in follow.pending -> state
+      name in follow.names or {:tree, name} in follow.names -> restarted(state, name, pid)
+      true -> judge(state, pid)
+    end
+  end
+
+  # A child of a companion: does it bear a followed name, or work for a recorded process?
+  defp judge(state, pid) do
+    cond do
+      pid not in state.follow.pending ->
+        state
+
+      name = Follow.name_of(state.follow, pid) ->
+        restarted(state, name, pid)
+
+      Follow.works_for_member?(state.follow, pid) ->
+        %{state | follow: Follow.join(state.follow, pid)}
+
+      asked_for?(state, pid) ->
+        %{state | follow: Follow.join(state.follow, pid)}
+
+      Follow.supervisor?(pid) and state.follow.names != [] ->
+        %{state | follow: Follow.accompany(state.follow, pid)}
+
+      true ->
+        let_go(state, pid)
+    end
+  end
+
+  defp restarted(state, name, pid) do
+    if state.options.follow == false, do: Session.untrace(state.session, [pid], [:set_on_spawn])
+
+    Setup.note(
+      %{state | follow: Follow.join(state.follow, pid)},
+      "#{inspect(name)} was started again as #{inspect(pid)}"
+    )
+  end
+
+  defp let_go(state, pid) do
+    pids = [pid | Targets.below(pid)]
+    Session.untrace(state.session, pids, [:all])
+    state.native.recording_remove_members(state.data, pids)
+    %{state | follow: Enum.reduce(pids, state.follow, &Follow.leave(&2, &1))}
+  end
+
+  # The last request that the supervisor took before the spawn names who wanted it.
+  defp asked_for?(%{follow: follow} = state, pid) do
+    with {:parent, parent} when is_pid(parent) <- Process.info(pid, :parent),
+         true <- parent in follow.starters,
+         {:ok, %{events: events}} <- last_steps(state, parent) do
+      events
+      |> Enum.drop_while(&(not spawn_of?(&1, pid)))
+      |> Enum.find_value(&requester/1)
+      |> Kernel.in(follow.members)
+    else
+      _ -> false
+    end
+  end
+
+  defp last_steps(state, parent) do
+    query = %{kinds: [:spawn, :state, :receive], track: {:pid, parent}, limit: 100, order: :desc}
+    blank = Map.new([:from, :to, :since, :until, :match, :mfa], &{&1, nil})
+    state.native.query(state.data, Map.merge(blank, query))
+  end
+
+  defp spawn_of?(%{kind: :spawn, child: child}, pid), do: child == pid
+  defp spawn_of?(_, _), do: false
+
+  defp requester(%{message: {:"$gen_call", {pid, _}, _}}) when is_pid(pid), do: pid
+  defp requester(_), do: nil
+
+  defp unread(%{unread: unread} = state) when unread == %{}, do: state
+
+  defp unread(%{unread: unread} = state) do
+    pids = Map.values(unread)
+    shown = pids |> Enum.take(5) |> Enum.map_join(", ", &inspect/1)
+    more = if length(pids) > 5, do: ", …", else: ""
+
+    Setup.note(
+      %{state | unread: %{}},
+      "#{length(pids)} processes were busy and did not show their state; it is unknown until their first message: " <>
+        shown <> more
+    )
+  end
+
+  # The end
+
+  defp finish(%{failed: failed} = state, _reason) when failed != nil, do: undo(state)
+
+  defp finish(state, reason) do
+    Session.close(state.session)
+    _ = state.native.recording_flush(state.data, @flush_ms)
+    state = state |> hear_out() |> unread()
+    stop_native(state.native, state.data, reason)
+    Setup.update_meta(state)
+    Hub.unregister(state.hub)
+    %{state | session: nil}
+  end
+
+  # What happened before the end may not have been told yet.
+  defp hear_out(%{id: id} = state) do
+    receive do
+      {:beam_scope, ^id, event} when elem(event, 0) != :limit ->
+        {:noreply, state} = event(event, state)
+        hear_out(state)
+    after
+      0 -> Enum.reduce(state.follow.pending, state, &judge(&2, &1))
+    end
+  end
+
+  # The set-up failed: nothing may be left, not even the data.
+  defp undo(state) do
+    if state.session, do: Session.close(state.session)
+    if state.data, do: state.native.recording_close(state.data)
+    Hub.unregister(state.hub)
+    %{state | session: nil, data: nil}
+  end
+
+  # The hub's ledger died with it.
+  defp hub_died(state) do
+    case state.session do
+      %{module: Classic} -> Classic.undo_all(state.tracer, Map.keys(state.plan.patterns), state.plan.receives)
+      session -> Session.close(session)
+    end
+
+    stop_native(state.native, state.data, :hub_down)
+    state
+  end
+end

@@ -1,0 +1,119 @@
+defmodule BeamScope.Recorder.Session do
+  @moduledoc """
+  The tracing facilities of one recording, on two kinds of virtual machine.
+
+  From OTP 27 on a recording has a trace session of its own (`Session.Trace`): flags and patterns of others are
+  neither seen nor touched. Before that a process has one tracer and patterns are global (`Session.Classic`): all
+  recordings share one tracer and one ledger of who wants what.
+
+  A session is used by its recorder only; `close/1` switches off all that it switched on and may be called by
+  anybody, more than once.
+  """
+
+  alias BeamScope.Error
+
+  @enforce_keys [:module, :handle]
+  defstruct [:module, :handle]
+
+  @type t :: %__MODULE__{module: module(), handle: term()}
+
+  @typedoc "A tracer module with its state, or (in tests) a process."
+  @type tracer :: {module(), non_neg_integer()} | pid()
+
+  @typedoc """
+  `:plain` reports calls only, `:returns` also their results, `:outcomes` their exceptions as well. Never ask for the
+  returns of a loop: its stack would grow for ever.
+  """
+  @type want :: :plain | :returns | :outcomes
+
+  @typedoc "Why a process could not be traced."
+  @type refusal :: :not_alive | {:already_traced, term()}
+
+  @callback open(pos_integer(), tracer()) :: {:ok, term()} | {:error, Error.t()}
+  @callback trace(term(), [pid()], [atom()]) :: [{pid(), refusal()}]
+  @callback untrace(term(), [pid()], [atom()]) :: :ok
+  @callback trace_new(term(), [atom()]) :: :ok | {:error, Error.t()}
+  @callback untrace_new(term()) :: :ok
+  @callback pattern(term(), mfa() | {module(), atom(), :_}, want()) ::
+              {:ok, non_neg_integer()} | {:error, Error.t()}
+  @callback unpattern(term(), mfa() | {module(), atom(), :_}) :: :ok
+  @callback receives(term(), boolean()) :: :ok | {:error, Error.t()}
+  @callback traced(term()) :: [pid()]
+  @callback adopt(term(), [pid()], [atom()]) :: :ok
+  @callback close(term()) :: :ok
+
+  @doc "Whether this virtual machine has trace sessions."
+  @spec sessions?() :: boolean()
+  def sessions?, do: Code.ensure_loaded?(:trace) and function_exported?(:trace, :session_create, 3)
+
+  @doc "The implementation for this virtual machine."
+  @spec implementation() :: module()
+  def implementation, do: if(sessions?(), do: __MODULE__.Trace, else: __MODULE__.Classic)
+
+  @doc "Opens a session for the recording with this id."
+  @spec open(pos_integer(), tracer(), module()) :: {:ok, t()} | {:error, Error.t()}
+  def open(id, tracer, module \\ implementation()) do
+    with {:ok, handle} <- module.open(id, tracer), do: {:ok, %__MODULE__{module: module, handle: handle}}
+  end
+
+  @doc "Switches flags on for processes; answers those for which it did not work."
+  @spec trace(t(), [pid()], [atom()]) :: [{pid(), refusal()}]
+  def trace(_, [], _), do: []
+  def trace(%{module: module, handle: handle}, pids, flags), do: module.trace(handle, pids, flags)
+
+  @doc "Switches flags off for processes."
+  @spec untrace(t(), [pid()], [atom()]) :: :ok
+  def untrace(_, [], _), do: :ok
+  def untrace(%{module: module, handle: handle}, pids, flags), do: module.untrace(handle, pids, flags)
+
+  @doc "Switches flags on for every process started from now on."
+  @spec trace_new(t(), [atom()]) :: :ok | {:error, Error.t()}
+  def trace_new(%{module: module, handle: handle}, flags), do: module.trace_new(handle, flags)
+
+  @doc "Undoes `trace_new/2`."
+  @spec untrace_new(t()) :: :ok
+  def untrace_new(%{module: module, handle: handle}), do: module.untrace_new(handle)
+
+  @doc "Sets a call pattern; answers how many functions it matched."
+  @spec pattern(t(), mfa(), want()) :: {:ok, non_neg_integer()} | {:error, Error.t()}
+  def pattern(%{module: module, handle: handle}, {target, _, _} = mfa, want) do
+    # A pattern on a module that is not loaded matches nothing.
+    _ = Code.ensure_loaded(target)
+    module.pattern(handle, mfa, want)
+  end
+
+  @doc "Removes a call pattern."
+  @spec unpattern(t(), mfa()) :: :ok
+  def unpattern(%{module: module, handle: handle}, mfa), do: module.unpattern(handle, mfa)
+
+  @doc "Whether `receive` events tell their senders."
+  @spec receives(t(), boolean()) :: :ok | {:error, Error.t()}
+  def receives(%{module: module, handle: handle}, on), do: module.receives(handle, on)
+
+  @doc "Switches everything off for a process of BeamScope's own. Asked by the hub, which serves classic sessions itself."
+  @spec exclude(t(), pid()) :: :ok
+  def exclude(%{module: __MODULE__.Classic}, _pid), do: :ok
+  def exclude(%{module: module, handle: handle}, pid), do: module.untrace(handle, [pid], [:all])
+
+  @doc "All processes that this session traces, children that inherited its flags included."
+  @spec traced(t()) :: [pid()]
+  def traced(%{module: module, handle: handle}), do: module.traced(handle)
+
+  @doc "Tells the session that children inherited flags from their parents."
+  @spec adopt(t(), [pid()], [atom()]) :: :ok
+  def adopt(%{module: module, handle: handle}, pids, flags), do: module.adopt(handle, pids, flags)
+
+  @doc "Switches off all that this session switched on."
+  @spec close(t()) :: :ok
+  def close(%{module: module, handle: handle}), do: module.close(handle)
+
+  @doc "The match spec of a want."
+  @spec match_spec(want()) :: true | list()
+  def match_spec(:plain), do: true
+  def match_spec(:returns), do: [{:_, [], [{:return_trace}]}]
+  def match_spec(:outcomes), do: [{:_, [], [{:exception_trace}]}]
+
+  @doc "The receive pattern that adds `{node, sender}` to each event."
+  @spec receive_spec() :: list()
+  def receive_spec, do: [{[:"$1", :"$2", :_], [], [{:message, {{:"$1", :"$2"}}}]}]
+end

@@ -1,0 +1,91 @@
+defmodule BeamScope.Recorder.Session.Trace do
+  @moduledoc """
+  A trace session of OTP 27 or later. The only module that calls `:trace`.
+
+  The handle is the session's strong reference: the session lives as long as somebody holds it, so the recorder
+  and the hub both do.
+  """
+
+  @behaviour BeamScope.Recorder.Session
+  # The module is there from OTP 27 on; `Session.implementation/0` decides.
+  @compile {:no_warn_undefined, :trace}
+
+  alias BeamScope.Error
+  alias BeamScope.Recorder.Session
+
+  @impl true
+  def open(id, tracer) do
+    {:ok, call(:session_create, [:"beam_scope_#{id}", tracer, []])}
+  rescue
+    error in [ArgumentError, ErlangError] ->
+      {:error, Error.new(:setup_failed, "no trace session: " <> Exception.message(error))}
+  end
+
+  @impl true
+  def trace(session, pids, flags), do: Enum.flat_map(pids, &trace_one(session, &1, flags))
+
+  defp trace_one(session, pid, flags) do
+    case call(:process, [session, pid, true, flags]) do
+      1 -> []
+      0 -> [{pid, :not_alive}]
+    end
+  rescue
+    ArgumentError -> [{pid, :not_alive}]
+  end
+
+  @impl true
+  def untrace(session, pids, flags), do: Enum.each(pids, &quietly(:process, [session, &1, false, flags]))
+
+  @impl true
+  def trace_new(session, flags) do
+    call(:process, [session, :new_processes, true, flags])
+    :ok
+  rescue
+    error in ArgumentError -> {:error, Error.new(:setup_failed, Exception.message(error))}
+  end
+
+  @impl true
+  def untrace_new(session), do: quietly(:process, [session, :new_processes, false, [:all]])
+
+  @impl true
+  def pattern(session, mfa, want) do
+    {:ok, call(:function, [session, mfa, Session.match_spec(want), [:local]])}
+  rescue
+    ArgumentError -> {:error, Error.new(:no_such_function, mfa)}
+  end
+
+  @impl true
+  def unpattern(session, mfa), do: quietly(:function, [session, mfa, false, [:local]])
+
+  @impl true
+  def receives(session, true), do: quietly(:recv, [session, Session.receive_spec(), []])
+  def receives(session, false), do: quietly(:recv, [session, true, []])
+
+  @impl true
+  def traced(session) do
+    for pid <- Process.list(), flags?(session, pid), do: pid
+  end
+
+  defp flags?(session, pid) do
+    match?({:flags, [_ | _]}, call(:info, [session, pid, :flags]))
+  rescue
+    ArgumentError -> false
+  end
+
+  # The session sees for itself who has its flags.
+  @impl true
+  def adopt(_session, _pids, _flags), do: :ok
+
+  @impl true
+  def close(session), do: quietly(:session_destroy, [session])
+
+  # What is gone already need not be undone.
+  defp quietly(function, arguments) do
+    _ = call(function, arguments)
+    :ok
+  rescue
+    ArgumentError -> :ok
+  end
+
+  defp call(function, arguments), do: apply(:trace, function, arguments)
+end

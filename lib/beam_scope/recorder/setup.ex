@@ -1,0 +1,377 @@
+defmodule BeamScope.Recorder.Setup do
+  @moduledoc """
+  The steps that switch a recording on, in order, and the changes of level later.
+
+  Every step that leaves something on belongs to one of two things that undo it when they are closed: the trace
+  session and the native recording. Both are registered with the hub before the first process is traced.
+  """
+
+  alias BeamScope.Error
+  alias BeamScope.Recorder.{Baseline, Follow, Hub, Modules, Plan, Profile, Session, Targets}
+
+  @rescans 3
+  @most_starters 200
+  @flush_ms 2_000
+
+  @typedoc "The recorder's state; see `BeamScope.Recorder.Server`."
+  @type state :: map()
+
+  @doc "Runs all steps. On an error the state has what was opened so far."
+  @spec run(state()) :: {:ok, state()} | {:error, Error.t(), state()}
+  def run(state) do
+    steps = [
+      &resolve/1,
+      &plan/1,
+      &open_native/1,
+      &open_session/1,
+      &patterns/1,
+      &baseline/1,
+      &trace/1,
+      &rescan/1,
+      &read/1
+    ]
+
+    Enum.reduce_while(steps, {:ok, state}, fn step, {:ok, state} ->
+      case step.(state) do
+        {:ok, state} -> {:cont, {:ok, state}}
+        {:error, error} -> {:halt, {:error, error, state}}
+      end
+    end)
+  end
+
+  defp resolve(%{options: options} = state) do
+    given = [force: options.force, caller: state.caller, empty: state.form == :record]
+
+    with {:ok, calls} <- Plan.expand_calls(options.calls),
+         {:ok, targets} <- Targets.resolve(state.given, given) do
+      {:ok, %{state | calls: calls, targets: targets}}
+    end
+  end
+
+  defp plan(%{options: options} = state) do
+    profile = Profile.current(Profile.wanted(options.internal[:profile]))
+    user = Enum.map(options.profiles, &Profile.of_user/1)
+
+    case Enum.find(user, &(not Profile.exists?([&1]))) do
+      nil ->
+        modules = Modules.for_callbacks(profile)
+        state = %{state | profile: profile, user_points: user, modules: modules}
+        {:ok, %{state | plan: plan_for(state, options.level)}}
+
+      %{mfa: mfa} ->
+        {:error, Error.new(:no_such_function, mfa)}
+    end
+  end
+
+  @doc "The plan of a level with the points and calls of this recording."
+  @spec plan_for(state(), atom()) :: Plan.t()
+  def plan_for(state, level), do: Plan.new(level, points(state), state.calls, state.options.follow)
+
+  defp points(state), do: Profile.points(state.profile) ++ state.user_points ++ Modules.points(state.modules)
+
+  defp open_native(%{options: options, plan: plan} = state) do
+    config = %{
+      id: state.id,
+      route: if(Session.implementation() == Session.Classic, do: :shared, else: :own),
+      kinds: plan.kinds,
+      points: plan.points,
+      calls: plan.calls,
+      budget_bytes: options.budget.bytes,
+      budget_depth: options.budget.depth,
+      max_bytes: options.limits.bytes,
+      max_events: options.limits.events,
+      max_ms: finite(options.limits.ms),
+      rate: options.limits.rate,
+      mode: :stop,
+      redact: options.redact,
+      keep_receive_timeouts: options.keep_receive_timeouts,
+      follow: options.follow == :spawn,
+      ring_bytes: nil,
+      notify: self(),
+      own: [self(), state.hub],
+      lifecycle_notify: true,
+      meta: meta(state)
+    }
+
+    case state.native.recording_open(config) do
+      {:ok, data, route} ->
+        Hub.register(state.hub, %{id: state.id, native: state.native, data: data})
+        {:ok, %{state | data: data, route: route}}
+
+      {:error, reason} ->
+        {:error, Error.from_native(reason)}
+    end
+  rescue
+    error in Error -> {:error, error}
+  end
+
+  defp finite(:infinity), do: nil
+  defp finite(ms), do: ms
+
+  defp open_session(%{options: options} = state) do
+    tracer = options.internal[:tracer] || {BeamScope.Native, state.route}
+
+    with {:ok, session} <- Session.open(state.id, tracer) do
+      Hub.register(state.hub, %{id: state.id, session: session})
+      {:ok, %{state | session: session, tracer: tracer}}
+    end
+  end
+
+  defp patterns(state) do
+    with :ok <- set_patterns(state, state.plan.patterns), do: {:ok, senders(state, state.plan.receives)}
+  end
+
+  @doc "Sets patterns; one that matches nothing is an error."
+  @spec set_patterns(state(), %{mfa() => Session.want()}) :: :ok | {:error, Error.t()}
+  def set_patterns(state, patterns) do
+    Enum.find_value(patterns, :ok, fn {mfa, want} ->
+      case Session.pattern(state.session, mfa, want) do
+        {:ok, 0} -> {:error, Error.new(:no_such_function, mfa)}
+        {:ok, _} -> nil
+        {:error, error} -> {:error, error}
+      end
+    end)
+  end
+
+  @doc "Switches the senders of received messages on or off."
+  @spec senders(state(), boolean()) :: state()
+  def senders(state, on) do
+    case Session.receives(state.session, on) do
+      :ok ->
+        state
+
+      {:error, _} ->
+        note(state, "another tool has a receive pattern, so the senders of received messages are not known")
+    end
+  end
+
+  # Processes of before
+
+  defp baseline(state) do
+    members = members(state)
+    follow = Follow.new(state.targets, members)
+    {state, follow} = if state.form == :record, do: starters(state, follow, members), else: {state, follow}
+    # Companions are watched for what they start; nothing is read from them, and idle they do not appear.
+    gathered = Baseline.gather(members, names(state.targets))
+    for {pid, facts, _} <- gathered, do: state.native.recording_inject(state.data, :baseline, pid, [facts])
+    state = %{state | follow: follow, gathered: gathered}
+    learn_modules(state, for({_, facts, behaviour} <- gathered, do: {facts[:module], behaviour}))
+  end
+
+  # Requests are not recorded at this level, so nobody can tell who asked a supervisor for a process.
+  defp say_callers_only(%{plan: %{level: :crashes}} = state, [_ | _]),
+    do: note(state, "what supervisors start for the function is followed only where $callers says so")
+
+  defp say_callers_only(state, _), do: state
+
+  defp members(%{form: :record} = state), do: Enum.uniq([state.caller | Targets.pids(state.targets)])
+  defp members(state), do: Targets.pids(state.targets)
+
+  # On a node with a great many supervisors, following all of them would cost more than it tells.
+  defp starters(state, follow, members) do
+    case Follow.starters(members) do
+      few when length(few) <= @most_starters ->
+        {say_callers_only(state, few), %{follow | starters: MapSet.new(few)}}
+
+      many ->
+        text =
+          "#{length(many)} supervisors run here: what they start for the function is not followed. " <>
+            "Name the ones that matter in trace:, as {:tree, supervisor}"
+
+        {note(state, text), follow}
+    end
+  end
+
+  # Registered names the virtual machine tells; others only the user did.
+  defp names(targets) do
+    for {name, pid} <- targets.names,
+        not is_atom(name),
+        not match?({:tree, _}, name),
+        into: %{},
+        do: {pid, name}
+  end
+
+  @doc "Callback modules that were seen get patterns, where callbacks are what is recorded."
+  @spec learn_modules(state(), [{module() | nil, atom() | nil}]) :: {:ok, state()} | {:error, Error.t()}
+  def learn_modules(state, seen) do
+    modules = Modules.learn(state.modules, state.profile, seen)
+    if modules == state.modules, do: {:ok, state}, else: adopt_points(%{state | modules: modules})
+  end
+
+  defp adopt_points(state) do
+    plan = plan_for(state, state.plan.level)
+    fresh = Map.drop(plan.patterns, Map.keys(state.plan.patterns))
+
+    with :ok <- set_patterns(state, fresh) do
+      _ = state.native.recording_update(state.data, %{points: plan.points})
+      {:ok, %{state | plan: plan}}
+    end
+  end
+
+  # Flags
+
+  defp trace(state) do
+    follow = state.follow
+    companions = MapSet.to_list(MapSet.union(follow.companions, follow.starters))
+    named = state.targets.named ++ caller_flags(state)
+
+    with {:ok, state} <- trace_named(state, named) do
+      state = state |> trace_found(state.targets.found) |> trace_companions(companions)
+      trace_new(state)
+    end
+  end
+
+  # In `record/2` the caller switches its own flags on, as its last step before the function: what it exchanges
+  # with the recorder is no part of the recording. Classic flags are set here, and membership is what it switches.
+  defp caller_flags(%{form: :record, session: %{module: Session.Classic}} = state), do: [state.caller]
+  defp caller_flags(_), do: []
+
+  defp trace_named(state, pids) do
+    case switch_on(state, pids, state.plan.flags) do
+      [] ->
+        add_members(state, pids -- caller_flags(state))
+        {:ok, state}
+
+      [{pid, :not_alive} | _] ->
+        {:error, Error.new(:not_alive, pid)}
+
+      [{pid, {:already_traced, tracer}} | _] ->
+        {:error, Error.new(:already_traced, %{pid: pid, tracer: tracer})}
+    end
+  end
+
+  defp switch_on(_state, _pids, []), do: []
+  defp switch_on(state, pids, flags), do: Session.trace(state.session, pids, flags)
+
+  defp trace_found(state, pids) do
+    refused = switch_on(state, pids, state.plan.flags)
+    add_members(state, pids -- Enum.map(refused, &elem(&1, 0)))
+
+    case for({_, {:already_traced, _}} = refusal <- refused, do: refusal) do
+      [] -> state
+      others -> note(state, "#{length(others)} processes are traced by another tool and were left out")
+    end
+  end
+
+  # Companions always hand their flags on: that is what they are for.
+  defp trace_companions(%{plan: %{level: :off}} = state, _), do: state
+
+  defp trace_companions(state, pids) do
+    refused = switch_on(state, pids, Enum.uniq([:set_on_spawn | state.plan.flags]))
+    add_members(state, pids -- Enum.map(refused, &elem(&1, 0)))
+    state
+  end
+
+  defp add_members(_state, []), do: :ok
+  defp add_members(state, pids), do: state.native.recording_add_members(state.data, pids)
+
+  defp trace_new(%{targets: %{scope: :listed}} = state), do: {:ok, state}
+  defp trace_new(%{plan: %{flags: []}} = state), do: {:ok, state}
+
+  defp trace_new(state) do
+    with :ok <- Session.trace_new(state.session, state.plan.flags) do
+      add_members(state, [:new])
+      {:ok, state}
+    end
+  end
+
+  # Trees and applications may have grown between the listing and the flags.
+  defp rescan(state), do: rescan(state, @rescans)
+
+  defp rescan(%{targets: %{found: []}} = state, _), do: {:ok, state}
+  defp rescan(state, 0), do: {:ok, state}
+
+  defp rescan(state, left) do
+    known = MapSet.new(Targets.pids(state.targets))
+
+    with {:ok, again} <-
+           Targets.resolve(state.given, force: state.options.force, caller: state.caller, empty: true),
+         [_ | _] = fresh <- Enum.reject(Targets.pids(again), &(&1 in known)) do
+      gathered = Baseline.gather(fresh)
+      for {pid, facts, _} <- gathered, do: state.native.recording_inject(state.data, :baseline, pid, [facts])
+      state = trace_found(%{state | gathered: gathered ++ state.gathered}, fresh)
+      follow = Enum.reduce(fresh, state.follow, &Follow.join(&2, &1))
+      targets = %{state.targets | found: fresh ++ state.targets.found}
+      rescan(%{state | follow: follow, targets: targets}, left - 1)
+    else
+      _ -> {:ok, state}
+    end
+  end
+
+  @doc "Asks the OTP loops among the processes of before to show their states."
+  @spec read(state()) :: {:ok, state()}
+  def read(state) do
+    behaviours = for %{point: :read, behaviour: behaviour} <- state.plan.points, do: behaviour
+    {:ok, %{state | unread: Baseline.ask_states(state.gathered, behaviours), gathered: []}}
+  end
+
+  # Levels
+
+  @doc "Changes the level of a running recording."
+  @spec set_level(state(), atom()) :: {:ok, state()} | {:error, Error.t()}
+  def set_level(state, level) do
+    old = state.plan
+    new = plan_for(state, level)
+    traced = if old.flags == [], do: MapSet.to_list(state.follow.members), else: Session.traced(state.session)
+
+    with :ok <- set_patterns(state, Map.drop(new.patterns, Map.keys(old.patterns))) do
+      # Events are told apart when they are drained: those of before must not meet the wants of after.
+      _ = state.native.recording_flush(state.data, @flush_ms)
+      _ = state.native.recording_update(state.data, %{kinds: new.kinds, points: new.points, calls: new.calls})
+      change_flags(state, traced, old.flags, new.flags)
+      # Children born while the flags changed have their parents' old ones.
+      if old.flags != [],
+        do: change_flags(state, Session.traced(state.session) -- traced, old.flags, new.flags)
+
+      for {mfa, _} <- Map.drop(old.patterns, Map.keys(new.patterns)),
+          do: Session.unpattern(state.session, mfa)
+
+      state = if old.receives != new.receives, do: senders(state, new.receives), else: state
+      {:ok, note(%{state | plan: new}, "the level changed from #{inspect(old.level)} to #{inspect(level)}")}
+    end
+  end
+
+  defp change_flags(state, pids, old, new) do
+    if new -- old != [], do: Session.trace(state.session, pids, new -- old)
+    if old -- new != [], do: Session.untrace(state.session, pids, old -- new)
+    if state.targets.scope != :listed, do: change_new(state, new)
+  end
+
+  defp change_new(state, []), do: Session.untrace_new(state.session)
+
+  defp change_new(state, flags) do
+    Session.untrace_new(state.session)
+    Session.trace_new(state.session, flags)
+  end
+
+  # Notes
+
+  @doc "Writes a note into the recording and its info."
+  @spec note(state(), String.t()) :: state()
+  def note(state, text) do
+    if state.data, do: state.native.recording_inject(state.data, :note, self(), [text, nil])
+    update_meta(%{state | notes: state.notes ++ [text]})
+  end
+
+  @doc "Brings what `info/1` tells up to date."
+  @spec update_meta(state()) :: state()
+  def update_meta(%{data: nil} = state), do: state
+
+  def update_meta(state) do
+    _ = state.native.recording_update(state.data, %{meta: meta(state)})
+    state
+  end
+
+  defp meta(state) do
+    %{
+      id: state.id,
+      level: state.plan.level,
+      targets: state.given,
+      owner: state.owner,
+      meta: state.options.meta,
+      profile: Profile.describe(state.profile),
+      session: if(Session.implementation() == Session.Classic, do: :classic, else: :trace),
+      notes: state.notes
+    }
+  end
+end

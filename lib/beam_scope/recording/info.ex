@@ -1,0 +1,57 @@
+defmodule BeamScope.Info do
+  @moduledoc """
+  How a recording stands: the answer to `BeamScope.info/1`.
+
+    * `status` – `:running` or `:stopped`; `stop_reason` – `nil`, `:requested`, `:events`, `:bytes`, `:ms`, `:rate`,
+      `:owner_down`, …
+    * `events` – `%{offered: n, stored: n, dropped: n, truncated: n, redacted: n}`; offered = stored + dropped, always
+    * `by_kind` – how many events of each kind
+    * `losses` – where the dropped events were: `%{pid, from_ns, to_ns, count}`
+    * `bytes` – memory held; `duration_ns`; `started_at`
+    * `level`, `targets`, `profile` – what is captured and by which trace points; `notes` – what the recorder wants to say
+    * `extra` – whatever else the recorder and the store report
+  """
+
+  defstruct [
+    :id,
+    :status,
+    :stop_reason,
+    :level,
+    :profile,
+    :owner,
+    :started_at,
+    :bytes,
+    :duration_ns,
+    targets: [],
+    events: %{offered: 0, stored: 0, dropped: 0, truncated: 0, redacted: 0},
+    by_kind: %{},
+    losses: [],
+    notes: [],
+    meta: %{},
+    extra: %{}
+  ]
+
+  @type t :: %__MODULE__{
+          status: :running | :stopped,
+          stop_reason: atom,
+          events: %{
+            offered: non_neg_integer,
+            stored: non_neg_integer,
+            dropped: non_neg_integer,
+            truncated: non_neg_integer,
+            redacted: non_neg_integer
+          }
+        }
+
+  @doc false
+  @spec from_native(map) :: t
+  def from_native(map) do
+    known = Map.keys(%__MODULE__{}) -- [:__struct__, :extra]
+    %{Kernel.struct(__MODULE__, Map.take(map, known)) | extra: Map.drop(map, known)}
+  end
+end
+
+defimpl Inspect, for: BeamScope.Info do
+  alias BeamScope.Terminal.{Info, Style}
+  def inspect(info, opts), do: opts |> Style.from_inspect() |> then(&Style.to_doc(Info.lines(info, &1), &1))
+end

@@ -1,0 +1,81 @@
+defmodule BeamScope.Opaque do
+  @moduledoc """
+  A captured value that cannot live outside the process or VM it came from: a local fun, a port, a magic reference.
+
+  It says what the value was, and is never a live handle. `kind` is `:fun`, `:port` or `:reference`; `text` is how the
+  VM names it.
+
+      iex> inspect(%BeamScope.Opaque{kind: :fun, text: "#Fun<counter.0.1234>"})
+      "#opaque<fun, \\"#Fun<counter.0.1234>\\">"
+  """
+  @enforce_keys [:kind, :text]
+  defstruct [:kind, :text]
+  @type t :: %__MODULE__{kind: atom, text: String.t()}
+end
+
+defmodule BeamScope.Truncated do
+  @moduledoc """
+  A captured value that was larger than the recording's budget.
+
+  `kind` is the kind of term (`:list`, `:map`, `:tuple`, `:binary`, …), `size` its full size (elements, pairs or bytes; 0
+  when that was not known either), and `known` the part that was captured: a shorter list, map, tuple or binary, or `nil`
+  when nothing was. A truncated value never equals a whole one.
+
+      iex> inspect(%BeamScope.Truncated{kind: :list, size: 12_000, known: [1, 2]})
+      "#truncated<list, 12_000, known: [1, 2]>"
+  """
+  @enforce_keys [:kind, :size]
+  defstruct [:kind, :size, :known]
+  @type t :: %__MODULE__{kind: atom, size: non_neg_integer, known: term}
+end
+
+defmodule BeamScope.Redacted do
+  @moduledoc """
+  A value that the recording's `redact:` rules kept out. Its content never reached any buffer; only its kind and size did.
+
+      iex> inspect(%BeamScope.Redacted{kind: :binary, size: 12})
+      "#redacted<binary, 12>"
+  """
+  @enforce_keys [:kind, :size]
+  defstruct [:kind, :size]
+  @type t :: %__MODULE__{kind: atom, size: non_neg_integer}
+end
+
+defmodule BeamScope.Unknown do
+  @moduledoc """
+  Stands where a state is not known: before the first message of a process that was alive at the start and did not answer,
+  or after a gap, until the next state was seen. `reason` says why, for example `:gap` or `:not_seen`.
+
+      iex> inspect(%BeamScope.Unknown{reason: :gap})
+      "#unknown<gap>"
+  """
+  defstruct reason: :not_seen
+  @type t :: %__MODULE__{reason: atom}
+end
+
+defimpl Inspect, for: BeamScope.Opaque do
+  import Inspect.Algebra
+
+  def inspect(%{kind: kind, text: text}, opts),
+    do: concat(["#opaque<", to_string(kind), ", ", to_doc(text, opts), ">"])
+end
+
+defimpl Inspect, for: BeamScope.Truncated do
+  import Inspect.Algebra
+  alias BeamScope.Terminal.Style
+
+  def inspect(%{kind: kind, size: size, known: nil}, _opts),
+    do: concat(["#truncated<", to_string(kind), Style.size(size), ">"])
+
+  def inspect(%{kind: kind, size: size, known: known}, opts),
+    do: concat(["#truncated<", to_string(kind), Style.size(size), ", known: ", to_doc(known, opts), ">"])
+end
+
+defimpl Inspect, for: BeamScope.Redacted do
+  alias BeamScope.Terminal.Style
+  def inspect(%{kind: kind, size: size}, _opts), do: "#redacted<#{kind}#{Style.size(size)}>"
+end
+
+defimpl Inspect, for: BeamScope.Unknown do
+  def inspect(%{reason: reason}, _opts), do: "#unknown<#{reason}>"
+end

@@ -1,0 +1,160 @@
+//! The control plane's hold on one recording.
+
+use super::engine::Shared;
+use super::gate::Snapshot;
+use super::merge::Injected;
+use super::record::{flags, Header, HEADER_LEN};
+use super::routes::{Closing, Registry};
+use super::sink::RouteConfig;
+use super::writer::RecordHead;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// An open recording. Dropping it closes it without waiting.
+pub struct RouteHandle<C: RouteConfig> {
+    shared: Arc<Shared<C>>,
+    route: u32,
+    recording: u64,
+}
+
+impl<C: RouteConfig> RouteHandle<C> {
+    pub(crate) fn new(shared: Arc<Shared<C>>, route: u32, recording: u64) -> Self {
+        Self {
+            shared,
+            route,
+            recording,
+        }
+    }
+
+    /// The route's number: the state of the tracer to install.
+    #[must_use]
+    pub fn route(&self) -> u32 {
+        self.route
+    }
+
+    /// The recording's number in this engine, never used twice.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.recording
+    }
+
+    /// Changes what the recording wants. Callbacks that begin after this see it.
+    pub fn update(&self, kinds: u32, follow: bool, config: Arc<C>) {
+        let mut registry = self.shared.registry.lock();
+        if let Some((route, index)) = registry.find(self.route, self.recording) {
+            let recording = &mut route.recordings[index];
+            (recording.kinds, recording.follow, recording.config) = (kinds, follow, config);
+            self.shared.publish(&mut registry, self.route);
+        }
+    }
+
+    /// Shared route: makes processes members of this recording. Their events from now on are its own.
+    pub fn add_members(&self, pids: &[u64]) {
+        self.with_bit(|registry, bit| pids.iter().for_each(|&pid| registry.members.add(pid, bit)));
+    }
+
+    /// Shared route: processes are no members any more. Their events that are still in rings are lost to this recording:
+    /// flush first.
+    pub fn remove_members(&self, pids: &[u64]) {
+        self.with_bit(|registry, bit| pids.iter().for_each(|&pid| registry.members.remove(pid, bit)));
+    }
+
+    fn with_bit(&self, act: impl FnOnce(&mut Registry<C>, u64)) {
+        let mut registry = self.shared.registry.lock();
+        let Some((route, index)) = registry.find(self.route, self.recording) else {
+            return;
+        };
+        let (shared, bit) = (route.is_shared(), route.recordings[index].bit);
+        if shared {
+            act(&mut registry, bit);
+        }
+    }
+
+    /// Adds a record of the control plane's own (a baseline, a note) about process `pid`, at the time of this call.
+    pub fn inject(&self, pid: u64, head: RecordHead, payload: &[u8]) {
+        let header = |time| Header {
+            len: (HEADER_LEN + payload.len()) as u32,
+            kind: head.kind,
+            point: head.point,
+            fields: head.fields,
+            time,
+            pid,
+            route: self.route,
+            terms: head.terms,
+            flags: head.flags | flags::SYNTHETIC,
+            ..Header::default()
+        };
+        // The clock is read under the lock: the inbox is in the order of time, and what the drainer did not find in it is
+        // younger than the time it looked.
+        let mut inbox = self.shared.inbox.lock();
+        let header = header(self.shared.clock.now());
+        inbox.push_back(Injected {
+            recording: self.recording,
+            header,
+            payload: payload.into(),
+        });
+    }
+
+    /// Waits until everything that was committed before the call has been appended. False when time ran out first.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        let mut registry = self.shared.registry.lock();
+        let now = self.shared.clock.now();
+        let recording = self.recording;
+        self.shared.wait(&mut registry, timeout, |registry| {
+            registry.drained_to > now || !registry.recordings().any(|one| one.id == recording)
+        })
+    }
+
+    /// Ends the recording: no callback writes for it any more, what was committed is appended, the losses at the end of its
+    /// tracks are reported, its sink is let go. The last one to close stops the drainer and frees the rings. False when
+    /// time ran out first: the drainer goes on with it.
+    pub fn close(&self, timeout: Duration) -> bool {
+        let begun = Instant::now();
+        let mut registry = self.shared.registry.lock();
+        self.request_close(&mut registry);
+        let recording = self.recording;
+        let closed = self.shared.wait(&mut registry, timeout, |registry| {
+            !registry.recordings().any(|one| one.id == recording)
+        });
+        let ended = closed && registry.recordings().next().is_none();
+        let left = timeout.saturating_sub(begun.elapsed());
+        if ended
+            && self
+                .shared
+                .wait(&mut registry, left, |registry| registry.thread.is_none())
+        {
+            let join = registry.join.take();
+            drop(registry);
+            if let Some(join) = join {
+                // The thread is past its last statement but one; it catches its panics.
+                let _ = join.join();
+            }
+        }
+        closed
+    }
+
+    fn request_close(&self, registry: &mut Registry<C>) {
+        let Some((route, index)) = registry.find(self.route, self.recording) else {
+            return;
+        };
+        if route.recordings[index].closing.is_some() {
+            return;
+        }
+        route.recordings[index].closing = Some(Closing::Leaving(Snapshot::default()));
+        self.shared.publish(registry, self.route);
+        // After the route is out of sight: who is inside a callback now may still have it.
+        let inside = self.shared.gates.snapshot();
+        if let Some((route, index)) = registry.find(self.route, self.recording) {
+            route.recordings[index].closing = Some(Closing::Leaving(inside));
+        }
+        self.shared.wake(registry);
+    }
+}
+
+impl<C: RouteConfig> Drop for RouteHandle<C> {
+    fn drop(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut registry = shared.registry.lock();
+        self.request_close(&mut registry);
+    }
+}

@@ -1,0 +1,352 @@
+//! Routes and the recordings behind them: who wants which record.
+
+use super::gate::Snapshot;
+use super::members::Members;
+use super::merge::{Injected, Item};
+use super::pool::Pool;
+use super::record::Header;
+use super::sink::{LifecycleHook, RecordSink, RouteConfig};
+use super::slots::{Orphan, SlotConfig, Slots};
+use crate::event::EventKind;
+use crossbeam::queue::ArrayQueue;
+use std::any::Any;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::Arc;
+
+/// Routes at a time, the shared one included.
+pub(crate) const MAX_ROUTES: usize = 256;
+
+/// The shared route's number.
+pub(crate) const SHARED_ROUTE: u32 = 0;
+
+/// Recordings that may share a route: one bit each.
+pub(crate) const MAX_SHARING: usize = 64;
+
+/// Where in the tables a route's number stands. The rest of the number tells routes apart that had the same place.
+#[inline(always)]
+pub(crate) fn place(route: u32) -> usize {
+    route as usize % MAX_ROUTES
+}
+
+/// The part of a route that callbacks see.
+pub(crate) struct RouteState<C> {
+    pub(crate) id: u32,
+    pub(crate) slots: Slots,
+    /// Points into [`Route::config`]; what it pointed at before is in [`Registry::limbo`].
+    pub(crate) config: AtomicPtr<C>,
+    pub(crate) pool: Arc<Pool>,
+    orphans: ArrayQueue<Orphan>,
+    nameless: AtomicU64,
+    any_drop: AtomicBool,
+}
+
+impl<C> RouteState<C> {
+    /// `None` when there is no memory for its slots.
+    pub(crate) fn new(id: u32, slots: SlotConfig, config: &Arc<C>, pool: Arc<Pool>) -> Option<Self> {
+        Some(Self {
+            id,
+            slots: Slots::new(slots)?,
+            config: AtomicPtr::new(Arc::as_ptr(config).cast_mut()),
+            pool,
+            orphans: ArrayQueue::new(256),
+            nameless: AtomicU64::new(0),
+            any_drop: AtomicBool::new(false),
+        })
+    }
+
+    /// Remembers losses whose process has lost its slot.
+    #[cold]
+    pub(crate) fn orphan(&self, orphan: Orphan) {
+        if self.orphans.push(orphan).is_err() {
+            self.nameless.fetch_add(u64::from(orphan.1), Ordering::Relaxed);
+        }
+    }
+
+    /// Remembers that something was dropped, so that the end looks for debts.
+    #[inline]
+    pub(crate) fn note_drop(&self) {
+        if !self.any_drop.load(Ordering::Relaxed) {
+            self.any_drop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn take_orphans(&self) -> Vec<(u64, u64)> {
+        let mut orphans = Vec::new();
+        while let Some((pid, count)) = self.orphans.pop() {
+            orphans.push((pid, u64::from(count)));
+        }
+        let nameless = self.nameless.swap(0, Ordering::Relaxed);
+        if nameless > 0 {
+            orphans.push((0, nameless));
+        }
+        orphans
+    }
+
+    fn debts(&self) -> impl Iterator<Item = Orphan> + '_ {
+        let any = self.any_drop.load(Ordering::Relaxed);
+        any.then(|| self.slots.debts()).into_iter().flatten()
+    }
+}
+
+/// How far the closing of a recording has come.
+pub(crate) enum Closing {
+    /// Threads that may still write for it.
+    Leaving(Snapshot),
+    /// What was written before this time may still lie in rings.
+    Draining(u64),
+}
+
+/// One recording behind a route.
+pub(crate) struct Recording<C> {
+    pub(crate) id: u64,
+    pub(crate) bit: u64,
+    pub(crate) sink: Arc<dyn RecordSink>,
+    pub(crate) hook: Option<Arc<dyn LifecycleHook>>,
+    pub(crate) kinds: u32,
+    pub(crate) follow: bool,
+    pub(crate) config: Arc<C>,
+    pub(crate) closing: Option<Closing>,
+    pub(crate) failed: bool,
+    pub(crate) refused: bool,
+    pub(crate) batch: Vec<(Header, Box<[u8]>)>,
+}
+
+impl<C> Recording<C> {
+    /// Whether callbacks should still write for it.
+    pub(crate) fn offers(&self) -> bool {
+        self.closing.is_none() && !self.failed && !self.refused
+    }
+
+    /// Calls the sink; a panic there fails this recording and nothing else.
+    pub(crate) fn call(&mut self, panics: &AtomicU64, what: &str, call: impl FnOnce(&dyn RecordSink)) {
+        if self.failed {
+            return;
+        }
+        let sink = &*self.sink;
+        if catch_unwind(AssertUnwindSafe(|| call(sink))).is_err() {
+            self.failed = true;
+            panics.fetch_add(1, Ordering::Relaxed);
+            if catch_unwind(AssertUnwindSafe(|| sink.failed(what))).is_err() {
+                panics.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    #[inline]
+    fn give(&mut self, header: &Header, payload: &[u8], panics: &AtomicU64) {
+        if matches!(self.closing, Some(Closing::Draining(until)) if header.time > until) {
+            return;
+        }
+        if self.hook.is_some() && is_lifecycle_news(header.kind) {
+            self.batch.push((*header, payload.into()));
+        }
+        if self.kinds & (1u32.wrapping_shl(u32::from(header.kind))) != 0 {
+            self.call(panics, "append", |sink| sink.append(header, payload));
+        } else if header.lost > 0 {
+            self.call(panics, "lost", |sink| {
+                sink.lost(header.pid, u64::from(header.lost), header.time)
+            });
+        }
+    }
+}
+
+fn is_lifecycle_news(kind: u8) -> bool {
+    use EventKind::{Exit, Register, Spawned, Unregister};
+    matches!(EventKind::from_u8(kind), Some(Spawned | Register | Unregister | Exit))
+}
+
+/// A route and its recordings.
+pub(crate) struct Route<C> {
+    pub(crate) state: Arc<RouteState<C>>,
+    pub(crate) config: Arc<C>,
+    pub(crate) recordings: Vec<Recording<C>>,
+    /// The recordings that callbacks were last told to write for, as bits.
+    pub(crate) shown: u64,
+}
+
+impl<C: RouteConfig> Route<C> {
+    /// The recordings that callbacks should write for, as bits.
+    pub(crate) fn offering(&self) -> u64 {
+        self.recordings
+            .iter()
+            .filter(|recording| recording.offers())
+            .fold(0, |bits, one| bits | one.bit)
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.state.id == SHARED_ROUTE
+    }
+
+    /// What callbacks should offer: the kinds that any recording still wants.
+    pub(crate) fn kinds(&self) -> u32 {
+        self.recordings
+            .iter()
+            .filter(|recording| recording.offers())
+            .fold(0, |kinds, one| kinds | one.kinds)
+    }
+
+    /// The configuration that serves all recordings that still want records.
+    pub(crate) fn wanted_config(&self) -> Arc<C> {
+        let mut wanted = self
+            .recordings
+            .iter()
+            .filter(|one| one.offers())
+            .map(|one| Arc::clone(&one.config));
+        match (wanted.next(), wanted.next()) {
+            (None, _) => Arc::clone(&self.config),
+            (Some(only), None) => only,
+            (Some(first), Some(second)) => C::union(&[first, second].into_iter().chain(wanted).collect::<Vec<_>>()),
+        }
+    }
+}
+
+/// All routes, the recordings behind them, and what waits to be freed. The drainer holds its lock during a pass.
+pub(crate) struct Registry<C> {
+    pub(crate) routes: Vec<Option<Route<C>>>,
+    pub(crate) members: Members,
+    pub(crate) pool: Option<Arc<Pool>>,
+    /// What callbacks may still hold, until those that were inside one have left.
+    pub(crate) limbo: Vec<(Snapshot, Box<dyn Any + Send>)>,
+    pub(crate) thread: Option<std::thread::Thread>,
+    pub(crate) join: Option<std::thread::JoinHandle<()>>,
+    pub(crate) next_recording: u64,
+    pub(crate) generation: u32,
+    /// Everything older was handed to the sinks.
+    pub(crate) drained_to: u64,
+}
+
+impl<C: RouteConfig> Registry<C> {
+    pub(crate) fn new() -> Self {
+        Self {
+            routes: (0..MAX_ROUTES).map(|_| None).collect(),
+            members: Members::default(),
+            pool: None,
+            limbo: Vec::new(),
+            thread: None,
+            join: None,
+            next_recording: 1,
+            generation: 0,
+            drained_to: 0,
+        }
+    }
+
+    pub(crate) fn recordings(&self) -> impl Iterator<Item = &Recording<C>> {
+        self.routes.iter().flatten().flat_map(|route| &route.recordings)
+    }
+
+    pub(crate) fn recordings_mut(&mut self) -> impl Iterator<Item = &mut Recording<C>> {
+        self.routes.iter_mut().flatten().flat_map(|route| &mut route.recordings)
+    }
+
+    pub(crate) fn find(&mut self, route: u32, recording: u64) -> Option<(&mut Route<C>, usize)> {
+        let route = self.routes[place(route)]
+            .as_mut()
+            .filter(|found| found.state.id == route)?;
+        let index = route.recordings.iter().position(|one| one.id == recording)?;
+        Some((route, index))
+    }
+
+    /// Hands a record to the recordings that want it.
+    #[inline]
+    pub(crate) fn deliver(&mut self, item: Item<'_>, panics: &AtomicU64) {
+        let (header, payload) = match item {
+            Item::Record(header, payload) => (header, payload),
+            Item::Injected(injected) => return self.deliver_injected(injected, panics),
+        };
+        let Some(route) = self.routes[place(header.route)].as_mut() else {
+            return;
+        };
+        if route.state.id != header.route {
+            return;
+        }
+        if !route.is_shared() {
+            return route
+                .recordings
+                .iter_mut()
+                .for_each(|recording| recording.give(header, payload, panics));
+        }
+        let following = || {
+            route
+                .recordings
+                .iter()
+                .filter(|one| one.follow)
+                .fold(0, |bits, one| bits | one.bit)
+        };
+        let members = self.members.of_event(header, payload, following);
+        for recording in &mut route.recordings {
+            if recording.bit & members != 0 {
+                recording.give(header, payload, panics);
+            }
+        }
+    }
+
+    fn deliver_injected(&mut self, injected: &Injected, panics: &AtomicU64) {
+        if let Some((route, index)) = self.find(injected.header.route, injected.recording) {
+            let (header, payload) = (&injected.header, &injected.payload);
+            route.recordings[index].call(panics, "append", |sink| sink.append(header, payload));
+        }
+    }
+
+    /// Reports losses of processes that no longer have a slot.
+    pub(crate) fn report_orphans(&mut self, until: u64, panics: &AtomicU64) {
+        for route in self.routes.iter_mut().flatten() {
+            for (pid, count) in route.state.take_orphans() {
+                let members = if route.state.id == SHARED_ROUTE && pid != 0 {
+                    self.members.of(pid)
+                } else {
+                    u64::MAX
+                };
+                for recording in route.recordings.iter_mut().filter(|one| one.bit & members != 0) {
+                    recording.call(panics, "lost", |sink| sink.lost(pid, count, until));
+                }
+            }
+        }
+    }
+
+    /// The last a recording hears: what its tracks lost after their last record, `homeless` events of threads without a
+    /// gate, and the time up to which it is whole.
+    pub(crate) fn finish(&mut self, route: u32, recording: u64, homeless: u64, panics: &AtomicU64) {
+        let until = self.drained_to;
+        let Some(found) = self.routes[place(route)].as_mut() else {
+            return;
+        };
+        let Some(index) = found.recordings.iter().position(|one| one.id == recording) else {
+            return;
+        };
+        let shared = found.is_shared();
+        let mut gone = found.recordings.swap_remove(index);
+        if !cfg!(mutant = "forget_tail") {
+            for (pid, count) in found.state.debts() {
+                if !shared || self.members.of(pid) & gone.bit != 0 {
+                    gone.call(panics, "lost", |sink| sink.lost(pid, u64::from(count), until));
+                }
+            }
+        }
+        if homeless > 0 {
+            gone.call(panics, "lost", |sink| sink.lost(0, homeless, until));
+        }
+        gone.call(panics, "drained", |sink| sink.drained(until));
+        self.members.forget(gone.bit);
+        if found.recordings.is_empty() {
+            self.routes[place(route)] = None;
+        }
+    }
+
+    /// Tells every sink how far it is whole, and asks whether it takes more. The routes on which that has changed come back.
+    pub(crate) fn tell_drained(&mut self, panics: &AtomicU64) -> Vec<u32> {
+        let until = self.drained_to;
+        for recording in self.recordings_mut() {
+            recording.call(panics, "drained", |sink| sink.drained(until));
+            let mut accepts = true;
+            recording.call(panics, "accepts", |sink| accepts = sink.accepts());
+            recording.refused = !accepts;
+        }
+        let changed = self
+            .routes
+            .iter()
+            .flatten()
+            .filter(|route| route.offering() != route.shown);
+        changed.map(|route| route.state.id).collect()
+    }
+}

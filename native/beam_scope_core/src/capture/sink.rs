@@ -1,0 +1,112 @@
+//! What the engine needs from its surroundings: a place for records to go, someone to tell about processes, and facts of
+//! the host.
+
+use super::record::Header;
+use std::sync::Arc;
+
+/// Where a recording's records go; [`crate::store`] implements it. Called by the drainer thread only, one call at a time
+/// for a recording. A sink must not call back into the engine, nor own a handle of it. One that panics is left alone from then on.
+pub trait RecordSink: Send + Sync + 'static {
+    /// A record, in the order of time. `header.lost` events of the same track were lost directly before it: they are
+    /// accounted for here and not reported again. `payload` is the record's terms; it is gone after the call.
+    fn append(&self, header: &Header, payload: &[u8]);
+
+    /// `count` events of a track were lost, the last of them before `until_ns`, and no record that came since says so: the
+    /// tail of a track at the end of a recording, or losses in front of a record this recording did not want. `pid` is 0
+    /// when it is not known whose they were.
+    fn lost(&self, pid: u64, count: u64, until_ns: u64);
+
+    /// Everything older than `until_ns` has been appended. Comes after every pass of the drainer, idle ones included.
+    fn drained(&self, until_ns: u64) {
+        let _ = until_ns;
+    }
+
+    /// Whether the sink still takes records. Once it says no, tracees are told to stop offering as soon as possible.
+    fn accepts(&self) -> bool {
+        true
+    }
+
+    /// The engine's rings hold this much memory now; the recording's share of it counts against its cap.
+    fn ring_bytes(&self, share: usize) {
+        let _ = share;
+    }
+
+    /// The sink panicked (`what` says where) and gets no more records.
+    fn failed(&self, what: &str) {
+        let _ = what;
+    }
+}
+
+impl<S: RecordSink + ?Sized> RecordSink for Arc<S> {
+    fn append(&self, header: &Header, payload: &[u8]) {
+        (**self).append(header, payload);
+    }
+    fn lost(&self, pid: u64, count: u64, until_ns: u64) {
+        (**self).lost(pid, count, until_ns);
+    }
+    fn drained(&self, until_ns: u64) {
+        (**self).drained(until_ns);
+    }
+    fn accepts(&self) -> bool {
+        (**self).accepts()
+    }
+    fn ring_bytes(&self, share: usize) {
+        (**self).ring_bytes(share);
+    }
+    fn failed(&self, what: &str) {
+        (**self).failed(what);
+    }
+}
+
+/// Someone to tell about the processes of a recording: those spawned, ended, named. Called by the drainer thread, after a
+/// pass, outside the engine's locks.
+pub trait LifecycleHook: Send + Sync + 'static {
+    /// `Spawned`, `Register`, `Unregister` and `Exit` records of one pass, in order, with their terms.
+    fn lifecycle(&self, records: &[(Header, Box<[u8]>)]);
+}
+
+/// What kind of thread asks for a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThreadKind {
+    /// One that runs processes all the time: a large ring.
+    Scheduler,
+    /// One that runs a process now and then (dirty schedulers): a small ring.
+    Dirty,
+}
+
+/// Facts of the program around the engine.
+pub trait Host: Send + Sync + 'static {
+    /// What the calling thread is. Asked once per thread and pool of rings, inside a callback: it must be quick.
+    fn thread_kind(&self) -> ThreadKind {
+        ThreadKind::Scheduler
+    }
+
+    /// How many threads may ever write.
+    fn max_threads(&self) -> usize {
+        1024
+    }
+
+    /// Called on the drainer thread as it starts.
+    fn drainer_started(&self) {}
+}
+
+/// A host of which nothing is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlainHost;
+
+impl Host for PlainHost {}
+
+/// What the callbacks of a route need to know (levels, points, budgets, redactions). The engine only keeps it, lets
+/// callbacks read it, and replaces it while they run.
+pub trait RouteConfig: Send + Sync + 'static {
+    /// One configuration for a route that several recordings share: what any of them wants, with every redaction.
+    fn union(parts: &[Arc<Self>]) -> Arc<Self>
+    where
+        Self: Sized;
+}
+
+impl RouteConfig for () {
+    fn union(_: &[Arc<Self>]) -> Arc<Self> {
+        Arc::new(())
+    }
+}

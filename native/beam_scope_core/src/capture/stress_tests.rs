@@ -1,0 +1,473 @@
+//! The engine as a whole, with real threads.
+
+use super::engine::*;
+use super::record::Header;
+use crate::event::EventKind;
+use crate::term::tag;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+const WAIT: Duration = Duration::from_secs(20);
+const ALL_KINDS: u32 = u32::MAX;
+
+#[derive(Default)]
+struct Log {
+    records: Mutex<Vec<(Header, Vec<u8>)>>,
+    lost: Mutex<Vec<(u64, u64)>>,
+    lost_before: AtomicU64,
+    refuse: AtomicBool,
+    panic: AtomicBool,
+    failed: AtomicBool,
+    slow: AtomicU64,
+}
+
+impl RecordSink for Log {
+    fn append(&self, header: &Header, payload: &[u8]) {
+        assert!(!self.panic.load(Ordering::Relaxed), "told to");
+        let slow = self.slow.load(Ordering::Relaxed);
+        if slow > 0 {
+            std::thread::sleep(Duration::from_micros(slow));
+        }
+        self.lost_before.fetch_add(u64::from(header.lost), Ordering::Relaxed);
+        self.records.lock().push((*header, payload.to_vec()));
+    }
+    fn lost(&self, pid: u64, count: u64, _until_ns: u64) {
+        self.lost.lock().push((pid, count));
+    }
+    fn accepts(&self) -> bool {
+        !self.refuse.load(Ordering::Relaxed)
+    }
+    fn failed(&self, _what: &str) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Log {
+    fn pids(&self) -> Vec<u64> {
+        self.records.lock().iter().map(|(header, _)| header.pid).collect()
+    }
+    fn stored(&self) -> u64 {
+        self.records.lock().len() as u64
+    }
+    fn dropped(&self) -> u64 {
+        self.lost_before.load(Ordering::Relaxed) + self.lost.lock().iter().map(|(_, count)| count).sum::<u64>()
+    }
+}
+
+fn engine() -> Engine<()> {
+    Engine::new(Arc::new(PlainHost))
+}
+
+fn small(scheduler_rings: usize, scheduler_bytes: usize) -> RingConfig {
+    RingConfig {
+        scheduler_rings,
+        scheduler_bytes,
+        dirty_rings: 0,
+        dirty_bytes: 256,
+    }
+}
+
+fn open(engine: &Engine<()>, route: RouteKind, sink: &Arc<Log>, rings: RingConfig) -> RouteHandle<()> {
+    let open = Open {
+        route,
+        kinds: ALL_KINDS,
+        follow: true,
+        max_record: 16,
+        config: Arc::new(()),
+        rings,
+        slots: SlotConfig { bits: 8, shift: 4 },
+        sink: Arc::clone(sink) as Arc<dyn RecordSink>,
+        hook: None,
+    };
+    engine.open(open).expect("opens")
+}
+
+fn put(engine: &Engine<()>, route: u32, pid: u64, kind: EventKind, payload: &[u8]) -> bool {
+    let Some(mut writer) = engine.writer(route) else {
+        return false;
+    };
+    let Some(room) = writer.reserve(pid, payload.len(), kind.is_lifecycle()) else {
+        return false;
+    };
+    room[..payload.len()].copy_from_slice(payload);
+    writer.commit(
+        RecordHead {
+            kind: kind as u8,
+            terms: 1,
+            ..RecordHead::default()
+        },
+        payload.len(),
+    );
+    true
+}
+
+#[test]
+fn a_record_arrives_and_everything_is_freed() {
+    let engine = engine();
+    assert_eq!(engine.info().drainers, 0);
+    let log = Arc::new(Log::default());
+    let handle = open(&engine, RouteKind::Own, &log, RingConfig::default());
+    assert_eq!(engine.kinds(handle.route()), ALL_KINDS & !1);
+    assert!(put(&engine, handle.route(), 0x13, EventKind::Send, &[tag::NIL]));
+    handle.inject(
+        0x23,
+        RecordHead {
+            kind: EventKind::Note as u8,
+            ..RecordHead::default()
+        },
+        &[tag::NIL],
+    );
+    assert!(handle.flush(WAIT));
+    assert_eq!(log.pids(), [0x13, 0x23]);
+    assert!(handle.close(WAIT));
+    assert_eq!(engine.kinds(handle.route()), 0);
+    assert!(engine.writer(handle.route()).is_none());
+    let info = engine.info();
+    assert_eq!(
+        (info.drainers, info.rings, info.pool_bytes, info.recordings, info.panics),
+        (0, 0, 0, 0, 0)
+    );
+    assert_eq!(Arc::strong_count(&log), 1);
+}
+
+#[test]
+fn an_engine_opens_again_after_it_was_closed() {
+    let engine = engine();
+    for round in 0..20 {
+        let log = Arc::new(Log::default());
+        let handle = open(&engine, RouteKind::Own, &log, small(2, 4096));
+        assert!(put(&engine, handle.route(), round << 4, EventKind::Send, &[tag::NIL]));
+        if round % 2 == 0 {
+            assert!(handle.close(WAIT));
+        } else {
+            assert!(handle.flush(WAIT));
+            drop(handle);
+        }
+        assert_eq!(log.stored(), 1);
+    }
+}
+
+/// Threads that write as fast as they can into small rings with a drainer that may be slow.
+fn flood(route: RouteKind, threads: u64, each: u64, rings: RingConfig, slow: u64) {
+    let engine = engine();
+    let log = Arc::new(Log {
+        slow: slow.into(),
+        ..Log::default()
+    });
+    let handle = open(&engine, route, &log, rings);
+    handle.add_members(&(1..=threads).map(|pid| pid << 4).collect::<Vec<_>>());
+    std::thread::scope(|scope| {
+        for pid in 1..=threads {
+            let (engine, route) = (&engine, handle.route());
+            scope.spawn(move || {
+                for number in 0..each {
+                    put(engine, route, pid << 4, EventKind::Send, &number.to_le_bytes());
+                }
+            });
+        }
+    });
+    assert!(handle.close(WAIT * 3));
+    assert_eq!(
+        log.stored() + log.dropped(),
+        threads * each,
+        "offered = stored + dropped"
+    );
+    let records = log.records.lock();
+    let mut next: HashMap<u64, u64> = HashMap::new();
+    let mut time = 0;
+    for (header, payload) in records.iter() {
+        assert!(header.time >= time, "merged by time");
+        time = header.time;
+        let number = u64::from_le_bytes(payload[..8].try_into().expect("8 bytes"));
+        let next = next.entry(header.pid).or_default();
+        assert_eq!(
+            number,
+            *next + u64::from(header.lost),
+            "in order, and the hole is counted"
+        );
+        assert_eq!(u64::from(header.seq), number);
+        *next = number + 1;
+    }
+}
+
+#[test]
+fn nothing_is_lost_in_large_rings() {
+    let engine = engine();
+    let log = Arc::new(Log::default());
+    let handle = open(&engine, RouteKind::Own, &log, small(2, 1 << 20));
+    for number in 0..10_000u64 {
+        assert!(put(&engine, handle.route(), 16, EventKind::Send, &number.to_le_bytes()));
+    }
+    assert!(handle.close(WAIT));
+    assert_eq!((log.stored(), log.dropped()), (10_000, 0));
+}
+
+#[test]
+fn offered_is_stored_plus_dropped_on_a_route_of_its_own() {
+    flood(RouteKind::Own, 3, 20_000, small(3, 4096), 1);
+}
+
+#[test]
+fn offered_is_stored_plus_dropped_on_the_shared_route() {
+    flood(RouteKind::Shared, 3, 20_000, small(3, 4096), 0);
+}
+
+#[test]
+fn threads_without_a_ring_count_their_drops() {
+    flood(RouteKind::Own, 3, 1_000, small(1, 1 << 20), 0);
+}
+
+#[test]
+fn threads_without_a_gate_count_their_drops() {
+    struct OneThread;
+    impl Host for OneThread {
+        fn max_threads(&self) -> usize {
+            1
+        }
+    }
+    let engine: Engine<()> = Engine::new(Arc::new(OneThread));
+    let log = Arc::new(Log::default());
+    let handle = open(&engine, RouteKind::Own, &log, small(1, 4096));
+    assert!(put(&engine, handle.route(), 16, EventKind::Send, &[tag::NIL]));
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert!(!put(&engine, handle.route(), 32, EventKind::Send, &[tag::NIL])));
+    });
+    assert!(handle.close(WAIT));
+    assert_eq!((log.stored(), &*log.lost.lock()), (1, &vec![(0, 1)]));
+}
+
+#[test]
+fn losses_after_the_last_record_and_of_processes_replaced_are_named() {
+    let engine = engine();
+    let log = Arc::new(Log::default());
+    let handle = open(&engine, RouteKind::Own, &log, small(1, 4096));
+    // A reservation that is let go is a drop.
+    let drop_one = |pid| {
+        let mut writer = engine.writer(handle.route()).expect("open");
+        assert!(writer.reserve(pid, 8, false).is_some());
+    };
+    drop_one(0x10);
+    drop_one(0x10);
+    // The slot's next process: same low bits.
+    drop_one(0x10 + (256 << 4));
+    // A cancelled one is not.
+    let mut writer = engine.writer(handle.route()).expect("open");
+    assert!(writer.reserve(0x20, 8, false).is_some());
+    writer.cancel();
+    drop(writer);
+    assert!(handle.close(WAIT));
+    let mut lost = log.lost.lock().clone();
+    lost.sort_unstable();
+    assert_eq!(lost, [(0x10, 2), (0x10 + (256 << 4), 1)]);
+}
+
+#[test]
+fn lifecycle_events_have_the_last_tenth_to_themselves() {
+    let engine = engine();
+    let log = Arc::new(Log {
+        slow: 200_000.into(),
+        ..Log::default()
+    });
+    let handle = open(&engine, RouteKind::Own, &log, small(1, 8192));
+    put(&engine, handle.route(), 16, EventKind::Send, &[0; 16]);
+    std::thread::sleep(Duration::from_millis(50)); // the drainer is in its slow append now
+    while put(&engine, handle.route(), 16, EventKind::Send, &[0; 16]) {}
+    assert!(put(&engine, handle.route(), 16, EventKind::Spawn, &[0; 16]));
+    log.slow.store(0, Ordering::Relaxed);
+    assert!(handle.close(WAIT));
+}
+
+#[test]
+fn the_shared_route_gives_each_recording_its_members_and_kinds() {
+    let engine = engine();
+    let (a, b) = (Arc::new(Log::default()), Arc::new(Log::default()));
+    let one = open(&engine, RouteKind::Shared, &a, small(1, 1 << 16));
+    let two = open(&engine, RouteKind::Shared, &b, small(1, 1 << 16));
+    assert_eq!((one.route(), two.route()), (0, 0));
+    one.add_members(&[0x10, 0x20]);
+    two.add_members(&[0x20]);
+    two.update(EventKind::Exit.bit() | EventKind::Spawned.bit(), false, Arc::new(()));
+    put(&engine, 0, 0x10, EventKind::Send, &[tag::NIL]);
+    put(&engine, 0, 0x20, EventKind::Send, &[tag::NIL]);
+    put(&engine, 0, 0x20, EventKind::Exit, &[tag::NIL]);
+    put(&engine, 0, 0x30, EventKind::Exit, &[tag::NIL]);
+    // 0x40 is a child of 0x20: `one` follows, `two` does not.
+    put(&engine, 0, 0x40, EventKind::Spawned, &[tag::PID, 0x20, tag::NIL]);
+    put(&engine, 0, 0x40, EventKind::Exit, &[tag::NIL]);
+    assert!(one.flush(WAIT));
+    assert_eq!(a.pids(), [0x10, 0x20, 0x20, 0x40, 0x40]);
+    assert_eq!(b.pids(), [0x20]);
+    assert!(one.close(WAIT));
+    assert_eq!(engine.kinds(0), EventKind::Exit.bit() | EventKind::Spawned.bit());
+    put(&engine, 0, 0x20, EventKind::Exit, &[tag::NIL]);
+    assert!(two.close(WAIT));
+    assert_eq!((a.stored(), b.stored()), (5, 2));
+}
+
+#[test]
+fn a_sink_that_panics_fails_alone() {
+    let engine = engine();
+    let (bad, good) = (
+        Arc::new(Log {
+            panic: true.into(),
+            ..Log::default()
+        }),
+        Arc::new(Log::default()),
+    );
+    let one = open(&engine, RouteKind::Own, &bad, small(1, 1 << 16));
+    let two = open(&engine, RouteKind::Own, &good, small(1, 1 << 16));
+    for _ in 0..10 {
+        put(&engine, one.route(), 0x10, EventKind::Send, &[tag::NIL]);
+        put(&engine, two.route(), 0x20, EventKind::Send, &[tag::NIL]);
+    }
+    assert!(two.flush(WAIT));
+    assert!(bad.failed.load(Ordering::Relaxed));
+    assert_eq!((good.stored(), engine.info().panics), (10, 1));
+    assert_eq!(engine.kinds(one.route()), 0, "nothing more is offered to it");
+    assert!(one.close(WAIT) && two.close(WAIT));
+}
+
+#[test]
+fn a_sink_that_refuses_is_offered_nothing_more() {
+    let engine = engine();
+    let log = Arc::new(Log::default());
+    let handle = open(&engine, RouteKind::Own, &log, small(1, 1 << 16));
+    log.refuse.store(true, Ordering::Relaxed);
+    assert!(handle.flush(WAIT) && handle.flush(WAIT));
+    assert_eq!(engine.kinds(handle.route()), 0);
+    log.refuse.store(false, Ordering::Relaxed);
+    assert!(handle.flush(WAIT) && handle.flush(WAIT));
+    assert_ne!(engine.kinds(handle.route()), 0);
+}
+
+#[test]
+fn records_too_large_for_the_rings_are_refused_by_name() {
+    let engine = engine();
+    let open = Open {
+        route: RouteKind::Own,
+        kinds: 0,
+        follow: false,
+        max_record: 1024,
+        config: Arc::new(()),
+        rings: small(1, 4096),
+        slots: SlotConfig::default(),
+        sink: Arc::new(Log::default()),
+        hook: None,
+    };
+    assert_eq!(
+        engine.open(open).err(),
+        Some(OpenError::RecordTooLarge { limit: 1024 - 48 })
+    );
+    assert_eq!(engine.info().drainers, 0);
+}
+
+#[test]
+fn the_hook_hears_of_processes_even_if_the_recording_does_not_want_them() {
+    struct Hook(Mutex<Vec<(u8, u64)>>);
+    impl LifecycleHook for Hook {
+        fn lifecycle(&self, records: &[(Header, Box<[u8]>)]) {
+            self.0
+                .lock()
+                .extend(records.iter().map(|(header, _)| (header.kind, header.pid)));
+        }
+    }
+    let engine = engine();
+    let hook = Arc::new(Hook(Mutex::default()));
+    let handle = engine
+        .open(Open {
+            route: RouteKind::Own,
+            kinds: EventKind::Send.bit(),
+            follow: true,
+            max_record: 16,
+            config: Arc::new(()),
+            rings: small(1, 4096),
+            slots: SlotConfig::default(),
+            sink: Arc::new(Log::default()),
+            hook: Some(Arc::clone(&hook) as Arc<dyn LifecycleHook>),
+        })
+        .expect("opens");
+    for kind in [
+        EventKind::Spawned,
+        EventKind::Send,
+        EventKind::Register,
+        EventKind::Exit,
+    ] {
+        put(&engine, handle.route(), 0x10, kind, &[tag::NIL]);
+    }
+    assert!(handle.flush(WAIT) && handle.close(WAIT));
+    assert_eq!(*hook.0.lock(), [(5, 0x10), (11, 0x10), (6, 0x10)]);
+}
+
+/// Says when it is freed; callbacks check that it is not.
+struct Alive(AtomicBool);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+impl RouteConfig for Alive {
+    fn union(parts: &[Arc<Self>]) -> Arc<Self> {
+        Arc::clone(&parts[0])
+    }
+}
+
+#[test]
+fn configurations_live_as_long_as_a_callback_that_reads_them() {
+    let engine: Engine<Alive> = Engine::new(Arc::new(PlainHost));
+    let fresh = || Arc::new(Alive(AtomicBool::new(true)));
+    let log = Arc::new(Log::default());
+    let (route, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    if let Some(mut writer) = engine.writer(route.load(Ordering::Relaxed) as u32) {
+                        if writer.reserve(16, 8, false).is_some() {
+                            writer.commit(
+                                RecordHead {
+                                    kind: 1,
+                                    ..RecordHead::default()
+                                },
+                                8,
+                            );
+                        }
+                        assert!(writer.config().0.load(Ordering::SeqCst));
+                    }
+                }
+            });
+        }
+        for round in 0..100 {
+            let handle = engine
+                .open(Open {
+                    route: if round % 3 == 0 {
+                        RouteKind::Shared
+                    } else {
+                        RouteKind::Own
+                    },
+                    kinds: ALL_KINDS,
+                    follow: true,
+                    max_record: 16,
+                    config: fresh(),
+                    rings: small(2, 1 << 14),
+                    slots: SlotConfig { bits: 8, shift: 4 },
+                    sink: Arc::clone(&log) as Arc<dyn RecordSink>,
+                    hook: None,
+                })
+                .expect("opens");
+            route.store(u64::from(handle.route()), Ordering::Relaxed);
+            for _ in 0..10 {
+                handle.update(ALL_KINDS, true, fresh());
+                std::thread::yield_now();
+            }
+            if round % 2 == 0 {
+                assert!(handle.close(WAIT));
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}

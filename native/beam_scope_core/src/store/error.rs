@@ -1,0 +1,56 @@
+//! What can go wrong with a store.
+
+/// Why the store could not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// The recording was closed.
+    Closed,
+    /// The chunk is no longer there: it was the oldest, and the memory cap needed its room.
+    Evicted,
+    /// The file is no recording.
+    NotARecording,
+    /// The recording was written by another version of the format.
+    Version {
+        /// The version found.
+        found: u32,
+        /// The version this build knows.
+        known: u32,
+    },
+    /// The bytes are damaged; what was found wrong.
+    Corrupt(String),
+    /// Something is larger than this build accepts.
+    TooLarge(String),
+    /// The file system said no.
+    Io(String),
+}
+
+impl StoreError {
+    #[allow(dead_code)]
+    pub(crate) fn corrupt(what: impl Into<String>) -> Self {
+        Self::Corrupt(what.into())
+    }
+}
+
+impl std::fmt::Display for StoreError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Closed => write!(f, "the recording was closed"),
+            Self::Evicted => write!(f, "this part of the recording was dropped to keep the memory cap"),
+            Self::NotARecording => write!(f, "the file is no BeamScope recording"),
+            Self::Version { found, known } => {
+                write!(f, "the recording has format version {found}, this build knows {known}")
+            }
+            Self::Corrupt(what) => write!(f, "the recording is damaged: {what}"),
+            Self::TooLarge(what) => write!(f, "too large: {what}"),
+            Self::Io(what) => write!(f, "{what}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error.to_string())
+    }
+}

@@ -1,0 +1,413 @@
+//! The readers' side of a recording: rows, tracks, chunks.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::backlog::Records;
+use super::cache::Cache;
+use super::carry;
+use super::chunk::{self, ChunkHeader};
+use super::config::StoreConfig;
+use super::error::StoreError;
+use super::intake::Tail;
+use super::losses::Losses;
+use super::row::{Counts, EventRow, Loss, LossCause, Terms, TrackId, TrackInfo};
+use super::sealed::{count, decode, ChunkRef, Found, Sealed, CARRIED};
+use super::tracks::Tracks;
+use super::view::ChunkView;
+use super::AtomSource;
+use crate::capture::record::{flags, Header};
+use crate::event::{EventKind, Fields};
+use crate::term::arena::Arena;
+use crate::term::{AtomId, Kind, Value};
+
+/// What readers see, under one lock.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    pub(crate) tracks: Tracks,
+    pub(crate) open: Arc<ChunkView>,
+    open_index: u64,
+    pub(crate) sealed: VecDeque<Sealed>,
+    sealed_bytes: usize,
+    pub(crate) carried: Option<Arc<ChunkView>>,
+    cache: Cache,
+    pub(crate) next_seq: u64,
+    pub(crate) last_ns: u64,
+    pub(crate) losses: Losses,
+    /// How many losses are told by sealed chunks.
+    losses_sealed: usize,
+    /// Of what was dropped after it had been stored.
+    pub(crate) evicted: Counts,
+    evicted_span: Option<(u64, u64)>,
+    pub(crate) closed: bool,
+    /// A block that is being read.
+    work: Option<Records>,
+}
+
+/// What indexing needs of its recording.
+pub(crate) struct Context<'a> {
+    pub(crate) config: &'a StoreConfig,
+    pub(crate) atoms: &'a dyn AtomSource,
+}
+
+impl Context<'_> {
+    /// An open chunk is sealed at this size at the latest.
+    fn open_bytes(&self) -> usize {
+        (self.config.max_bytes / 8).clamp(64 << 10, 32 << 20)
+    }
+
+    /// So many bytes of decoded chunks are kept.
+    fn cache_bytes(&self) -> usize {
+        (self.config.max_bytes / 8).min(64 << 20)
+    }
+}
+
+impl Index {
+    /// What is left of a recording that was closed.
+    pub(crate) fn closed() -> Self {
+        Self {
+            closed: true,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn give(&mut self, work: Records) {
+        self.work = Some(work);
+    }
+
+    /// Indexes up to `most` records of the block at hand; `false` when there are none left.
+    pub(crate) fn work(&mut self, context: &Context<'_>, most: usize) -> bool {
+        let Some(mut work) = self.work.take() else { return false };
+        for _ in 0..most {
+            let Some((header, payload)) = work.next() else {
+                return false;
+            };
+            self.take(context, &header, payload);
+        }
+        self.work = Some(work);
+        true
+    }
+
+    fn take(&mut self, context: &Context<'_>, header: &Header, payload: &[u8]) {
+        let Some(kind) = EventKind::from_u8(header.kind) else {
+            return;
+        };
+        let at_ns = header.time.saturating_sub(context.config.start_ns).max(self.last_ns);
+        let seq = self.next_seq;
+        let from_ns = self.tracks.current(header.pid).map_or(0, |info| info.last_ns);
+        let track = self.tracks.enter(header.pid, kind, seq, at_ns);
+        if header.lost > 0 {
+            let count = u64::from(header.lost);
+            self.tracks.lost(header.pid, count);
+            let (track, pid) = (Some(track), header.pid);
+            self.losses.push(Loss {
+                track,
+                pid,
+                from_ns,
+                to_ns: at_ns,
+                count,
+                cause: LossCause::Ring,
+            });
+        }
+        let open = Arc::make_mut(&mut self.open);
+        let (terms, whole) = read_terms(&mut open.arena, header.terms, payload);
+        let flags = if whole {
+            header.flags
+        } else {
+            header.flags | flags::TRUNCATED
+        };
+        let (point, fields, lost_before) = (header.point, Fields(header.fields), header.lost);
+        open.push(EventRow {
+            seq,
+            at_ns,
+            kind,
+            point,
+            fields,
+            flags,
+            track,
+            lost_before,
+            terms,
+        });
+        self.next_seq += 1;
+        self.last_ns = at_ns;
+        if open.rows().len() >= context.config.chunk_events || open.bytes() >= context.open_bytes() {
+            self.seal(context);
+        }
+    }
+
+    /// Losses without a record come after the records before them.
+    pub(crate) fn take_tail(&mut self, tail: Tail) {
+        let Tail {
+            pid,
+            count,
+            until_ns: to_ns,
+        } = tail;
+        let from_ns = self.tracks.current(pid).map_or(0, |info| info.last_ns).min(to_ns);
+        let track = self.tracks.lost(pid, count);
+        self.losses.push(Loss {
+            track,
+            pid,
+            from_ns,
+            to_ns,
+            count,
+            cause: LossCause::Ring,
+        });
+    }
+
+    /// Closes the open chunk, if it has rows.
+    pub(crate) fn seal(&mut self, context: &Context<'_>) {
+        let view = std::mem::replace(&mut self.open, Arc::new(ChunkView::new(self.next_seq)));
+        let Some(chunk) = ChunkRef::of(self.open_index, false, &view) else {
+            return;
+        };
+        self.open_index += 1;
+        let losses = self.losses.all().get(self.losses_sealed..).unwrap_or(&[]).to_vec();
+        self.losses_sealed = self.losses.all().len();
+        match chunk::encode(&view, self.header(context, &chunk, &view, losses)) {
+            Ok(bytes) => {
+                self.push_sealed(Sealed::new(chunk, bytes, &view));
+                self.cache.put(chunk.index, &view, context.cache_bytes());
+            }
+            // A header past its limit; no chunk has that many tracks. Nothing may be lost without being counted.
+            Err(_) => self.count_evicted(&count(view.rows()), chunk.first_ns, chunk.last_ns),
+        }
+    }
+
+    fn push_sealed(&mut self, sealed: Sealed) {
+        self.sealed_bytes += sealed.bytes();
+        self.sealed.push_back(sealed);
+    }
+
+    fn header(&self, context: &Context<'_>, chunk: &ChunkRef, view: &ChunkView, losses: Vec<Loss>) -> ChunkHeader {
+        let text = |id: AtomId| (id.0, context.atoms.text(id).map_or_else(String::new, String::from));
+        let mut atoms: Vec<AtomId> = view.arena.atoms().collect();
+        atoms.sort_unstable();
+        atoms.dedup();
+        let (tracks, kinds) = view
+            .kinds_by_track()
+            .into_iter()
+            .filter_map(|(id, kinds)| self.tracks.get(id).map(|info| (info.clone(), kinds)))
+            .unzip();
+        ChunkHeader {
+            index: chunk.index,
+            carried: chunk.carried,
+            start_unix_ns: context.config.start_unix_ns,
+            tracks,
+            kinds,
+            atoms: atoms.into_iter().map(text).collect(),
+            losses,
+            counts: count(view.rows()),
+            ..ChunkHeader::default()
+        }
+    }
+
+    /// Every chunk as bytes, the carried and the open one too, for a file.
+    pub(crate) fn all_bytes(&self, context: &Context<'_>) -> Result<Vec<Arc<[u8]>>, StoreError> {
+        let seal = |index: u64, carried: bool, view: &ChunkView| -> Result<Option<Arc<[u8]>>, StoreError> {
+            let Some(chunk) = ChunkRef::of(index, carried, view) else {
+                return Ok(None);
+            };
+            chunk::encode(view, self.header(context, &chunk, view, Vec::new())).map(|bytes| Some(bytes.into()))
+        };
+        let carried = self
+            .carried
+            .as_deref()
+            .map(|view| seal(CARRIED, true, view))
+            .transpose()?
+            .flatten();
+        let open = seal(self.open_index, false, &self.open)?;
+        Ok(carried
+            .into_iter()
+            .chain(self.sealed.iter().map(|one| Arc::clone(&one.bytes)))
+            .chain(open)
+            .collect())
+    }
+
+    /// An index of what was read from a file. Chunks must come in the order of their rows.
+    pub(crate) fn restore(restored: Restored) -> Result<Self, StoreError> {
+        let Restored {
+            tracks,
+            losses,
+            evicted,
+            evicted_loss,
+            next_seq,
+            last_ns,
+            chunks,
+        } = restored;
+        let mut index = Self {
+            tracks: Tracks::restore(tracks),
+            next_seq,
+            last_ns,
+            evicted,
+            ..Self::default()
+        };
+        index.losses = Losses::restore(losses);
+        index.evicted_span = evicted_loss.map(|loss| (loss.from_ns, loss.to_ns));
+        for chunk in chunks {
+            if chunk.chunk.carried {
+                index.carried = Some(decode(&chunk.bytes)?);
+                continue;
+            }
+            let before = index.sealed.back().map(|last| &last.chunk);
+            let follows =
+                before.is_none_or(|last| last.index < chunk.chunk.index && last.first_seq < chunk.chunk.first_seq);
+            if !follows || chunk.chunk.index >= CARRIED - 1 {
+                return Err(StoreError::corrupt("chunks out of order"));
+            }
+            index.open_index = chunk.chunk.index + 1;
+            index.push_sealed(chunk);
+        }
+        index.open = Arc::new(ChunkView::new(next_seq));
+        Ok(index)
+    }
+
+    /// Drops the oldest chunk; what living tracks need of it is carried forward. `false`: there is none.
+    pub(crate) fn evict(&mut self) -> bool {
+        let Some(gone) = self.sealed.pop_front() else {
+            return false;
+        };
+        let view = self.cache.get(gone.chunk.index).or_else(|| decode(&gone.bytes).ok());
+        self.sealed_bytes = self.sealed_bytes.saturating_sub(gone.bytes());
+        self.cache.remove(gone.chunk.index);
+        if let Some(view) = view {
+            let carried = self.carried.take().unwrap_or_default();
+            self.carried = Some(carry::fold(&carried, &view));
+        }
+        self.count_evicted(&gone.counts, gone.chunk.first_ns, gone.chunk.last_ns);
+        true
+    }
+
+    fn count_evicted(&mut self, gone: &Counts, first_ns: u64, last_ns: u64) {
+        let evicted = &mut self.evicted;
+        if cfg!(mutant = "store_evicts_uncounted") {
+            return;
+        }
+        evicted.stored += gone.stored;
+        evicted.truncated += gone.truncated;
+        evicted.redacted += gone.redacted;
+        evicted
+            .by_kind
+            .iter_mut()
+            .zip(gone.by_kind)
+            .for_each(|(all, one)| *all += one);
+        let from = self.evicted_span.map_or(first_ns, |(from, _)| from);
+        self.evicted_span = Some((from, last_ns));
+    }
+
+    /// What was evicted, as one loss.
+    pub(crate) fn evicted_loss(&self) -> Option<Loss> {
+        let (from_ns, to_ns) = self.evicted_span?;
+        Some(Loss {
+            track: None,
+            pid: 0,
+            from_ns,
+            to_ns,
+            count: self.evicted.stored,
+            cause: LossCause::Evicted,
+        })
+    }
+
+    /// Every chunk, oldest first.
+    pub(crate) fn chunks(&self) -> Vec<ChunkRef> {
+        let carried = self
+            .carried
+            .as_deref()
+            .and_then(|view| ChunkRef::of(CARRIED, true, view));
+        let open = ChunkRef::of(self.open_index, false, &self.open);
+        carried
+            .into_iter()
+            .chain(self.sealed.iter().map(|one| one.chunk))
+            .chain(open)
+            .collect()
+    }
+
+    /// The chunks in which a track has rows of some of these kinds, oldest first.
+    pub(crate) fn chunks_of(&self, track: TrackId, kinds: u32) -> Vec<ChunkRef> {
+        let has = |view: &ChunkView| view.track_rows(track).any(|row| row.kind.bit() & kinds != 0);
+        let carried = self.carried.as_deref().filter(|view| has(view));
+        let open = Some(&*self.open).filter(|view| has(view));
+        let sealed = self
+            .sealed
+            .iter()
+            .filter(|one| one.kinds_of(track) & kinds != 0)
+            .map(|one| one.chunk);
+        let carried = carried.and_then(|view| ChunkRef::of(CARRIED, true, view));
+        let open = open.and_then(|view| ChunkRef::of(self.open_index, false, view));
+        carried.into_iter().chain(sealed).chain(open).collect()
+    }
+
+    /// A chunk that need not be decoded, or the bytes to decode.
+    pub(crate) fn lookup(&mut self, index: u64) -> Result<Found, StoreError> {
+        if self.closed {
+            return Err(StoreError::Closed);
+        }
+        if index == CARRIED {
+            return self.carried.clone().map(Found::View).ok_or(StoreError::Evicted);
+        }
+        if index == self.open_index {
+            return Ok(Found::View(Arc::clone(&self.open)));
+        }
+        if let Some(view) = self.cache.get(index) {
+            return Ok(Found::View(view));
+        }
+        let at = self
+            .sealed
+            .binary_search_by_key(&index, |one| one.chunk.index)
+            .map_err(|_| StoreError::Evicted)?;
+        Ok(Found::Bytes(Arc::clone(&self.sealed[at].bytes)))
+    }
+
+    pub(crate) fn keep(&mut self, context: &Context<'_>, index: u64, view: &Arc<ChunkView>) {
+        self.cache.put(index, view, context.cache_bytes());
+    }
+
+    /// Lets go of everything that can be made again.
+    pub(crate) fn shrink(&mut self) {
+        self.cache.shrink(0);
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> usize {
+        // The view sealed last is in the cache and nowhere else; the open one is in neither.
+        self.open.bytes()
+            + self.sealed_bytes
+            + self.carried.as_deref().map_or(0, ChunkView::bytes)
+            + self.cache.bytes()
+            + self.tracks.bytes()
+            + self.losses.bytes()
+            + self.work.as_ref().map_or(0, Records::bytes)
+    }
+}
+
+/// What a file says of a recording.
+pub(crate) struct Restored {
+    pub(crate) tracks: Vec<TrackInfo>,
+    pub(crate) losses: Vec<Loss>,
+    pub(crate) evicted: Counts,
+    pub(crate) evicted_loss: Option<Loss>,
+    pub(crate) next_seq: u64,
+    pub(crate) last_ns: u64,
+    pub(crate) chunks: Vec<Sealed>,
+}
+
+/// The terms of a record. What cannot be read is marked as cut; then the second answer is `false`.
+fn read_terms(arena: &mut Arena, count: u8, payload: &[u8]) -> (Terms, bool) {
+    let mut terms = Terms::NONE;
+    let mut rest = payload;
+    let mut whole = true;
+    for _ in 0..count {
+        let read = if whole { arena.intern_wire(rest).ok() } else { None };
+        let id = match read {
+            Some((id, used)) => {
+                rest = &rest[used..];
+                id
+            }
+            None => {
+                whole = false;
+                arena.intern(&Value::Truncated(Kind::Tuple, 0))
+            }
+        };
+        terms.push(id);
+    }
+    (terms, whole)
+}

@@ -1,0 +1,54 @@
+//! The list of losses, bounded.
+
+use super::row::Loss;
+
+/// More entries than this are merged, oldest first.
+const MOST: usize = 4096;
+
+/// Losses in the order in which they were noticed.
+#[derive(Debug, Default)]
+pub(crate) struct Losses(Vec<Loss>);
+
+impl Losses {
+    pub(crate) fn restore(losses: Vec<Loss>) -> Self {
+        Self(losses)
+    }
+
+    pub(crate) fn all(&self) -> &[Loss] {
+        &self.0
+    }
+
+    pub(crate) fn push(&mut self, loss: Loss) {
+        if self.0.len() >= MOST {
+            self.merge();
+        }
+        self.0.push(loss);
+    }
+
+    /// Halves the older half: counts stay exact, spans and owners become coarser.
+    fn merge(&mut self) {
+        let young = self.0.split_off(MOST / 2);
+        self.0 = self
+            .0
+            .chunks(2)
+            .map(|pair| pair[1..].iter().fold(pair[0], |a, b| join(&a, b)))
+            .collect();
+        self.0.extend(young);
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.capacity() * size_of::<Loss>()
+    }
+}
+
+fn join(a: &Loss, b: &Loss) -> Loss {
+    let same = a.pid == b.pid;
+    Loss {
+        track: a.track.filter(|_| a.track == b.track),
+        pid: if same { a.pid } else { 0 },
+        from_ns: a.from_ns.min(b.from_ns),
+        to_ns: a.to_ns.max(b.to_ns),
+        count: a.count + b.count,
+        cause: a.cause,
+    }
+}

@@ -1,0 +1,119 @@
+//! What readers ask of a recording.
+
+use std::sync::Arc;
+
+use super::error::StoreError;
+use super::recording::Recording;
+use super::row::{Counts, Loss, TrackId, TrackInfo};
+use super::sealed::{decode, ChunkRef, Found};
+use super::view::ChunkView;
+use super::AtomSource;
+use crate::term::AtomId;
+
+impl Recording {
+    /// The account, as of now. Indexes nothing.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let index = self.index.lock();
+        let mut counts = self.intake.lock().counts.clone();
+        let gone = &index.evicted;
+        counts.stored -= gone.stored;
+        counts.dropped += gone.stored;
+        counts.evicted = gone.stored;
+        counts.truncated -= gone.truncated;
+        counts.redacted -= gone.redacted;
+        counts
+            .by_kind
+            .iter_mut()
+            .zip(gone.by_kind)
+            .for_each(|(all, one)| *all -= one);
+        counts.bytes = self.held.all() as u64;
+        counts
+    }
+
+    /// The chunks, oldest first, with everything appended before the call.
+    pub fn chunks(&self) -> Vec<ChunkRef> {
+        self.up_to_date().chunks()
+    }
+
+    /// A chunk, decoded. The view of the open chunk may have more rows than the reference says, when events came since.
+    pub fn view(&self, chunk: &ChunkRef) -> Result<Arc<ChunkView>, StoreError> {
+        let found = self.index.lock().lookup(chunk.index)?;
+        match found {
+            Found::View(view) => Ok(view),
+            Found::Bytes(bytes) => {
+                let view = decode(&bytes)?;
+                let mut index = self.index.lock();
+                if !index.closed {
+                    index.keep(&self.context(), chunk.index, &view);
+                    self.account(&index);
+                }
+                Ok(view)
+            }
+        }
+    }
+
+    /// The chunk that has the row at this position, or would have it if it had not been evicted.
+    pub fn chunk_of(&self, seq: u64) -> Option<ChunkRef> {
+        let chunks = self.chunks();
+        let after = chunks.partition_point(|chunk| chunk.first_seq <= seq);
+        chunks.get(after.checked_sub(1)?).copied()
+    }
+
+    /// The chunks in which a track has rows, oldest first. Decodes nothing.
+    pub fn chunks_of(&self, track: TrackId) -> Vec<ChunkRef> {
+        self.chunks_with(track, u32::MAX)
+    }
+
+    /// The chunks in which a track has rows of some of these kinds (a set of [`crate::event::EventKind::bit`]), oldest
+    /// first. Decodes nothing: the way to a track's last state before a moment.
+    pub fn chunks_with(&self, track: TrackId, kinds: u32) -> Vec<ChunkRef> {
+        self.up_to_date().chunks_of(track, kinds)
+    }
+
+    /// Events that are not in the recording, by track and span of time. Their counts sum up to [`Counts::dropped`].
+    pub fn losses(&self) -> Vec<Loss> {
+        let index = self.up_to_date();
+        let mut losses = index.losses.all().to_vec();
+        losses.extend(index.evicted_loss());
+        losses.extend(self.intake.lock().untold(index.last_ns));
+        losses
+    }
+
+    /// Every track, by id.
+    pub fn tracks(&self) -> Vec<TrackInfo> {
+        self.up_to_date().tracks.all().to_vec()
+    }
+
+    /// One track.
+    pub fn track(&self, id: TrackId) -> Option<TrackInfo> {
+        self.up_to_date().tracks.get(id).cloned()
+    }
+
+    /// The tracks of a pid, oldest first: more than one when the pid was used again.
+    pub fn tracks_of_pid(&self, pid: u64) -> Vec<TrackId> {
+        self.up_to_date().tracks.of_pid(pid)
+    }
+
+    /// How many rows the recording ever had: the position after the last one. Indexes nothing.
+    pub fn end_seq(&self) -> u64 {
+        self.intake.lock().counts.stored
+    }
+
+    /// The time of the last event. Indexes nothing.
+    pub fn end_ns(&self) -> u64 {
+        self.intake.lock().last_ns
+    }
+
+    /// What an atom is called.
+    #[must_use]
+    pub fn atom_text(&self, id: AtomId) -> Option<Box<str>> {
+        self.atoms.text(id)
+    }
+
+    /// Who knows what atoms are called.
+    #[must_use]
+    pub fn atoms(&self) -> &Arc<dyn AtomSource> {
+        &self.atoms
+    }
+}

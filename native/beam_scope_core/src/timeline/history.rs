@@ -1,0 +1,304 @@
+//! The history of a process: its transitions, with who sent each message and what the caller got.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::event::{EventKind, Point};
+use crate::store::{ChunkView, EventRow, Recording, StoreError, TrackId};
+use crate::term::arena::{Arena, Node, NodeId};
+
+use super::facts::KnownHow;
+use super::index::Index;
+use super::machine::Machine;
+use super::rows::{point, term};
+use super::shape::{envelope, pid, tuple, TransitionKind};
+use super::term_ref::TermRef;
+use super::transition::{Known, Transition};
+use super::words::Words;
+
+/// Which part of a track's life.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    /// Transitions completed at or after this event.
+    pub(super) from: u64,
+    /// Events up to this one.
+    pub(super) to: u64,
+}
+
+/// Walks the rows of one track in order. `visit` may stop the walk.
+pub(super) fn each_row(
+    rec: &Recording,
+    index: &Index,
+    track: TrackId,
+    span: Span,
+    mut visit: impl FnMut(&Arc<ChunkView>, &EventRow) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    for chunk in index.chunks_of(track, span.from, span.to) {
+        let view = match rec.view(&chunk.chunk) {
+            // Dropped since: as if it had never been.
+            Err(StoreError::Evicted) => continue,
+            found => found?,
+        };
+        let rows = view.track_rows(track).skip_while(|row| row.seq < span.from);
+        for row in rows.take_while(|row| row.seq <= span.to) {
+            if visit(&view, row).is_break() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Transitions on their way out. Those taken away keep their numbers.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    taken: usize,
+    list: Vec<Transition>,
+}
+
+impl Output {
+    /// How many there are that were not taken away.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Takes all away.
+    pub(super) fn take(&mut self) -> Vec<Transition> {
+        self.taken += self.list.len();
+        std::mem::take(&mut self.list)
+    }
+
+    fn next_number(&self) -> usize {
+        self.taken + self.list.len()
+    }
+
+    fn get_mut(&mut self, number: usize) -> Option<&mut Transition> {
+        self.list.get_mut(number.checked_sub(self.taken)?)
+    }
+}
+
+/// The event of a receive, and who sent the message.
+type Received = (u64, Option<u64>);
+
+/// Completes transitions with what other events of the same track tell: who sent the message, what was replied.
+#[derive(Default)]
+struct Company {
+    /// Messages received and not yet handled, by kind and body: who sent each.
+    received: HashMap<(TransitionKind, u64), VecDeque<Received>>,
+    /// Replies sent before their transition was complete, by tag.
+    replied: HashMap<u64, TermRef>,
+    /// Calls without a reply yet: tag to place in the output.
+    waiting: HashMap<u64, usize>,
+}
+
+impl Company {
+    fn row(&mut self, words: &Words, view: &Arc<ChunkView>, row: &EventRow, out: &mut Output) {
+        match row.kind {
+            EventKind::Receive => self.receive(words, &view.arena, row),
+            EventKind::Send => self.send(view, row, out),
+            _ => {}
+        }
+    }
+
+    fn receive(&mut self, words: &Words, arena: &Arena, row: &EventRow) {
+        let Some(message) = term(row, 0) else { return };
+        let shape = envelope(words, arena, message);
+        if shape.kind == TransitionKind::Call {
+            return;
+        }
+        let sender = term(row, 1).and_then(|sender| sender_pid(arena, sender));
+        let key = (shape.kind, arena.content_hash(shape.body));
+        self.received.entry(key).or_default().push_back((row.seq, sender));
+    }
+
+    fn send(&mut self, view: &Arc<ChunkView>, row: &EventRow, out: &mut Output) {
+        let Some((tag, reply)) = term(row, 1).and_then(|message| tagged_reply(&view.arena, message)) else {
+            return;
+        };
+        let (tag, reply) = (view.arena.content_hash(tag), TermRef::in_chunk(view, reply));
+        match self.waiting.remove(&tag).and_then(|number| out.get_mut(number)) {
+            Some(call) => call.reply = Some(reply),
+            None => {
+                self.replied.insert(tag, reply);
+            }
+        }
+    }
+
+    fn complete(&mut self, transition: &mut Transition, number: usize) {
+        if let Some(tag) = &transition.tag {
+            let tag = tag.hash();
+            match self.replied.remove(&tag) {
+                Some(reply) => transition.reply = Some(reply),
+                None => {
+                    self.waiting.insert(tag, number);
+                }
+            }
+        }
+        if transition.from_process.is_some() {
+            return;
+        }
+        let Some(message) = &transition.message else { return };
+        let kind = match transition.kind {
+            TransitionKind::Cast => TransitionKind::Cast,
+            _ => TransitionKind::Info,
+        };
+        let body = if kind == TransitionKind::Cast {
+            message
+        } else {
+            transition.raw.as_ref().unwrap_or(message)
+        };
+        let mut found = self.take(kind, body.hash(), transition.began_seq);
+        if found.is_none() {
+            found = self.take(kind, message.hash(), transition.began_seq);
+        }
+        transition.from_process = found.flatten();
+    }
+
+    /// The sender of the oldest message with this content that had come by then.
+    fn take(&mut self, kind: TransitionKind, body: u64, seq: u64) -> Option<Option<u64>> {
+        let queue = self.received.get_mut(&(kind, body))?;
+        let sender = queue.front().filter(|(received, _)| *received <= seq)?.1;
+        queue.pop_front();
+        Some(sender)
+    }
+}
+
+/// Whether a record can be understood without those before it.
+fn begins(row: &EventRow) -> bool {
+    row.lost_before > 0 || matches!(point(row), Some(Point::Handled | Point::Callback | Point::Step))
+}
+
+/// The pid in what the VM says of a sender: a pid, or `{Node, Pid}`.
+pub(crate) fn sender_pid(arena: &Arena, sender: NodeId) -> Option<u64> {
+    pid(arena, sender).or_else(|| tuple(arena, sender).get(1).and_then(|sender| pid(arena, *sender)))
+}
+
+/// `{Tag, Reply}` with a reference or `[alias | Ref]` as its tag.
+pub(crate) fn tagged_reply(arena: &Arena, message: NodeId) -> Option<(NodeId, NodeId)> {
+    let [tag, reply] = *tuple(arena, message) else {
+        return None;
+    };
+    let is_tag = match arena.node(tag) {
+        Node::Ref(_) => true,
+        Node::Improper { len: 1, tail } => matches!(arena.node(tail), Node::Ref(_)),
+        _ => false,
+    };
+    is_tag.then_some((tag, reply))
+}
+
+/// What a walk through a history has found so far.
+pub(super) struct Walk<'a> {
+    pub(super) rec: &'a Recording,
+    pub(super) words: &'a Words,
+    pub(super) index: &'a Index,
+}
+
+impl Walk<'_> {
+    /// The transitions of one track that were completed within a span, at most `limit`.
+    pub(super) fn transitions(&self, track: TrackId, span: Span, limit: usize) -> Result<Vec<Transition>, StoreError> {
+        let mut out = Output::default();
+        let enough = |out: &mut Output| {
+            if out.len() >= limit {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        self.each(track, span, enough, &mut out)?;
+        let mut list = out.take();
+        list.truncate(limit);
+        Ok(list)
+    }
+
+    /// Walks the transitions of one track into `out`; after each addition `more` says whether to go on.
+    pub(super) fn each(
+        &self,
+        track: TrackId,
+        span: Span,
+        mut more: impl FnMut(&mut Output) -> ControlFlow<()>,
+        out: &mut Output,
+    ) -> Result<(), StoreError> {
+        let (mut machine, start) = self.machine(track, span.from)?;
+        let mut company = Company::default();
+        let mut stopped = false;
+        each_row(
+            self.rec,
+            self.index,
+            track,
+            Span {
+                from: start,
+                to: span.to,
+            },
+            |view, row| {
+                company.row(self.words, view, row, out);
+                machine.feed(view, row);
+                let mut added = false;
+                for mut transition in machine.take() {
+                    company.complete(&mut transition, out.next_number());
+                    if transition.seq >= span.from {
+                        out.list.push(transition);
+                        added = true;
+                    }
+                }
+                let flow = if added { more(out) } else { ControlFlow::Continue(()) };
+                stopped = flow.is_break();
+                flow
+            },
+        )?;
+        if !stopped {
+            self.tail(track, span, &mut machine, &mut company, out);
+        }
+        Ok(())
+    }
+
+    /// A machine that stands before `from`, far enough back to know what was being handled then, and the first event to
+    /// feed it.
+    fn machine(&self, track: TrackId, from: u64) -> Result<(Machine<'_>, u64), StoreError> {
+        let spawned = self
+            .index
+            .facts
+            .track(track)
+            .is_some_and(|track| track.known == KnownHow::Spawned);
+        let machine = Machine::new(self.words, track, spawned && !self.index.is_carried(track));
+        let before = |seq: u64| self.index.mark_at(track, seq.checked_sub(1)?);
+        let mut next = before(from.saturating_add(1));
+        while let Some((chunk, seq)) = next {
+            let view = self.rec.view(&chunk.chunk)?;
+            if view.row(seq).is_some_and(begins) {
+                break;
+            }
+            next = before(seq);
+        }
+        // One mark further back stands what the loop waited for.
+        let start = next.and_then(|(_, seq)| before(seq)).map(|(_, seq)| seq);
+        let Some((start, known)) = start.and_then(|start| Some((start, before(start)?.1))) else {
+            return Ok((machine, 0));
+        };
+        let look = super::state::Look {
+            rec: self.rec,
+            words: self.words,
+            index: self.index,
+        };
+        let known = look
+            .state_at(track, known)
+            .map_or(Known::Unknown, |at| Known::Is(at.state));
+        Ok((machine.resume(known), start))
+    }
+
+    /// What is still open at the end, and losses that no later event tells of.
+    fn tail(&self, track: TrackId, span: Span, machine: &mut Machine<'_>, company: &mut Company, out: &mut Output) {
+        if let Some(loss) = self.index.tail_loss(self.rec, track, span.to) {
+            machine.gap(
+                loss.after.seq,
+                loss.after.at_ns,
+                u32::try_from(loss.count).unwrap_or(u32::MAX),
+            );
+        }
+        let pending: Vec<Transition> = machine.take().collect();
+        for mut transition in pending.into_iter().chain(machine.finish()) {
+            company.complete(&mut transition, out.next_number());
+            out.list.push(transition);
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Where in a recording things are: built in one pass over its rows, extended as it grows.
+//!
+//! For each chunk and track the events that say something about its state (*marks*), and for each track the chunks it
+//! occurs in. A state at a moment is then two binary searches and one row.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::event::{EventKind, Fields, Point};
+use crate::store::{ChunkRef, ChunkView, EventRow, Loss, LossCause, Recording, StoreError, TrackId};
+
+use super::facts::{Facts, Stamp};
+use super::returned::{returned, NewState};
+use super::rows::{field, point};
+use super::shape::{word, Behaviour};
+use super::words::{Word, Words};
+
+/// What the index knows of one chunk.
+#[derive(Debug)]
+pub(crate) struct ChunkIndex {
+    pub(crate) chunk: ChunkRef,
+    /// How many of its rows were read.
+    pub(crate) read: usize,
+    /// The event after the last one read of it.
+    pub(crate) next_seq: u64,
+    /// Which kinds of events it has, as a set of [`EventKind::bit`]s.
+    pub(crate) kinds: u32,
+    /// The events that tell a track's state, lose it, or end it.
+    pub(crate) marks: HashMap<TrackId, Vec<u64>>,
+}
+
+impl ChunkIndex {
+    /// Its place among the others: what was carried forward comes first.
+    const fn key(chunk: &ChunkRef) -> u64 {
+        if chunk.carried {
+            0
+        } else {
+            chunk.index + 1
+        }
+    }
+
+    pub(crate) const fn first_seq(&self) -> u64 {
+        self.chunk.first_seq
+    }
+}
+
+/// Everything that is looked up instead of searched.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    pub(crate) facts: Facts,
+    pub(crate) chunks: VecDeque<ChunkIndex>,
+    /// The chunks in which a track occurs, by their keys.
+    places: HashMap<TrackId, VecDeque<u64>>,
+    /// The last event of each track.
+    tails: HashMap<TrackId, Stamp>,
+    /// The event after the last one read.
+    pub(crate) next_seq: u64,
+    pub(crate) last_ns: u64,
+}
+
+/// Events of a track that were lost after its last one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TailLoss {
+    pub(crate) after: Stamp,
+    pub(crate) count: u64,
+}
+
+impl Index {
+    /// Reads what came since the last time.
+    pub(crate) fn refresh(&mut self, rec: &Recording, words: &Words) -> Result<(), StoreError> {
+        let chunks = rec.chunks();
+        self.forget_dropped(&chunks);
+        for chunk in chunks {
+            match self.refresh_chunk(rec, words, chunk) {
+                // Dropped while we were reading: what was carried forward of it comes with the next refresh.
+                Err(StoreError::Evicted) => {}
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Chunks that the store dropped to stay within its cap, and what was carried of them if more is carried now.
+    fn forget_dropped(&mut self, chunks: &[ChunkRef]) {
+        let stays = |old: &ChunkRef| match chunks.iter().find(|new| ChunkIndex::key(new) == ChunkIndex::key(old)) {
+            Some(new) => !old.carried || new == old,
+            None => false,
+        };
+        while let Some(front) = self.chunks.front() {
+            if stays(&front.chunk) {
+                return;
+            }
+            let key = ChunkIndex::key(&front.chunk);
+            self.chunks.pop_front();
+            self.places.retain(|_, keys| {
+                if keys.front() == Some(&key) {
+                    keys.pop_front();
+                }
+                !keys.is_empty()
+            });
+        }
+    }
+
+    fn refresh_chunk(&mut self, rec: &Recording, words: &Words, chunk: ChunkRef) -> Result<(), StoreError> {
+        let key = ChunkIndex::key(&chunk);
+        let place = self.chunks.partition_point(|one| ChunkIndex::key(&one.chunk) < key);
+        let known = self
+            .chunks
+            .get_mut(place)
+            .filter(|one| ChunkIndex::key(&one.chunk) == key);
+        if let Some(known) = known {
+            if known.read >= chunk.len {
+                return Ok(());
+            }
+            known.chunk = chunk;
+        } else {
+            let marks = HashMap::new();
+            self.chunks.insert(
+                place,
+                ChunkIndex {
+                    chunk,
+                    read: 0,
+                    next_seq: chunk.first_seq,
+                    kinds: 0,
+                    marks,
+                },
+            );
+        }
+        let view = rec.view(&chunk)?;
+        self.read_rows(rec, words, &view, place);
+        Ok(())
+    }
+
+    fn read_rows(&mut self, rec: &Recording, words: &Words, view: &Arc<ChunkView>, place: usize) {
+        let Self {
+            facts,
+            chunks,
+            places,
+            tails,
+            next_seq,
+            last_ns,
+        } = self;
+        let index = &mut chunks[place];
+        let key = ChunkIndex::key(&index.chunk);
+        for row in &view.rows()[index.read.min(view.rows().len())..] {
+            index.kinds |= row.kind.bit();
+            index.next_seq = row.seq + 1;
+            enter(places.entry(row.track).or_default(), key);
+            if is_mark(words, view, row) {
+                index.marks.entry(row.track).or_default().push(row.seq);
+            }
+            if row.seq < *next_seq {
+                // Read once, before it was carried forward.
+                continue;
+            }
+            facts.feed(words, view, row, |track| rec.track(track).map_or(0, |info| info.pid));
+            tails.insert(row.track, Stamp::of(row));
+            *next_seq = row.seq + 1;
+            *last_ns = row.at_ns;
+        }
+        index.read = view.rows().len();
+    }
+
+    fn chunk(&self, key: u64) -> Option<&ChunkIndex> {
+        let at = self.chunks.partition_point(|chunk| ChunkIndex::key(&chunk.chunk) < key);
+        self.chunks.get(at).filter(|chunk| ChunkIndex::key(&chunk.chunk) == key)
+    }
+
+    /// The chunks in which a track occurs and that have events of this span, oldest first.
+    pub(crate) fn chunks_of(&self, track: TrackId, from: u64, to: u64) -> impl Iterator<Item = &ChunkIndex> {
+        let keys = self.places.get(&track).into_iter().flatten();
+        keys.filter_map(|key| self.chunk(*key))
+            .filter(move |chunk| chunk.next_seq > from && chunk.first_seq() <= to)
+    }
+
+    /// Whether earlier events of a track were dropped, and what it still needs carried forward.
+    pub(crate) fn is_carried(&self, track: TrackId) -> bool {
+        self.places.get(&track).and_then(VecDeque::front) == Some(&0)
+    }
+
+    /// The last mark of a track at or before an event, and its chunk.
+    pub(crate) fn mark_at(&self, track: TrackId, seq: u64) -> Option<(&ChunkIndex, u64)> {
+        let keys = self.places.get(&track)?;
+        let begun = |key: &u64| self.chunk(*key).is_some_and(|chunk| chunk.first_seq() <= seq);
+        let upto = keys.partition_point(begun);
+        keys.iter().take(upto).rev().find_map(|key| {
+            let chunk = self.chunk(*key)?;
+            let marks = chunk.marks.get(&track)?;
+            let last = if cfg!(mutant = "timeline_mark_late") {
+                seq + 1
+            } else {
+                seq
+            };
+            let count = marks.partition_point(|mark| *mark <= last);
+            Some((chunk, *marks.get(count.checked_sub(1)?)?))
+        })
+    }
+
+    /// The first mark of a track.
+    pub(crate) fn first_mark(&self, track: TrackId) -> Option<u64> {
+        let keys = self.places.get(&track)?;
+        keys.iter()
+            .find_map(|key| self.chunk(*key)?.marks.get(&track)?.first().copied())
+    }
+
+    /// Losses of a track after its last event, by an event that comes after it: no event of its own tells of them.
+    pub(crate) fn tail_loss(&self, rec: &Recording, track: TrackId, by: u64) -> Option<TailLoss> {
+        let after = *self.tails.get(&track)?;
+        let facts = self.facts.track(track)?;
+        if by <= after.seq || facts.ended.is_some() {
+            return None;
+        }
+        let is_its = |loss: &Loss| match loss.track {
+            Some(id) => id == track && loss.to_ns > after.at_ns,
+            // Not told yet: its next event will.
+            None => loss.pid == facts.pid && self.facts.of_pid(facts.pid).last() == Some(&track),
+        };
+        let is_tail = |loss: &&Loss| is_its(loss) && !matches!(loss.cause, LossCause::Evicted | LossCause::Stopped);
+        let count = rec.losses().iter().filter(is_tail).map(|loss| loss.count).sum();
+        (count > 0).then_some(TailLoss { after, count })
+    }
+
+    /// The event just before which the time `at_ns` lies, exclusive bound by number.
+    pub(crate) fn seq_after(&self, rec: &Recording, at_ns: u64) -> Result<u64, StoreError> {
+        let after = self.chunks.partition_point(|chunk| chunk.chunk.first_ns <= at_ns);
+        let Some(chunk) = after.checked_sub(1).and_then(|at| self.chunks.get(at)) else {
+            return Ok(self.chunks.front().map_or(0, ChunkIndex::first_seq));
+        };
+        let view = rec.view(&chunk.chunk)?;
+        let count = view.rows().partition_point(|row| row.at_ns <= at_ns);
+        Ok(count
+            .checked_sub(1)
+            .map_or(chunk.first_seq(), |last| view.rows()[last].seq + 1))
+    }
+}
+
+/// Adds a key where it belongs: at the end, or, for what was carried forward, in front.
+fn enter(keys: &mut VecDeque<u64>, key: u64) {
+    if keys.back() == Some(&key) || keys.front() == Some(&key) {
+        return;
+    }
+    match keys.back() {
+        Some(last) if *last > key => keys.push_front(key),
+        _ => keys.push_back(key),
+    }
+}
+
+/// Whether a row says something about its track's state.
+fn is_mark(words: &Words, view: &ChunkView, row: &EventRow) -> bool {
+    row.lost_before > 0 || row.kind == EventKind::Exit || row.kind == EventKind::State && tells_state(words, view, row)
+}
+
+fn tells_state(words: &Words, view: &ChunkView, row: &EventRow) -> bool {
+    let has = |bit| field(row, bit).is_some();
+    match point(row) {
+        Some(Point::Loop | Point::Read) => has(Fields::AFTER),
+        Some(Point::Step) => true,
+        Some(Point::Handled | Point::End) => has(Fields::BEFORE),
+        Some(Point::Callback) => has(Fields::BEFORE) && callback(words, view, row) != Word::Init,
+        Some(Point::Returned) => returned_state(words, view, row) != NewState::Same,
+        None => false,
+    }
+}
+
+pub(crate) fn callback(words: &Words, view: &ChunkView, row: &EventRow) -> Word {
+    field(row, Fields::CALLBACK)
+        .and_then(|node| word(words, &view.arena, node))
+        .unwrap_or(Word::Other)
+}
+
+/// What a `Returned` row says of the state.
+pub(super) fn returned_state(words: &Words, view: &ChunkView, row: &EventRow) -> NewState {
+    let Some(value) = field(row, Fields::RETURNED) else {
+        return NewState::Same;
+    };
+    let tag = field(row, Fields::BEHAVIOUR).and_then(|node| word(words, &view.arena, node));
+    let behaviour = tag.map_or_else(|| Behaviour::assumed(point(row)), Behaviour::from_word);
+    returned(words, &view.arena, behaviour, callback(words, view, row), value).state
+}

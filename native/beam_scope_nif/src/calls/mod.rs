@@ -1,0 +1,14 @@
+//! The functions that `BeamScope.Native` lists, one file per room of the core. Registered by rustler's inventory.
+
+pub(crate) mod diff;
+mod library;
+mod live;
+mod pattern;
+mod query;
+mod recording;
+mod roundtrip;
+mod rows;
+mod store;
+mod timeline;
+
+pub(crate) use roundtrip::words;

@@ -1,0 +1,173 @@
+//! What the walk remembers of a term that it is inside of.
+
+use std::mem::MaybeUninit;
+
+use rustler::sys::{self, ErlNifMapIterator, ErlNifMapIteratorEntry};
+
+use super::MAX_DEPTH;
+use crate::vm::{api, term, word, Word};
+
+/// A term whose parts are being written.
+pub(super) struct Frame {
+    /// Where its tag stands.
+    pub(super) start: usize,
+    /// It ends below this, its end marker included.
+    pub(super) limit: usize,
+    pub(super) parts: Parts,
+}
+
+/// The parts that are still to come.
+pub(super) enum Parts {
+    /// The rest of a list, and how many elements were written.
+    List { rest: Word, written: u64 },
+    /// The tail of an improper list was written; nothing comes.
+    Tail,
+    /// Elements of a tuple.
+    Tuple {
+        next: *const Word,
+        left: usize,
+        arity: usize,
+        redact: bool,
+    },
+    /// Pairs of a map.
+    Map(Pairs),
+}
+
+/// The pairs of a map.
+pub(super) struct Pairs {
+    pub(super) source: Source,
+    pub(super) size: usize,
+    pub(super) written: usize,
+    /// The pair being written.
+    pub(super) step: Step,
+    /// Where the pair began, and the flags of the walk then: a pair whose key does not fit is taken back.
+    pub(super) start: usize,
+    pub(super) flags: u8,
+}
+
+/// Where a map's pairs come from.
+pub(super) enum Source {
+    /// Arrays of keys and values.
+    Flat { keys: *const Word, values: *const Word },
+    /// The VM's iterator, which must be destroyed.
+    Iterator(Box<ErlNifMapIterator>),
+}
+
+/// Which half of a pair comes next.
+#[derive(Clone, Copy)]
+pub(super) enum Step {
+    Key,
+    /// The key that was written, and its value.
+    Value(Word, Word),
+}
+
+impl Pairs {
+    /// The next pair; `None` at the end.
+    pub(super) fn next(&mut self, env: api::Env) -> Option<(Word, Word)> {
+        if self.written == self.size {
+            return None;
+        }
+        match &mut self.source {
+            // SAFETY: both arrays have `size` elements and live as long as the map.
+            Source::Flat { keys, values } => unsafe { Some((*keys.add(self.written), *values.add(self.written))) },
+            Source::Iterator(iterator) => {
+                let (mut key, mut value) = (term(0), term(0));
+                // SAFETY: the iterator was created for a map that is alive, and is moved on only here.
+                unsafe {
+                    if sys::enif_map_iterator_get_pair(env, &mut **iterator, &mut key, &mut value) == 0 {
+                        return None;
+                    }
+                    sys::enif_map_iterator_next(env, &mut **iterator);
+                }
+                Some((word(key), word(value)))
+            }
+        }
+    }
+}
+
+impl Source {
+    /// An iterator of the VM over a map.
+    pub(super) fn iterator(env: api::Env, map: Word) -> Option<Self> {
+        let mut iterator = std::mem::MaybeUninit::<ErlNifMapIterator>::uninit();
+        // SAFETY: writes an iterator when it says so.
+        let made = unsafe {
+            sys::enif_map_iterator_create(
+                env,
+                term(map),
+                iterator.as_mut_ptr(),
+                ErlNifMapIteratorEntry::ERL_NIF_MAP_ITERATOR_HEAD,
+            ) != 0
+        };
+        // SAFETY: written, as it said. Iterators may be moved: the VM gets a pointer at each call and keeps none.
+        made.then(|| Self::Iterator(Box::new(unsafe { iterator.assume_init() })))
+    }
+
+    /// Frees what the VM keeps for an iterator, and the iterator: frames are forgotten, not dropped.
+    pub(super) fn finish(&mut self, env: api::Env) {
+        let none = Self::Flat {
+            keys: std::ptr::null(),
+            values: std::ptr::null(),
+        };
+        if let Self::Iterator(mut iterator) = std::mem::replace(self, none) {
+            // SAFETY: created by `iterator`, destroyed once: the frame is dropped after.
+            unsafe { sys::enif_map_iterator_destroy(env, &mut *iterator) }
+        }
+    }
+}
+
+/// The containers that the walk is inside of. On the stack, and only the used part is ever touched.
+pub(super) struct Stack {
+    frames: [MaybeUninit<Frame>; MAX_DEPTH],
+    len: usize,
+    env: api::Env,
+}
+
+impl Stack {
+    pub(super) fn new(env: api::Env) -> Self {
+        Self {
+            frames: [const { MaybeUninit::uninit() }; MAX_DEPTH],
+            len: 0,
+            env,
+        }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The caller checked the depth, which is at most [`MAX_DEPTH`]; a frame beyond it would be forgotten, not written.
+    #[inline]
+    pub(super) fn push(&mut self, frame: Frame) {
+        if let Some(slot) = self.frames.get_mut(self.len) {
+            slot.write(frame);
+            self.len += 1;
+        }
+    }
+
+    #[inline]
+    pub(super) fn top(&mut self) -> Option<&mut Frame> {
+        let i = self.len.checked_sub(1)?;
+        // SAFETY: the first `len` frames were written.
+        self.frames.get_mut(i).map(|slot| unsafe { slot.assume_init_mut() })
+    }
+
+    pub(super) fn pop(&mut self) {
+        let env = self.env;
+        if let Some(Frame {
+            parts: Parts::Map(pairs),
+            ..
+        }) = self.top()
+        {
+            pairs.source.finish(env);
+        }
+        self.len = self.len.saturating_sub(1);
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        while self.len > 0 {
+            self.pop();
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The walk itself: containers, limits, cuts. Single terms are in `scalar`.
+
+use beam_scope_core::term::tag;
+
+use super::frame::{Frame, Pairs, Parts, Source, Stack, Step};
+use super::out::{varint_len, Out};
+use super::{Encoded, Root, Rules, SIBLING, TRUNCATED};
+use crate::vm::{Class, Vm, Word};
+
+/// Bytes that a container's own end can need: a list's marker of truncation, or a second number in a head.
+const CLOSING: usize = 6;
+/// Cells that are visited to tell the full lengths of lists that were cut, for each byte of the budget: counting stays a small
+/// part of what the budget allows the walk itself.
+const COUNTED: usize = 8;
+
+pub(super) struct Walk<'a> {
+    pub(super) vm: Vm,
+    pub(super) out: Out<'a>,
+    pub(super) flags: u8,
+    /// Whether siblings keep room for each other; the first attempt does not bother.
+    pub(super) fair: bool,
+    rules: &'a Rules,
+    depth: usize,
+    root: Root,
+    /// Cells that may still be counted.
+    pub(super) cells: usize,
+}
+
+/// What came of a term.
+pub(super) enum Put {
+    /// It was written, or a marker in its place.
+    Done,
+    /// Its head was written; its parts come next.
+    Open,
+    /// Nothing was written.
+    NoRoom,
+}
+
+/// What an open container wants next.
+enum Next {
+    Put(Word, usize),
+    Redact(Word, usize),
+    Cut,
+    End,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(vm: Vm, out: Out<'a>, rules: &'a Rules, depth: usize, root: Root) -> Self {
+        Self {
+            vm,
+            flags: 0,
+            fair: false,
+            cells: out.len().max(1024) * COUNTED,
+            out,
+            rules,
+            depth,
+            root,
+        }
+    }
+
+    /// Writes the term greedily, and if that does not fit, fairly.
+    pub(super) fn run(&mut self, root: Word) -> Option<Encoded> {
+        if !self.attempt(root) {
+            self.out.rewind(0);
+            self.flags = 0;
+            self.fair = true;
+            if !self.attempt(root) {
+                return None;
+            }
+        }
+        Some(Encoded {
+            len: self.out.pos(),
+            flags: self.flags,
+        })
+    }
+
+    /// `false`: it did not fit whole (greedily), or not even its marker did (fairly).
+    fn attempt(&mut self, root: Word) -> bool {
+        let mut stack = Stack::new(self.vm.env);
+        match self.put(root, self.out.len(), &mut stack) {
+            Put::Done => return true,
+            Put::NoRoom => return false,
+            Put::Open => {}
+        }
+        while let Some(frame) = stack.top() {
+            let put = match self.advance(frame) {
+                Next::Put(child, limit) => self.put(child, limit, &mut stack),
+                Next::Redact(value, limit) => self.redact(value, limit),
+                Next::Cut => Put::NoRoom,
+                Next::End => {
+                    stack.pop();
+                    continue;
+                }
+            };
+            match put {
+                Put::Done | Put::Open => {}
+                Put::NoRoom if !self.fair => return false,
+                Put::NoRoom => {
+                    if let Some(frame) = stack.top() {
+                        self.cut(frame);
+                    }
+                    stack.pop();
+                }
+            }
+        }
+        true
+    }
+
+    #[inline]
+    fn put(&mut self, word: Word, limit: usize, stack: &mut Stack) -> Put {
+        let class = self.vm.class(word);
+        match class {
+            Class::Atom if self.out.tagged(limit, tag::ATOM, word as u64) => Put::Done,
+            Class::List | Class::Tuple | Class::Map if stack.len() >= self.depth => self.marker(word, class, limit),
+            Class::List => self.open_list(word, limit, stack),
+            Class::Tuple => self.open_tuple(word, limit, stack),
+            Class::Map => self.open_map(word, limit, stack),
+            _ => self.scalar(word, class, limit),
+        }
+    }
+
+    fn open_list(&mut self, word: Word, limit: usize, stack: &mut Stack) -> Put {
+        let start = self.out.pos();
+        if !self.out.fits(limit, 1 + self.closing(1)) {
+            return self.no_room(word, Class::List, limit);
+        }
+        self.out.byte(tag::LIST);
+        stack.push(Frame {
+            start,
+            limit,
+            parts: Parts::List { rest: word, written: 0 },
+        });
+        Put::Open
+    }
+
+    fn open_tuple(&mut self, word: Word, limit: usize, stack: &mut Stack) -> Put {
+        let Some((items, arity)) = self.vm.tuple(word) else {
+            return self.marker(word, Class::Other, limit);
+        };
+        let start = self.out.pos();
+        let head = 1 + varint_len(arity as u64);
+        // Greedily, each element takes a byte at least: there is no point in beginning.
+        let least = if self.fair { head + CLOSING } else { head + arity };
+        if arity == 0 && self.out.tagged(limit, tag::TUPLE, 0) {
+            return Put::Done;
+        }
+        if !self.out.fits(limit, least) {
+            return self.no_room(word, Class::Tuple, limit);
+        }
+        self.out.tagged(limit, tag::TUPLE, arity as u64);
+        // SAFETY: a tuple of two has a first element.
+        let redact = arity == 2
+            && (stack.len() > 0 || self.root == Root::Pair)
+            && self.rules.matches(self.vm, unsafe { *items });
+        stack.push(Frame {
+            start,
+            limit,
+            parts: Parts::Tuple {
+                next: items,
+                left: arity,
+                arity,
+                redact,
+            },
+        });
+        Put::Open
+    }
+
+    fn open_map(&mut self, word: Word, limit: usize, stack: &mut Stack) -> Put {
+        let Some(size) = self.vm.map_size(word) else {
+            return self.marker(word, Class::Other, limit);
+        };
+        let start = self.out.pos();
+        let head = 1 + varint_len(size as u64);
+        let least = if self.fair { head + CLOSING } else { head + 2 * size };
+        if size == 0 && self.out.tagged(limit, tag::MAP, 0) {
+            return Put::Done;
+        }
+        if !self.out.fits(limit, least) {
+            return self.no_room(word, Class::Map, limit);
+        }
+        let Some(source) = self.pairs(word) else {
+            return self.marker(word, Class::Map, limit);
+        };
+        self.out.tagged(limit, tag::MAP, size as u64);
+        let pairs = Pairs {
+            source,
+            size,
+            written: 0,
+            step: Step::Key,
+            start: 0,
+            flags: 0,
+        };
+        stack.push(Frame {
+            start,
+            limit,
+            parts: Parts::Map(pairs),
+        });
+        Put::Open
+    }
+
+    /// Moves on to the next part of a container.
+    #[inline]
+    fn advance(&mut self, frame: &mut Frame) -> Next {
+        match &mut frame.parts {
+            Parts::Tail => Next::End,
+            Parts::List { rest, written } => match self.vm.class(*rest) {
+                Class::Nil => {
+                    self.out.byte(tag::END);
+                    Next::End
+                }
+                Class::List => {
+                    let Some((head, tail)) = self.vm.cell(*rest) else {
+                        return Next::Cut;
+                    };
+                    *rest = tail;
+                    *written += 1;
+                    let last = self.vm.class(tail) == Class::Nil;
+                    Next::Put(
+                        head,
+                        self.share(frame.limit, CLOSING, if last { 0 } else { usize::MAX }),
+                    )
+                }
+                _ => {
+                    let tail = *rest;
+                    frame.parts = Parts::Tail;
+                    let limit = self.share(frame.limit, CLOSING, 0);
+                    if !self.out.fits(limit, 4) {
+                        return Next::Cut;
+                    }
+                    self.out.byte(tag::TAIL);
+                    Next::Put(tail, limit)
+                }
+            },
+            Parts::Tuple { left: 0, .. } => Next::End,
+            Parts::Tuple { next, left, redact, .. } => {
+                // SAFETY: `left` elements begin at `next`.
+                let child = unsafe { **next };
+                // SAFETY: at most one past the last element.
+                *next = unsafe { next.add(1) };
+                *left -= 1;
+                let limit = self.share(frame.limit, CLOSING, *left);
+                if *redact && *left == 0 {
+                    Next::Redact(child, limit)
+                } else {
+                    Next::Put(child, limit)
+                }
+            }
+            Parts::Map(pairs) => self.advance_map(pairs, frame.limit),
+        }
+    }
+
+    fn advance_map(&mut self, pairs: &mut Pairs, limit: usize) -> Next {
+        let later = pairs.size.saturating_sub(pairs.written + 1).saturating_mul(2);
+        match pairs.step {
+            Step::Key => {
+                let Some((key, value)) = pairs.next(self.vm.env) else {
+                    return Next::End;
+                };
+                pairs.start = self.out.pos();
+                pairs.flags = self.flags;
+                pairs.step = Step::Value(key, value);
+                self.flags &= !TRUNCATED;
+                Next::Put(key, self.share(limit, CLOSING, later + 1))
+            }
+            Step::Value(key, value) => {
+                // Two keys cut short could look the same: a pair is kept only with its whole key.
+                if self.flags & TRUNCATED != 0 {
+                    return Next::Cut;
+                }
+                self.flags |= pairs.flags;
+                pairs.step = Step::Key;
+                pairs.written += 1;
+                let limit = self.share(limit, CLOSING, later);
+                if self.rules.matches(self.vm, key) {
+                    Next::Redact(value, limit)
+                } else {
+                    Next::Put(value, limit)
+                }
+            }
+        }
+    }
+
+    /// Ends a container before its end.
+    fn cut(&mut self, frame: &mut Frame) {
+        match &mut frame.parts {
+            Parts::List { rest, written } => {
+                let full = self.count(*rest).map_or(0, |more| *written + more);
+                self.out.byte(tag::TRUNC_TAIL);
+                self.out.varint(full);
+            }
+            Parts::Tail => {
+                // A tail is announced only with room for its marker: none was.
+                self.out.byte(tag::TRUNC_TAIL);
+                self.out.varint(0);
+            }
+            Parts::Tuple { left, arity, .. } => {
+                let kept = *arity - *left - 1;
+                self.out
+                    .retag(frame.start, *arity as u64, tag::TRUNC_TUPLE, *arity as u64, kept as u64);
+            }
+            Parts::Map(pairs) => {
+                if matches!(pairs.step, Step::Key) {
+                    pairs.written -= 1;
+                }
+                self.out.rewind(pairs.start);
+                self.flags = pairs.flags;
+                let size = pairs.size as u64;
+                self.out
+                    .retag(frame.start, size, tag::TRUNC_MAP, size, pairs.written as u64);
+            }
+        }
+        self.flags |= TRUNCATED;
+    }
+
+    /// The limit of a part that `later` others follow (`usize::MAX`: some, nobody counted).
+    fn share(&self, limit: usize, closing: usize, later: usize) -> usize {
+        if !self.fair {
+            return limit.saturating_sub(1);
+        }
+        let limit = limit.saturating_sub(closing);
+        let room = self.out.room(limit);
+        match later {
+            0 => limit,
+            usize::MAX => limit - room / 4,
+            _ => limit - later.saturating_mul(SIBLING).min(room / 2),
+        }
+    }
+
+    const fn closing(&self, least: usize) -> usize {
+        if self.fair {
+            CLOSING
+        } else {
+            least
+        }
+    }
+
+    fn pairs(&self, word: Word) -> Option<Source> {
+        match self.vm.flat(word) {
+            Some((keys, values, _)) => Some(Source::Flat { keys, values }),
+            None => Source::iterator(self.vm.env, word),
+        }
+    }
+}

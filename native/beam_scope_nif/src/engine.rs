@@ -1,0 +1,56 @@
+//! The engine of this VM.
+
+use std::sync::{Arc, OnceLock};
+
+use beam_scope_core::capture::engine::{Engine, Host, RingConfig, ThreadKind};
+use rustler::sys::{self, ErlNifSysInfo};
+
+use crate::tracer::config::Capture;
+
+static ENGINE: OnceLock<Engine<Capture>> = OnceLock::new();
+
+/// The engine, if a recording was ever opened.
+#[inline]
+pub(crate) fn get() -> Option<&'static Engine<Capture>> {
+    ENGINE.get()
+}
+
+/// The engine, made now if there is none. At rest it has no thread and no rings.
+pub(crate) fn get_or_make() -> &'static Engine<Capture> {
+    ENGINE.get_or_init(|| Engine::new(Arc::new(Vm)))
+}
+
+struct Vm;
+
+impl Host for Vm {
+    fn thread_kind(&self) -> ThreadKind {
+        // SAFETY: asks for nothing but the kind of the calling thread.
+        match unsafe { sys::enif_thread_type() } {
+            sys::ERL_NIF_THR_NORMAL_SCHEDULER => ThreadKind::Scheduler,
+            _ => ThreadKind::Dirty,
+        }
+    }
+}
+
+/// The rings for this VM: large ones for its schedulers, small ones for dirty schedulers.
+pub(crate) fn rings(scheduler_bytes: Option<usize>) -> RingConfig {
+    let schedulers = schedulers();
+    let default = RingConfig::default();
+    let bytes = scheduler_bytes.unwrap_or(default.scheduler_bytes);
+    RingConfig {
+        scheduler_rings: schedulers,
+        scheduler_bytes: bytes,
+        dirty_rings: schedulers + 10,
+        dirty_bytes: default.dirty_bytes.min(bytes),
+    }
+}
+
+fn schedulers() -> usize {
+    let mut info = std::mem::MaybeUninit::<ErlNifSysInfo>::zeroed();
+    // SAFETY: the VM fills at most as many bytes as it is told, of a structure of plain numbers and pointers.
+    let count = unsafe {
+        sys::enif_system_info(info.as_mut_ptr(), size_of::<ErlNifSysInfo>());
+        info.assume_init().scheduler_threads
+    };
+    usize::try_from(count).unwrap_or(1).max(1)
+}

@@ -1,0 +1,20 @@
+//! The NIF library of BeamScope: what stands between the VM and `beam_scope_core`. This file is a list.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod abi;
+mod answer;
+mod atoms;
+mod calls;
+mod captured;
+mod decode;
+mod encode;
+mod engine;
+mod fault;
+mod load;
+mod maps;
+mod recording;
+mod resource;
+mod tracer;
+mod vm;
+
+rustler::init!("Elixir.BeamScope.Native", load = load::load);

@@ -1,0 +1,170 @@
+//! Putting a record's terms into its room.
+
+use beam_scope_core::capture::engine::RecordHead;
+use beam_scope_core::event::{EventKind, Fields};
+use beam_scope_core::term::tag;
+
+use super::config::Capture;
+use super::points::{Call, Point, Source};
+use crate::encode::{encode_root, Budget, Root, MIN_BYTES};
+use crate::vm::{term, Vm, Word};
+
+/// Fields that hold a whole state.
+const STATES: u16 = Fields::BEFORE | Fields::AFTER;
+
+/// A term of a record.
+#[derive(Clone, Copy)]
+pub(crate) enum Part<'a> {
+    /// A live term.
+    Term(Word),
+    /// An arity.
+    Number(usize),
+    /// Already in wire form.
+    Wire(&'a [u8]),
+    /// A tuple made of sources, all of which are there.
+    Tuple(&'a [Source], &'a Call),
+}
+
+/// Writes terms one after the other; each gets its budget, and leaves room for a marker of each later one.
+pub(crate) struct Composer<'a> {
+    vm: Vm,
+    buffer: &'a mut [u8],
+    used: usize,
+    flags: u8,
+    root: Root,
+    config: &'a Capture,
+}
+
+impl<'a> Composer<'a> {
+    pub(crate) fn new(vm: Vm, buffer: &'a mut [u8], config: &'a Capture) -> Self {
+        Self {
+            vm,
+            buffer,
+            used: 0,
+            flags: 0,
+            root: Root::Pair,
+            config,
+        }
+    }
+
+    /// Writes the terms; `None` when there is no room for them all.
+    pub(crate) fn all(&mut self, parts: &[Part<'_>]) -> Option<()> {
+        for (i, part) in parts.iter().enumerate() {
+            self.part(*part, parts.len() - i - 1)?;
+        }
+        Some(())
+    }
+
+    /// The head of a record with these terms.
+    pub(crate) fn head(&self, kind: EventKind, terms: usize) -> RecordHead {
+        RecordHead {
+            kind: kind as u8,
+            point: 0,
+            fields: 0,
+            terms: terms as u8,
+            flags: self.flags,
+        }
+    }
+
+    /// How much was written.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// A state event's fields; those whose path does not fit are left out. The bits of what is there.
+    pub(crate) fn fields(&mut self, point: &Point, call: &Call) -> Option<(u16, usize)> {
+        let (mut bits, mut count) = (0, 0);
+        for (i, (bit, source)) in point.fields.iter().enumerate() {
+            if let Some(part) = resolve(self.vm, source, call) {
+                self.root = if point.statem && bit & STATES != 0 {
+                    Root::State
+                } else {
+                    Root::Pair
+                };
+                self.part(part, point.fields.len() - i - 1)?;
+                bits |= bit;
+                count += 1;
+            }
+        }
+        self.root = Root::Pair;
+        Some((bits, count))
+    }
+
+    fn part(&mut self, part: Part<'_>, later: usize) -> Option<()> {
+        match part {
+            Part::Term(word) => self.term(word, later),
+            Part::Number(n) => self.varint(tag::INT, (n as u64) << 1, later),
+            Part::Wire(bytes) => self.wire(bytes, later),
+            Part::Tuple(sources, call) => {
+                self.varint(tag::TUPLE, sources.len() as u64, later + sources.len())?;
+                for (i, source) in sources.iter().enumerate() {
+                    let part = resolve(self.vm, source, call)?;
+                    // A tuple inside a tuple is more than any profile needs.
+                    let Part::Tuple(..) = part else {
+                        self.part(part, later + sources.len() - i - 1)?;
+                        continue;
+                    };
+                    return None;
+                }
+                Some(())
+            }
+        }
+    }
+
+    fn term(&mut self, word: Word, later: usize) -> Option<()> {
+        let room = self.room(later)?;
+        let budget = Budget {
+            bytes: self.config.budget.bytes.min(room),
+            depth: self.config.budget.depth,
+        };
+        let buffer = self.buffer.get_mut(self.used..self.used + room)?;
+        let encoded = encode_root(self.vm.env, term(word), buffer, budget, &self.config.rules, self.root)?;
+        self.used += encoded.len;
+        self.flags |= encoded.flags;
+        Some(())
+    }
+
+    fn room(&self, later: usize) -> Option<usize> {
+        self.buffer.len().checked_sub(self.used + later * MIN_BYTES)
+    }
+
+    fn varint(&mut self, tag: u8, mut value: u64, later: usize) -> Option<()> {
+        let mut bytes = [tag; 11];
+        let mut len = 1;
+        while value >= 0x80 {
+            bytes[len] = value as u8 & 0x7F | 0x80;
+            value >>= 7;
+            len += 1;
+        }
+        bytes[len] = value as u8;
+        self.wire(&bytes[..=len], later)
+    }
+
+    fn wire(&mut self, bytes: &[u8], later: usize) -> Option<()> {
+        let room = self.room(later)?;
+        if bytes.len() > room {
+            return None;
+        }
+        self.buffer
+            .get_mut(self.used..self.used + bytes.len())?
+            .copy_from_slice(bytes);
+        self.used += bytes.len();
+        Some(())
+    }
+}
+
+fn resolve<'a>(vm: Vm, source: &'a Source, call: &'a Call) -> Option<Part<'a>> {
+    Some(match source {
+        Source::Argument(i, steps) => Part::Term(call.find(vm, *i, steps)?),
+        Source::Result => Part::Term(call.result?),
+        Source::Function => Part::Term(call.function),
+        Source::Wire(bytes) => Part::Wire(bytes),
+        Source::Tuple(sources) => {
+            // Checked now: a tuple is written with all its elements or not at all.
+            for source in sources {
+                resolve(vm, source, call)?;
+            }
+            Part::Tuple(sources, call)
+        }
+    })
+}

@@ -1,0 +1,83 @@
+//! What the callbacks of a route need to know.
+
+use std::sync::Arc;
+
+use beam_scope_core::capture::sink::RouteConfig;
+
+use super::points::{Mfa, Point, Points};
+use crate::encode::{Budget, Rules};
+use crate::vm::Word;
+
+/// A function that a user asked for; `None` stands for any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CallPattern {
+    pub(crate) module: Word,
+    pub(crate) function: Option<Word>,
+    pub(crate) arity: Option<usize>,
+}
+
+impl CallPattern {
+    fn matches(&self, (module, function, arity): Mfa) -> bool {
+        self.module == module
+            && self.function.is_none_or(|wanted| wanted == function)
+            && self.arity.is_none_or(|wanted| wanted == arity)
+    }
+}
+
+/// One recording's wishes, or those of all that share a route.
+#[derive(Debug)]
+pub(crate) struct Capture {
+    /// For each term.
+    pub(crate) budget: Budget,
+    pub(crate) rules: Rules,
+    pub(crate) points: Points,
+    pub(crate) calls: Vec<CallPattern>,
+    /// Whether `receive ... after` timeouts become events.
+    pub(crate) keep_timeouts: bool,
+}
+
+/// Terms of a record that can each take the whole budget; more share what is left.
+const LARGE_TERMS: usize = 3;
+/// For the small terms of a record: names, pids, numbers.
+const SMALL_TERMS: usize = 1024;
+
+impl Capture {
+    /// Whether a user asked for this function's calls.
+    pub(crate) fn wants_call(&self, mfa: Mfa) -> bool {
+        self.calls.iter().any(|pattern| pattern.matches(mfa))
+    }
+
+    /// The room for a record with so many terms of any size.
+    pub(crate) fn room(&self, large: usize) -> usize {
+        self.budget.bytes * large.min(LARGE_TERMS) + SMALL_TERMS
+    }
+
+    /// The room for the largest record.
+    pub(crate) fn largest(&self) -> usize {
+        self.room(LARGE_TERMS)
+    }
+}
+
+impl RouteConfig for Capture {
+    fn union(parts: &[Arc<Self>]) -> Arc<Self> {
+        let largest = |f: fn(&Self) -> usize| parts.iter().map(|part| f(part)).max().unwrap_or(0);
+        let mut calls = Vec::new();
+        for call in parts.iter().flat_map(|part| &part.calls) {
+            if !calls.contains(call) {
+                calls.push(*call);
+            }
+        }
+        let points: Vec<Point> = parts.iter().flat_map(|part| part.points.iter().cloned()).collect();
+        Arc::new(Self {
+            budget: Budget {
+                bytes: largest(|part| part.budget.bytes),
+                depth: largest(|part| part.budget.depth),
+            },
+            // A value that one recording must not see reaches none of them.
+            rules: Rules::new(parts.iter().flat_map(|part| part.rules.words())),
+            points: Points::new(points),
+            calls,
+            keep_timeouts: parts.iter().any(|part| part.keep_timeouts),
+        })
+    }
+}

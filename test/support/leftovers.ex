@@ -1,0 +1,57 @@
+defmodule BeamScope.Test.Leftovers do
+  @moduledoc "What a recording could have left behind: law 6."
+
+  alias BeamScope.Recorder.{Hub, Profile, Session}
+
+  @doc "Flags, patterns, sessions and processes of BeamScope that are on now; all empty when nothing is."
+  def find do
+    %{flags: flags(), patterns: patterns(), receives: receives(), sessions: sessions(), hub: hub()}
+  end
+
+  @doc "The same, once the hub had its moment to end."
+  def settle(tries \\ 100) do
+    case find() do
+      %{hub: nil} = found -> found
+      found when tries == 0 -> found
+      _ -> Process.sleep(10) && settle(tries - 1)
+    end
+  end
+
+  @doc "What `find/0` answers when nothing is left."
+  def none, do: %{flags: [], patterns: [], receives: true, sessions: [], hub: nil}
+
+  defp flags do
+    for pid <- [:new | Process.list()], match?({:flags, [_ | _]}, info(pid, :flags)), do: pid
+  end
+
+  defp patterns do
+    mfas = for b <- Profile.behaviours(), {_, points} <- Profile.variants(b), %{mfa: mfa} <- points, do: mfa
+
+    for mfa <- Enum.uniq(mfas),
+        {:traced, on} = :erlang.trace_info(mfa, :traced),
+        on in [:local, :global],
+        do: mfa
+  end
+
+  defp receives do
+    {:match_spec, spec} = :erlang.trace_info(:receive, :match_spec)
+    spec
+  end
+
+  defp sessions do
+    if Session.sessions?() do
+      for {name, _} = session <- apply(:trace, :session_info, [:all]), ours?(name), do: session
+    else
+      []
+    end
+  end
+
+  defp ours?(name), do: String.starts_with?(to_string(name), "beam_scope")
+  defp hub, do: Process.whereis(Hub)
+
+  defp info(pid, item) do
+    :erlang.trace_info(pid, item)
+  rescue
+    ArgumentError -> :undefined
+  end
+end
