@@ -59,7 +59,11 @@ defmodule BeamScope.Native.Samples do
   end
 
   defp small_maps, do: for(n <- [1, 2, 5, 31, 32], do: Map.new(1..n, &{&1, {&1}}))
-  defp large_maps, do: for(n <- [33, 100, 1000], do: Map.new(1..n, &{{&1}, &1}))
+
+  defp large_maps do
+    plain = for n <- [33, 100, 1000, 20_000], do: Map.new(1..n, &{{&1}, &1})
+    [Map.new(1..200, &{"key #{&1}", [&1]}), Map.new(1..70, &{[&1], %{}}) | plain]
+  end
 
   defp dead_alias do
     reference = :erlang.alias()

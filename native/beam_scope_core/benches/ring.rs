@@ -30,6 +30,7 @@ const HEAD: RecordHead = RecordHead {
     fields: 0,
     terms: 2,
     flags: 0,
+    told: Told::Nothing,
 };
 
 #[derive(Default)]

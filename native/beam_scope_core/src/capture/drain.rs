@@ -14,8 +14,12 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two passes while records come.
+/// Between two passes while many records come.
 const BUSY_WAIT: Duration = Duration::from_micros(500);
+/// Between two passes while some come: each pass wakes a core that a tracee could have used.
+const CALM_WAIT: Duration = Duration::from_millis(1);
+/// More records than this in a pass are many: a scheduler's ring holds ten times as many.
+const MANY: usize = 4096;
 /// Between two passes when none have come for a while. Callbacks wake nobody.
 const IDLE_WAIT: Duration = Duration::from_millis(10);
 /// Records handed out before the registry's lock is let go once.
@@ -31,8 +35,10 @@ struct Drainer {
 enum Next {
     /// There is more to do now.
     Again,
-    /// Something came; look again soon.
+    /// Many came; look again soon.
     Soon,
+    /// Some came.
+    Calm,
     /// Nothing came.
     Later,
     /// The last recording has closed.
@@ -51,6 +57,7 @@ pub(crate) fn run<C: RouteConfig>(shared: &Shared<C>, pool: Arc<Pool>) {
         match guarded(shared, || drainer.pass(shared, &pool)).unwrap_or(Next::Later) {
             Next::Again => continue,
             Next::Soon => wait = BUSY_WAIT,
+            Next::Calm => wait = CALM_WAIT.min(wait * 2),
             Next::Later => wait = IDLE_WAIT.min(wait * 2),
             Next::End => break,
         }
@@ -104,7 +111,8 @@ impl Drainer {
             (true, _) => Next::End,
             (_, 0) => Next::Later,
             (_, items) if items >= PASS_ITEMS => Next::Again,
-            _ => Next::Soon,
+            (_, items) if items >= MANY => Next::Soon,
+            _ => Next::Calm,
         }
     }
 }

@@ -7,7 +7,7 @@ pub use super::handle::RouteHandle;
 pub use super::members::EVERYONE;
 pub use super::pool::RingConfig;
 pub use super::sink::{Host, LifecycleHook, PlainHost, RecordSink, RouteConfig, ThreadKind};
-pub use super::slots::SlotConfig;
+pub use super::slots::{SlotConfig, Told};
 pub use super::writer::{RecordHead, RecordWriter};
 
 use super::clock::Clock;
@@ -327,6 +327,7 @@ impl<C: RouteConfig> Shared<C> {
             u64::from(id) << 32 | u64::from(kinds) | OPEN
         };
         self.kinds[place(id)].store(entry, Ordering::Relaxed);
+        route.state.begin_generation();
         if let Some(replaced) = replaced {
             let inside = self.gates.snapshot();
             registry.limbo.push((inside, Box::new(replaced)));

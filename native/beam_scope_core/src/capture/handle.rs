@@ -65,9 +65,11 @@ impl<C: RouteConfig> RouteHandle<C> {
             return;
         };
         let (shared, bit) = (route.is_shared(), route.recordings[index].bit);
+        let state = Arc::clone(&route.state);
         if shared {
             act(&mut registry, bit);
         }
+        state.begin_generation();
     }
 
     /// Adds a record of the control plane's own (a baseline, a note) about process `pid`, at the time of this call.

@@ -11,7 +11,7 @@ use crate::event::EventKind;
 use crossbeam::queue::ArrayQueue;
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::Arc;
 
 /// Routes at a time, the shared one included.
@@ -36,6 +36,9 @@ pub(crate) struct RouteState<C> {
     /// Points into [`Route::config`]; what it pointed at before is in [`Registry::limbo`].
     pub(crate) config: AtomicPtr<C>,
     pub(crate) pool: Arc<Pool>,
+    /// Never 0. A new one begins whenever somebody wants something else of the route, or of other processes: what
+    /// was told before was not told to everybody.
+    generation: AtomicU32,
     orphans: ArrayQueue<Orphan>,
     nameless: AtomicU64,
     any_drop: AtomicBool,
@@ -49,10 +52,25 @@ impl<C> RouteState<C> {
             slots: Slots::new(slots)?,
             config: AtomicPtr::new(Arc::as_ptr(config).cast_mut()),
             pool,
+            generation: AtomicU32::new(1),
             orphans: ArrayQueue::new(256),
             nameless: AtomicU64::new(0),
             any_drop: AtomicBool::new(false),
         })
+    }
+
+    /// The generation of what was told.
+    #[inline(always)]
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Everything has to be told again.
+    pub(crate) fn begin_generation(&self) {
+        let next = self.generation.load(Ordering::Relaxed).wrapping_add(1).max(1);
+        if !cfg!(mutant = "told_to_others") {
+            self.generation.store(next, Ordering::Release);
+        }
     }
 
     /// Remembers losses whose process has lost its slot.

@@ -29,7 +29,21 @@ pub(crate) struct Slot {
     debt: AtomicU32,
     epoch: AtomicU32,
     offset: AtomicU32,
-    _spare: AtomicU64,
+    /// The route's generation in which the process's state was last told and holds still; 0: it has to be told.
+    told: AtomicU32,
+    _spare: AtomicU32,
+}
+
+/// What a record says of its process's state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// It holds the state, whole or not, that the process has from here on.
+    State,
+    /// From here on the state may become another one.
+    Open,
 }
 
 /// What a committed record takes from its slot.
@@ -54,6 +68,12 @@ impl Slot {
         self.take_over(before, pid)
     }
 
+    /// Whether the slot is this process's already.
+    #[inline(always)]
+    pub(crate) fn is_owned_by(&self, pid: u64) -> bool {
+        self.pid.load(Relaxed) == pid
+    }
+
     #[cold]
     fn take_over(&self, before: u64, pid: u64) -> Option<Orphan> {
         let owed = self.debt.load(Relaxed);
@@ -62,12 +82,16 @@ impl Slot {
         self.debt.store(0, Relaxed);
         self.epoch.store(self.epoch.load(Relaxed).wrapping_add(1), Relaxed);
         self.offset.store(0, Relaxed);
+        self.told.store(0, Relaxed);
         (owed > 0 && !cfg!(mutant = "forget_orphans")).then_some((before, owed))
     }
 
     /// Counts an event that was offered and dropped.
     #[inline]
     pub(crate) fn drop_one(&self) {
+        if !cfg!(mutant = "told_though_dropped") {
+            self.told.store(0, Relaxed);
+        }
         self.seq.store(self.seq.load(Relaxed).wrapping_add(1), Relaxed);
         let owed = self.debt.load(Relaxed);
         self.debt.store(
@@ -78,6 +102,22 @@ impl Slot {
             },
             Relaxed,
         );
+    }
+
+    /// Whether the state that holds now was told in this generation of the route.
+    #[inline(always)]
+    pub(crate) fn is_told(&self, generation: u32) -> bool {
+        self.told.load(Relaxed) == generation
+    }
+
+    /// Takes note of what a record that is about to be committed says of the state.
+    #[inline(always)]
+    pub(crate) fn tell(&self, told: Told, generation: u32) {
+        match told {
+            Told::Nothing => {}
+            Told::State => self.told.store(generation, Relaxed),
+            Told::Open => self.told.store(0, Relaxed),
+        }
     }
 
     /// Counts an event that is about to be committed with this many bytes of terms.
@@ -164,6 +204,26 @@ mod tests {
         assert_eq!((next.seq, next.lost, next.offset), (3, 2, 10));
         assert_eq!(slot.stamp(5).lost, 0);
         assert_eq!(slots.debts().count(), 0);
+    }
+
+    #[test]
+    fn a_told_state_is_told_until_something_happens() {
+        let slots = slots();
+        let slot = slots.of(0x123);
+        slot.own(0x123);
+        assert!(!slot.is_told(1));
+        let told = |told| {
+            slot.tell(told, 1);
+            slot.is_told(1)
+        };
+        assert!(told(Told::State) && told(Told::Nothing));
+        assert!(!slot.is_told(2), "a new generation is told everything again");
+        assert!(!told(Told::Open) && told(Told::State));
+        slot.drop_one();
+        assert!(!slot.is_told(1), "what was dropped may have said otherwise");
+        slot.tell(Told::State, 1);
+        slot.own(0x123 + (16 << 4));
+        assert!(!slot.is_told(1), "another process");
     }
 
     #[test]

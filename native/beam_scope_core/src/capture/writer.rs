@@ -6,7 +6,7 @@ use super::record::{Header, HEADER_LEN};
 use super::ring::{Ring, Room};
 use super::routes::{place, RouteState};
 use super::sink::RouteConfig;
-use super::slots::Slot;
+use super::slots::{Slot, Told};
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
@@ -25,6 +25,8 @@ pub struct RecordHead {
     pub terms: u8,
     /// [`super::record::flags`].
     pub flags: u8,
+    /// What it says of the process's state.
+    pub told: Told,
 }
 
 /// A thread inside a callback of a route. While it lives, the route and its configuration do; it must not outlive the
@@ -44,6 +46,7 @@ pub struct RecordWriter<'e, C: RouteConfig> {
     gate_index: usize,
     route: &'e RouteState<C>,
     config: &'e C,
+    generation: u32,
     time: u64,
     open: Option<Reservation<'e>>,
     /// The gate is this thread's.
@@ -74,6 +77,8 @@ impl<'e, C: RouteConfig> RecordWriter<'e, C> {
             gate.leave();
             return None;
         };
+        // Before the configuration: what an older one left out was told in an older generation.
+        let generation = state.generation();
         // SAFETY: a route's configuration is never null, and kept by the same rule as the route.
         let config = unsafe { &*state.config.load(Ordering::SeqCst) };
         Some(Self {
@@ -82,6 +87,7 @@ impl<'e, C: RouteConfig> RecordWriter<'e, C> {
             gate_index,
             route: state,
             config,
+            generation,
             time: 0,
             open: None,
             not_send: PhantomData,
@@ -100,6 +106,15 @@ impl<'e, C: RouteConfig> RecordWriter<'e, C> {
     #[must_use]
     pub fn route(&self) -> u32 {
         self.route.id
+    }
+
+    /// Whether the state that a process has now was told by its last record that told one, and nothing since spoke against
+    /// it: then it need not be told again.
+    #[inline]
+    #[must_use]
+    pub fn is_told(&self, pid: u64) -> bool {
+        let slot = self.route.slots.of(pid);
+        slot.is_owned_by(pid) && slot.is_told(self.generation)
     }
 
     /// Room for the terms of a record of process `pid`: up to `max` bytes, and no more than a quarter of this thread's ring
@@ -143,6 +158,7 @@ impl<'e, C: RouteConfig> RecordWriter<'e, C> {
         let Some(open) = self.open.take() else { return };
         let len = (HEADER_LEN + used).min(open.room.len());
         let stamp = open.slot.stamp(used as u32);
+        open.slot.tell(head.told, self.generation);
         let header = Header {
             len: len as u32,
             kind: head.kind,

@@ -11,6 +11,9 @@ use crate::term::wire::{read_varint, unzigzag, write_varint, zigzag};
 
 /// So many of the youngest closed blocks stay as they are: in quiet times they are read before compressing them paid.
 const UNCOMPRESSED: usize = 4;
+/// Nothing is compressed before the queue has taken half of the cap, since whatever the drainer does while tracees work, it
+/// takes from them. From then on each new block has two old ones compressed, until there are none left.
+const AT_ONCE: usize = 2;
 
 const KIND: u8 = 0x1F;
 const HAS_FIELDS: u8 = 1 << 5;
@@ -47,6 +50,10 @@ struct Block {
 #[derive(Debug)]
 pub(crate) struct Backlog {
     block: usize,
+    /// From so many bytes on, old blocks are compressed.
+    ample: usize,
+    /// How many of the oldest blocks were looked at for that.
+    compressed: usize,
     full: VecDeque<Block>,
     open: Vec<u8>,
     pids: Pids,
@@ -65,6 +72,8 @@ impl Backlog {
         let (full, open, pids) = (VecDeque::new(), Vec::new(), Pids::default());
         Self {
             block,
+            ample: max_bytes / 2,
+            compressed: 0,
             full,
             open,
             pids,
@@ -121,8 +130,12 @@ impl Backlog {
         self.time = 0;
         self.bytes += bytes.capacity();
         self.full.push_back(Block { bytes, unpacked: None });
-        if let Some(waited) = self.full.len().checked_sub(UNCOMPRESSED + 1) {
-            self.compress(waited);
+        for _ in 0..AT_ONCE {
+            if self.bytes <= self.ample || self.compressed + UNCOMPRESSED >= self.full.len() {
+                return;
+            }
+            self.compress(self.compressed);
+            self.compressed += 1;
         }
     }
 
@@ -151,6 +164,7 @@ impl Backlog {
             self.close_block();
         }
         let block = self.full.pop_front()?;
+        self.compressed = self.compressed.saturating_sub(1);
         if self.full.is_empty() {
             // Quiet, or the end: nothing to pack for a while.
             self.trim();
@@ -167,6 +181,11 @@ impl Backlog {
             pids: Pids::default(),
             time: 0,
         })
+    }
+
+    /// Whether so much waits that it should be worked on even while more comes: an eighth of the cap.
+    pub(crate) fn is_long(&self) -> bool {
+        self.bytes > self.ample / 4
     }
 
     /// Gives up the buffers that come round again.

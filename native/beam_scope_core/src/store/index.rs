@@ -366,6 +366,11 @@ impl Index {
         self.cache.shrink(0);
     }
 
+    /// Bytes of decoded chunks.
+    pub(crate) fn cached_bytes(&self) -> usize {
+        self.cache.bytes()
+    }
+
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
         // The view sealed last is in the cache and nowhere else; the open one is in neither.

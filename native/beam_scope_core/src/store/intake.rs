@@ -25,8 +25,9 @@ pub(crate) struct Intake {
     /// The time of the last record stored.
     pub(crate) last_ns: u64,
     pub(crate) tails: Vec<Tail>,
-    /// Bytes that came in since the drainer last said it was done.
+    /// Bytes that came in since the drainer last said it was done, and when that was.
     fresh: usize,
+    drained: Instant,
     /// When there was spare time last.
     spared: Option<Instant>,
     /// Losses to be told by the next record of a pid.
@@ -43,6 +44,7 @@ impl Intake {
             last_ns: 0,
             tails: Vec::new(),
             fresh: 0,
+            drained: Instant::now(),
             spared: None,
             pending: HashMap::new(),
             window: (0, 0),
@@ -60,13 +62,17 @@ impl Intake {
         self.counts.dropped += lost;
     }
 
-    /// Whether the drainer, done with a pass, has time for other work: always when nothing came, once in a `pace` when less
-    /// than `busy` bytes did.
+    /// Whether the drainer, done with a pass, has time for other work: always when nothing came, else once in a `pace`
+    /// while no more than `busy` bytes a second come and something waits for it.
     pub(crate) fn has_spare_time(&mut self, busy: usize, pace: Duration) -> bool {
         let fresh = std::mem::take(&mut self.fresh);
-        let spare = fresh == 0 || fresh <= busy && self.spared.is_none_or(|last| last.elapsed() >= pace);
+        let now = Instant::now();
+        let since = now.duration_since(std::mem::replace(&mut self.drained, now));
+        let calm = fresh as u128 * 1_000_000 <= busy as u128 * since.as_micros();
+        let paced = || self.spared.is_none_or(|last| now.duration_since(last) >= pace);
+        let spare = fresh == 0 || calm && self.backlog.is_long() && paced();
         if spare {
-            self.spared = Some(Instant::now());
+            self.spared = Some(now);
         }
         spare
     }

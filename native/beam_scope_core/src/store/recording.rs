@@ -21,8 +21,8 @@ use crate::capture::record::Header;
 const SPARE: Duration = Duration::from_millis(1);
 /// And, while records come, no more often than this: indexing beside tracees at work costs them more than tracing does.
 const PACE: Duration = Duration::from_millis(10);
-/// More than so many bytes in a pass of the drainer: there is no spare time.
-const BUSY: usize = 32 << 10;
+/// While more than so many bytes a second come there is no spare time.
+const BUSY: usize = 64 << 20;
 
 /// A session of capture and its data. Shared: the drainer appends, any thread reads.
 pub struct Recording {
@@ -160,7 +160,11 @@ impl Recording {
             }
         }
         intake.store(header, at_ns, payload);
-        self.held.backlog.set(intake.backlog.bytes());
+        let bytes = intake.backlog.bytes();
+        if bytes == self.held.backlog.held() {
+            return;
+        }
+        self.held.backlog.set(bytes);
         drop(intake);
         if self.is_over() {
             self.relieve(at_ns);
@@ -279,6 +283,10 @@ impl Recording {
             self.account(&index);
             self.settle(&mut index);
         }
+        if !self.running.load(Ordering::Relaxed) {
+            // Nothing will be added: what is left takes a fraction when sealed.
+            index.seal(&self.context());
+        }
         self.account(&index);
         index
     }
@@ -325,6 +333,12 @@ impl Recording {
         intake.backlog = super::backlog::Backlog::new(0);
         self.held.backlog.set(0);
         self.held.rings.set(0);
+    }
+
+    /// Bytes of chunks that are kept decoded, to be read again: part of what is held, and given up when room is needed.
+    #[must_use]
+    pub fn cached_bytes(&self) -> usize {
+        self.index.lock().cached_bytes()
     }
 
     /// Whether it was closed.

@@ -303,6 +303,7 @@ fn recording_info<'a>(env: Env<'a>, rec: Term<'a>) -> Answer<'a> {
         .put("events", events.finish())
         .put("by_kind", by_kind.finish())
         .put("bytes", counts.bytes)
+        .put("cache_bytes", store.cached_bytes())
         .put("rings", rings.rings)
         .put("ring_bytes", rings.ring_bytes)
         .put("losses", losses(env, shared))

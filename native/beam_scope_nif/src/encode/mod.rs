@@ -1,11 +1,12 @@
 //! Walking a live term straight into the wire form, within a budget of bytes and depth.
 //!
-//! The walk is iterative (a scheduler's stack is short), allocates nothing but what the VM needs for terms that are small
-//! by nature, and stops at its budget. What was left out is marked with its kind and, where that is cheap, its full size.
+//! The walk uses a bounded part of the stack (a scheduler's is short), allocates nothing but what the VM needs for terms that
+//! are small by nature, and stops at its budget. What was left out is marked with its kind and, where that is cheap, its full
+//! size.
 //!
 //! # Who gets the room
 //!
-//! A term that fits is written whole. When it does not, it is written again *fairly*: while an element of a tuple or map is
+//! A term that fits is written whole (`whole`). When it does not, it is written again *fairly*: while an element of a tuple or map is
 //! written, every later sibling keeps [`SIBLING`] bytes, up to half of what is left; an element of a list leaves a quarter
 //! of what is left to the rest of its list. So a huge first element does not hide the small ones after it.
 
@@ -15,11 +16,12 @@ mod out;
 pub(crate) mod redact;
 mod scalar;
 mod walk;
+mod whole;
 
 use beam_scope_core::capture::record::flags;
 use rustler::codegen_runtime::ErlNifTerm;
 
-use crate::vm::{self, api, Vm};
+use crate::vm::{self, api, Vm, Word};
 pub(crate) use redact::Rules;
 
 /// Deepest nesting that is ever walked; deeper budgets are cut to it.
@@ -64,25 +66,26 @@ pub(crate) fn encode(
     budget: Budget,
     rules: &Rules,
 ) -> Option<Encoded> {
-    encode_root(env, term, buffer, budget, rules, Root::Pair)
+    encode_root(Vm::new(env), vm::word(term), buffer, budget, rules, Root::Pair)
 }
 
 /// As [`encode`], of a term that is what `root` says.
+#[inline]
 pub(crate) fn encode_root(
-    env: api::Env,
-    term: ErlNifTerm,
+    vm: Vm,
+    word: Word,
     buffer: &mut [u8],
     budget: Budget,
     rules: &Rules,
     root: Root,
 ) -> Option<Encoded> {
-    let depth = budget.depth.min(MAX_DEPTH);
     let limit = budget.bytes.max(MIN_BYTES).min(buffer.len());
     if limit < MIN_BYTES {
         return None;
     }
-    let mut walk = walk::Walk::new(Vm::new(env), out::Out::new(&mut buffer[..limit]), rules, depth, root);
-    walk.run(vm::word(term))
+    let depth = budget.depth.min(MAX_DEPTH);
+    let mut walk = walk::Walk::new(vm, out::Out::new(&mut buffer[..limit]), rules, depth, root);
+    walk.run(word)
 }
 
 /// Bits of a record's flags that a term can set.

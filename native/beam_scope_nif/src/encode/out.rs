@@ -72,6 +72,46 @@ impl<'a> Out<'a> {
         fits
     }
 
+    /// One byte, if there is room.
+    #[inline]
+    pub(crate) fn one(&mut self, byte: u8) -> bool {
+        let slot = self.bytes.get_mut(self.pos);
+        if let Some(slot) = slot {
+            *slot = byte;
+            self.pos += 1;
+            return true;
+        }
+        false
+    }
+
+    /// A tag and a varint, if there is room in the whole buffer.
+    #[inline]
+    pub(crate) fn number(&mut self, tag: u8, mut value: u64) -> bool {
+        let Some(room) = self
+            .bytes
+            .get_mut(self.pos..)
+            .and_then(<[u8]>::first_chunk_mut::<{ 1 + VARINT_MAX }>)
+        else {
+            return self.tagged(self.bytes.len(), tag, value);
+        };
+        room[0] = tag;
+        let mut len = 1;
+        while value >= 0x80 && len < VARINT_MAX {
+            room[len] = value as u8 | 0x80;
+            value >>= 7;
+            len += 1;
+        }
+        room[len] = value as u8;
+        self.pos += len + 1;
+        true
+    }
+
+    /// How many bytes there are in the whole buffer.
+    #[inline]
+    pub(crate) fn left(&self) -> usize {
+        self.bytes.len() - self.pos
+    }
+
     /// A tag, the length of bytes and the bytes, if there is room below `limit`.
     pub(crate) fn sized(&mut self, limit: usize, tag: u8, bytes: &[u8]) -> bool {
         let fits = self.fits(limit, 1 + varint_len(bytes.len() as u64) + bytes.len());

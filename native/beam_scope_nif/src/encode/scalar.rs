@@ -263,7 +263,7 @@ impl Walk<'_> {
     }
 }
 
-const fn zigzag(value: i64) -> u64 {
+pub(super) const fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 

@@ -19,9 +19,9 @@ pub(super) struct Walk<'a> {
     pub(super) flags: u8,
     /// Whether siblings keep room for each other; the first attempt does not bother.
     pub(super) fair: bool,
-    rules: &'a Rules,
+    pub(super) rules: &'a Rules,
     depth: usize,
-    root: Root,
+    pub(super) root: Root,
     /// Cells that may still be counted.
     pub(super) cells: usize,
 }
@@ -45,6 +45,7 @@ enum Next {
 }
 
 impl<'a> Walk<'a> {
+    #[inline]
     pub(super) fn new(vm: Vm, out: Out<'a>, rules: &'a Rules, depth: usize, root: Root) -> Self {
         Self {
             vm,
@@ -59,19 +60,31 @@ impl<'a> Walk<'a> {
     }
 
     /// Writes the term greedily, and if that does not fit, fairly.
+    #[inline]
     pub(super) fn run(&mut self, root: Word) -> Option<Encoded> {
-        if !self.attempt(root) {
-            self.out.rewind(0);
-            self.flags = 0;
-            self.fair = true;
-            if !self.attempt(root) {
-                return None;
-            }
+        if !self.greedily(root) && !self.fairly(root) {
+            return None;
         }
         Some(Encoded {
             len: self.out.pos(),
             flags: self.flags,
         })
+    }
+
+    #[cold]
+    fn fairly(&mut self, root: Word) -> bool {
+        self.out.rewind(0);
+        self.flags = 0;
+        self.fair = true;
+        self.attempt(root)
+    }
+
+    /// From memory where its layout is known. A term with a part that cannot be written whole is left to `attempt`.
+    fn greedily(&mut self, root: Word) -> bool {
+        if !self.vm.layout.is_complete() {
+            return self.attempt(root);
+        }
+        self.whole_root(root, self.depth) && self.flags & TRUNCATED == 0
     }
 
     /// `false`: it did not fit whole (greedily), or not even its marker did (fairly).

@@ -119,11 +119,13 @@ fn point(term: Term<'_>) -> Option<Point> {
         }
         None => None,
     };
+    let behaviour = get(term, "behaviour").and_then(name);
     Some(Point {
         mfa: (atom_word(module)?, atom_word(function)?, arity),
         point: point_kind(&name(get(term, "point")?)?)? as u8,
         only,
-        statem: get(term, "behaviour").and_then(name).as_deref() == Some("gen_statem"),
+        statem: behaviour.as_deref() == Some("gen_statem"),
+        gapless: behaviour.as_deref() == Some("gen_server"),
         fields,
     })
 }

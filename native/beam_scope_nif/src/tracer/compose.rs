@@ -7,7 +7,7 @@ use beam_scope_core::term::tag;
 use super::config::Capture;
 use super::points::{Call, Point, Source};
 use crate::encode::{encode_root, Budget, Root, MIN_BYTES};
-use crate::vm::{term, Vm, Word};
+use crate::vm::{Vm, Word};
 
 /// Fields that hold a whole state.
 const STATES: u16 = Fields::BEFORE | Fields::AFTER;
@@ -63,6 +63,7 @@ impl<'a> Composer<'a> {
             fields: 0,
             terms: terms as u8,
             flags: self.flags,
+            ..RecordHead::default()
         }
     }
 
@@ -71,10 +72,13 @@ impl<'a> Composer<'a> {
         self.used
     }
 
-    /// A state event's fields; those whose path does not fit are left out. The bits of what is there.
-    pub(crate) fn fields(&mut self, point: &Point, call: &Call) -> Option<(u16, usize)> {
+    /// A state event's fields, those of `without` and those whose path does not fit left out. The bits of what is there.
+    pub(crate) fn fields(&mut self, point: &Point, call: &Call, without: u16) -> Option<(u16, usize)> {
         let (mut bits, mut count) = (0, 0);
         for (i, (bit, source)) in point.fields.iter().enumerate() {
+            if bit & without != 0 {
+                continue;
+            }
             if let Some(part) = resolve(self.vm, source, call) {
                 self.root = if point.statem && bit & STATES != 0 {
                     Root::State
@@ -118,7 +122,7 @@ impl<'a> Composer<'a> {
             depth: self.config.budget.depth,
         };
         let buffer = self.buffer.get_mut(self.used..self.used + room)?;
-        let encoded = encode_root(self.vm.env, term(word), buffer, budget, &self.config.rules, self.root)?;
+        let encoded = encode_root(self.vm, word, buffer, budget, &self.config.rules, self.root)?;
         self.used += encoded.len;
         self.flags |= encoded.flags;
         Some(())

@@ -107,12 +107,14 @@ impl Event<'_> {
         let Some([module, function, arguments]) = self.vm.tuple_of::<3>(self.term) else {
             return;
         };
-        let Some(arity) = self.length(arguments) else { return };
-        let mfa = (module, function, arity);
+        let Some(call) = Call::new(self.vm, function, arguments) else {
+            return;
+        };
+        let mfa = (module, function, call.arity);
         let config = writer.config();
         let points = config.points.of(mfa);
         if !points.is_empty() && wanted & EventKind::State.bit() != 0 {
-            self.state(writer, mfa, &Call::new(self.vm, function, arguments));
+            self.state(writer, mfa, &call);
         }
         if points.is_empty() || config.wants_call(mfa) {
             let parts = [Part::Term(module), Part::Term(function), Part::Term(arguments)];
@@ -163,17 +165,25 @@ impl Event<'_> {
             if point.is_return() != call.result.is_some() || !point.applies(call) {
                 continue;
             }
-            let Some(buffer) = writer.reserve(self.tracee as u64, config.room(point.large()), false) else {
+            let pid = self.tracee as u64;
+            let repeats = point.repeats();
+            let without = if repeats != 0 && writer.is_told(pid) {
+                repeats
+            } else {
+                0
+            };
+            let Some(buffer) = writer.reserve(pid, config.room(point.large(without)), false) else {
                 continue;
             };
             let mut composer = Composer::new(self.vm, buffer, config);
             // What has no room is dropped with its reservation, and counted.
-            let Some((fields, terms)) = composer.fields(point, call) else {
+            let Some((fields, terms)) = composer.fields(point, call, without) else {
                 continue;
             };
             let head = RecordHead {
                 point: point.point,
                 fields,
+                told: point.told(),
                 ..composer.head(EventKind::State, terms)
             };
             let used = composer.used();
@@ -201,17 +211,5 @@ impl Event<'_> {
         let [module, function, arity] = self.vm.tuple_of::<3>(self.term)?;
         let arity = crate::vm::api::int64(self.vm.env, arity)?;
         Some((module, function, usize::try_from(arity).ok()?))
-    }
-
-    /// The length of a list of arguments; a call traced with the `arity` flag has none.
-    fn length(&self, mut list: Word) -> Option<usize> {
-        for n in 0..=255 {
-            match self.vm.class(list) {
-                Class::Nil => return Some(n),
-                Class::List => list = self.vm.cell(list)?.1,
-                _ => return None,
-            }
-        }
-        None
     }
 }

@@ -12,6 +12,9 @@ const PLACES: usize = 256;
 const REACH: usize = 8;
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
+/// A bit for each of our processes, by its pid: most others are told apart by it alone. Bits are taken away only when none of
+/// ours is left.
+static MARKS: AtomicU64 = AtomicU64::new(0);
 static OWN: [AtomicU64; PLACES] = [const { AtomicU64::new(0) }; PLACES];
 
 /// Whether there are any.
@@ -23,7 +26,15 @@ pub(crate) fn any() -> bool {
 /// Whether this is a process of ours.
 #[inline]
 pub(crate) fn has(pid: Word) -> bool {
-    any() && places(pid).any(|place| place.load(Ordering::Relaxed) == pid as u64)
+    MARKS.load(Ordering::Relaxed) & mark(pid) != 0 && is_listed(pid)
+}
+
+fn is_listed(pid: Word) -> bool {
+    places(pid).any(|place| place.load(Ordering::Relaxed) == pid as u64)
+}
+
+const fn mark(pid: Word) -> u64 {
+    1 << (pid >> 4 & 63)
 }
 
 /// How often each was added. Callbacks read the table above, the control plane keeps this.
@@ -49,6 +60,7 @@ pub(crate) fn add(env: api::Env, pid: Word) -> bool {
             .compare_exchange(0, pid as u64, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
     };
+    MARKS.fetch_or(mark(pid), Ordering::Relaxed);
     let added = places(pid).any(free);
     if added {
         counts.insert(pid, 1);
@@ -77,7 +89,9 @@ fn leave(pid: Word) -> bool {
             .is_ok()
     };
     let left = places(pid).any(taken);
-    COUNT.fetch_sub(usize::from(left), Ordering::Relaxed);
+    if left && COUNT.fetch_sub(1, Ordering::Relaxed) == 1 {
+        MARKS.store(0, Ordering::Relaxed);
+    }
     left
 }
 

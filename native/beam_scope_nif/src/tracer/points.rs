@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use beam_scope_core::capture::engine::Told;
 use beam_scope_core::event::Fields;
 
 use crate::vm::{Class, Vm, Word};
@@ -11,6 +12,8 @@ pub(crate) type Mfa = (Word, Word, usize);
 
 /// Highest argument that a point can name.
 pub(crate) const MAX_ARGUMENTS: usize = 16;
+/// The VM's own bound.
+const MAX_ARITY: usize = 255;
 
 /// A step into a term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,9 @@ pub(crate) struct Point {
     pub(crate) only: Option<(usize, Word)>,
     /// Whether its states are a gen_statem's `{state, data}`, in which the state's name is no key.
     pub(crate) statem: bool,
+    /// Whether its loop leaves nothing out: the state that a message is handled with is the one that the loop was entered
+    /// with, unless a system message came between.
+    pub(crate) gapless: bool,
     /// The fields by their bits of [`Fields`], lowest first.
     pub(crate) fields: Vec<(u16, Source)>,
 }
@@ -62,37 +68,63 @@ impl Point {
             .is_none_or(|(at, atom)| call.arguments().get(at) == Some(&atom))
     }
 
+    /// What a record of it says of the process's state.
+    pub(crate) fn told(&self) -> Told {
+        use beam_scope_core::event::Point;
+        match Point::from_u8(self.point) {
+            Some(Point::Loop) if self.gapless => Told::State,
+            _ => Told::Open,
+        }
+    }
+
+    /// The fields that say nothing new to who knows the state that holds.
+    pub(crate) fn repeats(&self) -> u16 {
+        use beam_scope_core::event::Point;
+        match Point::from_u8(self.point) {
+            Some(Point::Handled) if self.gapless => Fields::BEFORE,
+            _ => 0,
+        }
+    }
+
     /// How many of its terms may be as large as the budget allows.
-    pub(crate) fn large(&self) -> usize {
+    pub(crate) fn large(&self, without: u16) -> usize {
         const SMALL: u16 = Fields::CALLBACK | Fields::BEHAVIOUR | Fields::CLASS | Fields::HANDLER | Fields::ACTION;
-        self.fields.iter().filter(|(bit, _)| bit & SMALL == 0).count()
+        self.fields
+            .iter()
+            .filter(|(bit, _)| bit & (SMALL | without) == 0)
+            .count()
     }
 }
 
 /// A call that a point looks at.
 pub(crate) struct Call {
     pub(crate) function: Word,
+    /// The first ones: no point names a later one.
     arguments: [Word; MAX_ARGUMENTS],
-    len: usize,
+    pub(crate) arity: usize,
     pub(crate) result: Option<Word>,
 }
 
 impl Call {
-    /// The call of a function with a list of arguments.
-    pub(crate) fn new(vm: Vm, function: Word, mut list: Word) -> Self {
+    /// The call of a function with a list of arguments; `None` where that is no list: a call traced with the `arity` flag has
+    /// none.
+    #[inline]
+    pub(crate) fn new(vm: Vm, function: Word, mut list: Word) -> Option<Self> {
         let mut call = Self {
             function,
             arguments: [0; MAX_ARGUMENTS],
-            len: 0,
+            arity: 0,
             result: None,
         };
-        while call.len < MAX_ARGUMENTS && vm.class(list) == Class::List {
-            let Some((head, tail)) = vm.cell(list) else { break };
-            call.arguments[call.len] = head;
-            call.len += 1;
+        while vm.class(list) == Class::List && call.arity <= MAX_ARITY {
+            let (head, tail) = vm.cell(list)?;
+            if let Some(slot) = call.arguments.get_mut(call.arity) {
+                *slot = head;
+            }
+            call.arity += 1;
             list = tail;
         }
-        call
+        (vm.class(list) == Class::Nil).then_some(call)
     }
 
     /// A function's return.
@@ -100,13 +132,13 @@ impl Call {
         Self {
             function,
             arguments: [0; MAX_ARGUMENTS],
-            len: 0,
+            arity: 0,
             result: Some(result),
         }
     }
 
     fn arguments(&self) -> &[Word] {
-        &self.arguments[..self.len]
+        &self.arguments[..self.arity.min(MAX_ARGUMENTS)]
     }
 
     /// The term at a path; `None` where the path does not fit.

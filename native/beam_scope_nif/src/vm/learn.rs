@@ -20,6 +20,8 @@ pub(crate) fn learn<'a>(env: Env<'a>, samples: Term<'a>) -> Layout {
     if layout.immediates {
         boxed(&source, &mut layout);
     }
+    let knows = |class| layout.classes.contains(&class);
+    layout.complete = layout.lists && layout.flat_map != 0 && knows(Class::Tuple) && knows(Class::Map);
     layout
 }
 
@@ -108,6 +110,7 @@ fn boxed(source: &Samples<'_>, layout: &mut Layout) {
         return;
     }
     layout.flat_map = flat_map(source);
+    layout.large_maps = layout.flat_map != 0 && source.all("large_maps", |w| large_map(source, layout, w));
     layout.references = [reference(source, "references"), reference(source, "aliases")];
     layout.aliases_tell = layout.references[1].header >> 6 >= 3
         && source
@@ -120,6 +123,7 @@ fn boxed(source: &Samples<'_>, layout: &mut Layout) {
         layout.references = Default::default();
     }
     sizes(source, layout);
+    inline(source, layout);
 }
 
 fn is_boxed(w: Word) -> bool {
@@ -193,6 +197,33 @@ fn flat_map(source: &Samples<'_>) -> Word {
     }
 }
 
+/// Whether the pairs found by reading a large map's tree are those that the VM tells.
+fn large_map(source: &Samples<'_>, layout: &Layout, w: Word) -> bool {
+    let mut found = Vec::new();
+    let told = pairs(source, w).map(|mut pairs| {
+        pairs.sort_unstable();
+        pairs
+    });
+    let read = is_boxed(w) && api::map_size(source.raw(), w) == Some(at(w, 1)) && leaves(layout, w, &mut found);
+    found.sort_unstable();
+    read && told == Some(found)
+}
+
+fn leaves(layout: &Layout, node: Word, found: &mut Vec<(Word, Word)>) -> bool {
+    // SAFETY: a live sample that the VM says is a large map, or a child of it.
+    let Some(children) = (unsafe { layout.tree_children(node) }) else {
+        return false;
+    };
+    children.iter().all(|child| match child & 3 {
+        1 => {
+            found.push(cell(*child));
+            true
+        }
+        2 => leaves(layout, *child, found),
+        _ => false,
+    })
+}
+
 fn pairs(source: &Samples<'_>, w: Word) -> Option<Vec<(Word, Word)>> {
     // SAFETY: a live term of this environment.
     let map = unsafe { Term::new(source.env, super::term(w)) };
@@ -256,6 +287,29 @@ fn sizes(source: &Samples<'_>, layout: &mut Layout) {
             }
             layout.sizes[subtag] = SizeAt::Nowhere;
         }
+    }
+}
+
+/// Which kinds of binaries have their bytes behind their size: those of which that is right for all samples.
+fn inline(source: &Samples<'_>, layout: &mut Layout) {
+    let env = source.raw();
+    let samples: Vec<Word> = source.words("binaries").into_iter().filter(|w| is_boxed(*w)).collect();
+    for subtag in 0..16 {
+        let of_kind: Vec<Word> = samples
+            .iter()
+            .copied()
+            .filter(|w| raw::subtag(at(*w, 0)) == subtag)
+            .collect();
+        // The header says how many words there are: no sample is read beyond them.
+        let has_room = |w: Word| layout.byte_size(w).is_some_and(|size| size.div_ceil(8) < at(w, 0) >> 6);
+        if of_kind.len() < 2 || !of_kind.iter().all(|w| has_room(*w)) {
+            continue;
+        }
+        layout.inline[subtag] = true;
+        let told = |w: Word| api::with_binary(env, w, <[u8]>::to_vec);
+        layout.inline[subtag] = of_kind
+            .iter()
+            .all(|w| layout.inline_bytes(*w).map(<[u8]>::to_vec) == told(*w));
     }
 }
 

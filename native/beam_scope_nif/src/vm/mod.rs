@@ -78,12 +78,18 @@ pub(crate) struct Layout {
     pub(crate) classes: [Class; 16],
     /// The header of a map that is an array of keys and an array of values; 0 when not learned.
     pub(crate) flat_map: Word,
+    /// Larger maps are trees of headers, children and leaves.
+    pub(crate) large_maps: bool,
     /// Ordinary references and aliases.
     pub(crate) references: [RefShape; 2],
     /// Whether an alias' third word after its header is the pid of its process.
     pub(crate) aliases_tell: bool,
     /// By the header's four bits.
     pub(crate) sizes: [SizeAt; 16],
+    /// Kinds of binaries whose bytes follow their size.
+    pub(crate) inline: [bool; 16],
+    /// Immediates, cells, tuples and small maps can be read from memory.
+    pub(crate) complete: bool,
 }
 
 impl Layout {
@@ -94,10 +100,21 @@ impl Layout {
             lists: false,
             classes: [Class::Unknown; 16],
             flat_map: 0,
+            large_maps: false,
             references: [RefShape { header: 0, words: 0 }; 2],
             aliases_tell: false,
             sizes: [SizeAt::Nowhere; 16],
+            inline: [false; 16],
+            complete: false,
         }
+    }
+}
+
+impl Layout {
+    /// Whether the kinds of terms that others are made of were all learned.
+    #[inline]
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
     }
 }
 

@@ -53,6 +53,29 @@ impl Layout {
         }
     }
 
+    /// The children of a large map, or of a node inside one; `None` where the header is not that of either.
+    ///
+    /// Which it is, and which of 16 children are there, stands in the header (`erl_map.h` in the sources of OTP).
+    ///
+    /// # Safety
+    /// `node` is a live map that is a tree, or a child of one that is boxed.
+    pub(crate) unsafe fn tree_children<'a>(&self, node: Word) -> Option<&'a [Word]> {
+        // SAFETY: the caller's: a boxed term has a header.
+        let header = unsafe { at(node, 0) };
+        if header & 3 != 0 || self.classes[subtag(header)] != Class::Map {
+            return None;
+        }
+        let present = (header >> 16 & 0xFFFF).count_ones() as usize;
+        let (first, count) = match header >> 6 & 3 {
+            1 => (1, present),
+            2 => (2, 16),
+            3 => (2, present),
+            _ => return None,
+        };
+        // SAFETY: the header says how many children there are; a map itself has its size before them.
+        Some(unsafe { std::slice::from_raw_parts(pointer(node).add(first), count) })
+    }
+
     /// The size of a binary or bitstring in whole bytes, where that was learned.
     pub(crate) fn byte_size(&self, word: Word) -> Option<usize> {
         if word & 3 != 2 {
@@ -66,6 +89,25 @@ impl Layout {
                 SizeAt::Bits => Some(at(word, 1) / 8),
                 SizeAt::Span => Some(at(word, 3).wrapping_sub(at(word, 2)) / 8),
             }
+        }
+    }
+
+    /// The bytes of a binary that has them behind its size.
+    pub(crate) fn inline_bytes(&self, word: Word) -> Option<&[u8]> {
+        // SAFETY: only called with live binaries and bitstrings, which have a header and at least one more word; for a kind
+        // with the mark the bytes come next, and they live as long as the term, which outlives the callback.
+        unsafe {
+            let subtag = subtag(at(word, 0));
+            if !self.inline[subtag] {
+                return None;
+            }
+            let size = at(word, 1);
+            let size = match self.sizes[subtag] {
+                SizeAt::Bytes => size,
+                SizeAt::Bits if size.is_multiple_of(8) => size / 8,
+                _ => return None,
+            };
+            Some(std::slice::from_raw_parts(pointer(word).add(2).cast::<u8>(), size))
         }
     }
 
