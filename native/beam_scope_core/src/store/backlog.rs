@@ -11,9 +11,9 @@ use crate::term::wire::{read_varint, unzigzag, write_varint, zigzag};
 
 /// So many of the youngest closed blocks stay as they are: in quiet times they are read before compressing them paid.
 const UNCOMPRESSED: usize = 4;
-/// Nothing is compressed before the queue has taken half of the cap, since whatever the drainer does while tracees work, it
-/// takes from them. From then on each new block has two old ones compressed, until there are none left.
-const AT_ONCE: usize = 2;
+/// Nothing is compressed before the queue has taken a quarter of the cap, since whatever the drainer does while tracees work,
+/// it takes from them. From then on each new block has an old one compressed.
+const AMPLE: usize = 4;
 
 const KIND: u8 = 0x1F;
 const HAS_FIELDS: u8 = 1 << 5;
@@ -72,7 +72,7 @@ impl Backlog {
         let (full, open, pids) = (VecDeque::new(), Vec::new(), Pids::default());
         Self {
             block,
-            ample: max_bytes / 2,
+            ample: max_bytes / AMPLE,
             compressed: 0,
             full,
             open,
@@ -130,10 +130,7 @@ impl Backlog {
         self.time = 0;
         self.bytes += bytes.capacity();
         self.full.push_back(Block { bytes, unpacked: None });
-        for _ in 0..AT_ONCE {
-            if self.bytes <= self.ample || self.compressed + UNCOMPRESSED >= self.full.len() {
-                return;
-            }
+        if self.bytes > self.ample && self.compressed + UNCOMPRESSED < self.full.len() {
             self.compress(self.compressed);
             self.compressed += 1;
         }
@@ -185,7 +182,7 @@ impl Backlog {
 
     /// Whether so much waits that it should be worked on even while more comes: an eighth of the cap.
     pub(crate) fn is_long(&self) -> bool {
-        self.bytes > self.ample / 4
+        self.bytes > self.ample / 2
     }
 
     /// Gives up the buffers that come round again.

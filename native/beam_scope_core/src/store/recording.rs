@@ -40,12 +40,14 @@ pub struct Recording {
     pub(super) held: Held,
 }
 
-/// Bytes held, in three parts that change under different locks.
+/// Bytes held, in parts that change under different locks.
 #[derive(Debug)]
 pub(super) struct Held {
     backlog: Share,
     index: Share,
     rings: Share,
+    /// What readers keep for each event, to find things again.
+    readers: Share,
 }
 
 impl Held {
@@ -55,11 +57,12 @@ impl Held {
             backlog: share(),
             index: share(),
             rings: share(),
+            readers: share(),
         }
     }
 
     pub(super) fn all(&self) -> usize {
-        self.backlog.held() + self.index.held() + self.rings.held()
+        self.backlog.held() + self.index.held() + self.rings.held() + self.readers.held()
     }
 }
 
@@ -309,6 +312,11 @@ impl Recording {
         self.status.read().clone()
     }
 
+    /// What readers hold for each event of the recording counts against its cap.
+    pub fn set_reader_bytes(&self, bytes: usize) {
+        self.held.readers.set(bytes);
+    }
+
     /// Takes no more events. The first reason stays.
     pub fn stop(&self, reason: StopReason) {
         self.stop_at(reason, 0);
@@ -333,6 +341,7 @@ impl Recording {
         intake.backlog = super::backlog::Backlog::new(0);
         self.held.backlog.set(0);
         self.held.rings.set(0);
+        self.held.readers.set(0);
     }
 
     /// Bytes of chunks that are kept decoded, to be read again: part of what is held, and given up when room is needed.

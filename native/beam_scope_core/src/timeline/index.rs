@@ -66,6 +66,18 @@ pub(crate) struct TailLoss {
 }
 
 impl Index {
+    /// Bytes held for the marks of all chunks, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let marks = |chunk: &ChunkIndex| {
+            chunk
+                .marks
+                .values()
+                .map(|marks| marks.capacity() * 8 + 48)
+                .sum::<usize>()
+        };
+        self.chunks.iter().map(marks).sum()
+    }
+
     /// Reads what came since the last time.
     pub(crate) fn refresh(&mut self, rec: &Recording, words: &Words) -> Result<(), StoreError> {
         let chunks = rec.chunks();

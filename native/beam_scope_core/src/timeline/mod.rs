@@ -10,6 +10,7 @@
 //! sends and receives ──pairing──▶ partner of each       (messages, mailbox)
 //! ```
 
+mod ends;
 mod facts;
 mod handlers;
 pub(crate) mod history;

@@ -11,6 +11,7 @@ use crate::event::EventKind;
 use crate::store::{ChunkView, EventRow, TrackId};
 use crate::term::arena::{Arena, Node, NodeId};
 
+use super::ends::Ends;
 use super::facts::Facts;
 use super::history::sender_pid;
 use super::rows::term;
@@ -121,40 +122,44 @@ impl Channel {
 pub(crate) struct Pairs {
     channels: HashMap<(TrackId, TrackId), Channel>,
     /// Sends to somebody whom no name or alias tells, by sender and content.
-    astray: HashMap<(TrackId, u64), VecDeque<u64>>,
+    astray: Lately<TrackId>,
     /// Sends by receiver and content, for receives that do not tell their sender.
-    unsigned: HashMap<(TrackId, u64), VecDeque<(u64, TrackId)>>,
-    /// Whose reply an alias is for: a pid word.
-    aliases: HashMap<u64, u64>,
-    /// The pid behind the alias that a send went to.
-    behind_alias: HashMap<u64, u64>,
+    unsigned: Lately<TrackId>,
+    aliases: Aliases,
     lost: HashMap<TrackId, u64>,
-    /// The other end of each paired message: its event and its track.
-    partner: HashMap<u64, (u64, TrackId)>,
-    /// Where each send went, as far as that is known.
-    to: HashMap<u64, TrackId>,
+    ends: Ends,
     pub(crate) next_seq: u64,
 }
 
 impl Pairs {
     /// The receive of a send, or the send of a receive.
     pub(crate) fn partner(&self, seq: u64) -> Option<u64> {
-        self.partner.get(&seq).map(|(other, _)| *other)
+        self.ends.partner(seq)
     }
 
     /// The track that a send was addressed to.
-    pub(crate) fn destination(&self, seq: u64) -> Option<TrackId> {
-        self.to.get(&seq).copied()
+    pub(crate) fn destination(&self, send: u64) -> Option<TrackId> {
+        self.ends.track(send)
     }
 
     /// The pid behind the alias that a send was addressed to, when a call told it.
     pub(crate) fn behind_alias(&self, send: u64) -> Option<u64> {
-        self.behind_alias.get(&send).copied()
+        self.ends.pid(send)
     }
 
     /// The track that a paired receive's message came from.
     pub(crate) fn sender(&self, receive: u64) -> Option<TrackId> {
-        self.partner.get(&receive).map(|(_, sender)| *sender)
+        self.ends.track(receive)
+    }
+
+    /// Bytes held for each event, about; what waits for its other end aside.
+    pub(crate) fn bytes(&self) -> usize {
+        self.ends.bytes()
+    }
+
+    /// Forgets events that are no longer in the recording.
+    pub(crate) fn forget_before(&mut self, seq: u64) {
+        self.ends.forget_before(seq);
     }
 
     /// Takes the next row of the recording.
@@ -175,24 +180,23 @@ impl Pairs {
             return;
         };
         self.learn_alias(words, arena, message);
-        if let (Node::Ref(_), Some(owner)) = (arena.node(to), self.aliases.get(&arena.content_hash(to))) {
-            self.behind_alias.insert(row.seq, *owner);
+        let is_alias = matches!(arena.node(to), Node::Ref(_));
+        let owner = is_alias.then(|| self.aliases.owner(arena.content_hash(to))).flatten();
+        if let Some(owner) = owner {
+            self.ends.address_pid(row.seq, owner);
         }
         let hash = arena.content_hash(message);
-        let Some(receiver) = self.resolve(words, facts, arena, to, row.seq) else {
-            self.astray.entry((row.track, hash)).or_default().push_back(row.seq);
+        let Some(receiver) = Self::resolve(words, facts, arena, to, owner, row.seq) else {
+            self.astray.push((row.track, hash), row.seq, row.track);
             return;
         };
-        self.to.insert(row.seq, receiver);
+        self.ends.address(row.seq, receiver);
         let lost = self.lost.get(&row.track).copied().unwrap_or(0);
         self.channels
             .entry((row.track, receiver))
             .or_default()
             .push(row.seq, hash, lost);
-        self.unsigned
-            .entry((receiver, hash))
-            .or_default()
-            .push_back((row.seq, row.track));
+        self.unsigned.push((receiver, hash), row.seq, row.track);
     }
 
     fn receive(&mut self, words: &Words, facts: &Facts, arena: &Arena, row: &EventRow) {
@@ -206,9 +210,7 @@ impl Pairs {
                 .and_then(|sender| Some((self.take(sender, row.track, hash)?, sender))),
         };
         if let Some((send, sender)) = found {
-            self.partner.insert(send, (row.seq, row.track));
-            self.partner.insert(row.seq, (send, sender));
-            self.to.insert(send, row.track);
+            self.ends.pair(send, row.seq, sender, row.track);
         }
     }
 
@@ -218,12 +220,12 @@ impl Pairs {
             .channels
             .get_mut(&(sender, receiver))
             .and_then(|channel| channel.take(hash, lost));
-        found.or_else(|| pop(&mut self.astray, &(sender, hash)))
+        found.or_else(|| self.astray.pop((sender, hash)).map(|(seq, _)| seq))
     }
 
     fn take_unsigned(&mut self, receiver: TrackId, hash: u64) -> Option<(u64, TrackId)> {
-        while let Some((seq, sender)) = pop(&mut self.unsigned, &(receiver, hash)) {
-            if self.partner.contains_key(&seq) {
+        while let Some((seq, sender)) = self.unsigned.pop((receiver, hash)) {
+            if self.ends.partner(seq).is_some() {
                 continue;
             }
             let lost = self.lost.get(&receiver).copied().unwrap_or(0);
@@ -240,13 +242,20 @@ impl Pairs {
         let (Some(owner), Some(alias)) = (pid(arena, owner), alias_ref(words, arena, tag)) else {
             return;
         };
-        self.aliases.insert(arena.content_hash(alias), owner);
+        self.aliases.learn(arena.content_hash(alias), owner);
     }
 
-    fn resolve(&self, words: &Words, facts: &Facts, arena: &Arena, to: NodeId, seq: u64) -> Option<TrackId> {
+    fn resolve(
+        words: &Words,
+        facts: &Facts,
+        arena: &Arena,
+        to: NodeId,
+        owner: Option<u64>,
+        seq: u64,
+    ) -> Option<TrackId> {
         match arena.node(to) {
             Node::Pid(pid) => facts.of_pid_at(pid, seq),
-            Node::Ref(_) => facts.of_pid_at(*self.aliases.get(&arena.content_hash(to))?, seq),
+            Node::Ref(_) => facts.of_pid_at(owner?, seq),
             Node::Atom(_) => facts.of_name_at(facts.name(arena, to)?, seq),
             Node::Tuple(&[name, _node]) if word(words, arena, name).is_some() => {
                 facts.of_name_at(facts.name(arena, name)?, seq)
@@ -256,13 +265,76 @@ impl Pairs {
     }
 }
 
-fn pop<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, VecDeque<V>>, key: &K) -> Option<V> {
-    let queue = map.get_mut(key)?;
-    let found = queue.pop_front();
-    if queue.is_empty() {
-        map.remove(key);
+/// Whose reply an alias is for, by a pid word: of the latest calls.
+#[derive(Debug, Default)]
+struct Aliases {
+    owners: HashMap<u64, u64>,
+    order: VecDeque<u64>,
+}
+
+/// So many. A call that waits longer than so many others do not is rare, and its reply is still found by its receive.
+const ALIASES: usize = 1 << 18;
+
+impl Aliases {
+    fn learn(&mut self, alias: u64, owner: u64) {
+        if self.owners.insert(alias, owner).is_some() {
+            return;
+        }
+        self.order.push_back(alias);
+        if self.order.len() > ALIASES {
+            self.order.pop_front().map(|oldest| self.owners.remove(&oldest));
+        }
     }
-    found
+
+    fn owner(&self, alias: u64) -> Option<u64> {
+        self.owners.get(&alias).copied()
+    }
+}
+
+/// Sends that may still be asked for, by a process and their content: the latest ones.
+#[derive(Debug)]
+struct Lately<T> {
+    sends: HashMap<(TrackId, u64), VecDeque<(u64, T)>>,
+    /// All that were pushed, the oldest first; some are gone from `sends`.
+    order: VecDeque<((TrackId, u64), u64)>,
+}
+
+/// So many. A receive that does not tell its sender comes soon after its send, or finds nobody.
+const LATELY: usize = 1 << 16;
+
+impl<T> Default for Lately<T> {
+    fn default() -> Self {
+        Self {
+            sends: HashMap::new(),
+            order: VecDeque::new(),
+        }
+    }
+}
+
+impl<T> Lately<T> {
+    fn push(&mut self, key: (TrackId, u64), seq: u64, what: T) {
+        self.sends.entry(key).or_default().push_back((seq, what));
+        self.order.push_back((key, seq));
+        if self.order.len() <= LATELY {
+            return;
+        }
+        let Some((key, seq)) = self.order.pop_front() else {
+            return;
+        };
+        let is_oldest = |queue: &VecDeque<(u64, T)>| queue.front().is_some_and(|(first, _)| *first == seq);
+        if self.sends.get(&key).is_some_and(is_oldest) {
+            self.pop(key);
+        }
+    }
+
+    fn pop(&mut self, key: (TrackId, u64)) -> Option<(u64, T)> {
+        let queue = self.sends.get_mut(&key)?;
+        let found = queue.pop_front();
+        if queue.is_empty() {
+            self.sends.remove(&key);
+        }
+        found
+    }
 }
 
 /// Whether the VM itself sent a message: a timer, a port, a node's fall, a monitor, an exit.

@@ -102,6 +102,9 @@ impl Timeline {
     pub(crate) fn paired(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
         let mut inner = self.fresh()?;
         let Inner { index, pairs } = &mut *inner;
+        if let Some(oldest) = index.chunks.iter().find(|chunk| !chunk.chunk.carried) {
+            pairs.forget_before(oldest.first_seq());
+        }
         for chunk in &index.chunks {
             if chunk.chunk.carried || chunk.next_seq <= pairs.next_seq {
                 continue;
@@ -117,6 +120,7 @@ impl Timeline {
                 pairs.feed(&self.words, &index.facts, &view, row);
             }
         }
+        self.rec.set_reader_bytes(index.bytes() + pairs.bytes());
         Ok(inner)
     }
 
