@@ -1,0 +1,113 @@
+defmodule BeamScope.Expect.Excerpt do
+  @moduledoc false
+  # What went on around something, as lines: the messages or the states of those who took part, a mark at the thing itself.
+
+  alias BeamScope.{Error, Event, History, Moment, Transition}
+  alias BeamScope.Terminal.{Events, Style}
+
+  @before 3
+  @later 3
+  @messages [:send, :send_to_dead, :receive]
+  # Histories are read forwards: how far back to begin, until there is enough.
+  @windows [200, 5_000, 100_000]
+  @lines_a_state 6
+
+  @doc "The lines around a subject; none where there is nothing to show."
+  @spec around(BeamScope.Recording.t(), Event.t() | Transition.t() | nil, Style.t()) :: [Style.line()]
+  def around(_rec, nil, _style), do: []
+
+  def around(rec, %Event{} = event, style) do
+    rec |> neighbours(event) |> Events.rows(style) |> mark(event)
+  rescue
+    Error -> []
+  end
+
+  def around(rec, %Transition{} = transition, style) do
+    transitions = rec |> history(transition.track, transition.moment) |> beside(transition)
+    states(transitions, style) |> mark(transition)
+  rescue
+    Error -> []
+  end
+
+  @doc "The last states of a process before a moment."
+  @spec states_before(BeamScope.Recording.t(), term, Moment.like(), Style.t()) :: [Style.line()]
+  def states_before(rec, process, moment, style) do
+    rec
+    |> BeamScope.history(process, until: moment, limit: :infinity)
+    |> Enum.take(-@before)
+    |> states(style)
+  rescue
+    Error -> []
+  end
+
+  @doc "Some events as lines."
+  def list(events, style), do: Events.rows(events, style)
+
+  # ---- events ----
+
+  defp neighbours(rec, event) do
+    tracks = Enum.uniq(for track <- [event.track, event.from_track, event.to_track], is_integer(track), do: track)
+    ask = if event.kind in @messages, do: &BeamScope.messages/2, else: &BeamScope.events/2
+
+    [event | Enum.flat_map(tracks, &(before(rec, ask, &1, event) ++ later(rec, ask, &1, event)))]
+    |> Enum.uniq_by(& &1.moment.seq)
+    |> Enum.sort_by(& &1.moment.seq)
+    |> window(event.moment.seq)
+  end
+
+  defp before(rec, ask, track, event),
+    do: ask.(rec, process: %{track: track}, until: event, order: :desc, limit: @before + 1).events
+
+  defp later(rec, ask, track, event), do: ask.(rec, process: %{track: track}, since: event, limit: @later + 1).events
+
+  defp window(items, seq) do
+    {before, later} = Enum.split_while(items, &(&1.moment.seq < seq))
+    Enum.take(before, -@before) ++ Enum.take(later, @later + 1)
+  end
+
+  # ---- states ----
+
+  defp history(rec, track, moment) do
+    Enum.reduce_while(@windows ++ [:all], [], fn window, _found ->
+      found = BeamScope.history(rec, %{track: track}, since: from(moment, window), limit: :infinity).transitions
+      before = Enum.count(found, &(&1.moment.seq < moment.seq))
+      if before >= @before or window == :all, do: {:halt, found}, else: {:cont, found}
+    end)
+  end
+
+  defp from(_moment, :all), do: :start
+  defp from(%Moment{seq: seq}, window), do: %Moment{seq: max(seq - window, 0), at_ns: 0}
+
+  defp beside(transitions, %Transition{moment: %Moment{seq: seq}}), do: transitions |> window(seq) |> Enum.take(@before + 2)
+
+  defp states([], _style), do: []
+
+  defp states(transitions, style) do
+    %History{transitions: transitions}
+    |> BeamScope.Terminal.History.lines(style)
+    |> tl()
+    |> shorten()
+  end
+
+  # Of a large change, the first lines.
+  defp shorten(lines) do
+    lines
+    |> Enum.chunk_while([], &by_transition/2, &{:cont, Enum.reverse(&1), []})
+    |> Enum.flat_map(fn block ->
+      {shown, hidden} = Enum.split(block, @lines_a_state)
+      shown ++ if(hidden == [], do: [], else: [[{:dim, "      … #{Style.count(length(hidden), "more line")}"}]])
+    end)
+  end
+
+  defp by_transition(line, block) do
+    if moment?(line) and block != [], do: {:cont, Enum.reverse(block), [line]}, else: {:cont, [line | block]}
+  end
+
+  defp moment?(line), do: Enum.any?(line, &match?({:moment, _}, &1))
+
+  # ---- the mark ----
+
+  defp mark(lines, %{moment: %Moment{seq: seq}}) do
+    for line <- lines, do: if({:moment, "##{seq}"} in line, do: [{:error, "> "} | line], else: ["  " | line])
+  end
+end

@@ -1,0 +1,195 @@
+defmodule BeamScope.Expect.Explain do
+  @moduledoc false
+  # Why an assertion does not hold, in words: one sentence that says what came instead, then what helps to understand it.
+
+  alias BeamScope.Expect.{Assertion, Limits, Names, Nearest, Report, Step, Story, Words}
+  alias BeamScope.Terminal.{Style, Term}
+
+  @listed 6
+
+  @doc """
+  The report on a result that does not satisfy. `why` is the verdict, or `:idle` where nothing put the assertion to the test.
+  """
+  @spec report(BeamScope.Recording.t(), Assertion.t(), atom, map) :: Report.t()
+  def report(rec, %Assertion{} = a, why, result) do
+    context = %{rec: rec, a: a, result: result, names: Names.new(rec)}
+    if why == :broken, do: broken(a.check, a.steps, context), else: Limits.report(why, context)
+  end
+
+  # ---- how many ----
+
+  defp broken(:count, [step], %{a: %{times: times}, result: %{count: n}} = c) do
+    cond do
+      n == 0 -> missing(step, c)
+      at_most(times) == 0 -> unwanted(step, n, c)
+      n < at_least(times) -> %{number(step, n, c) | nearest: nearest(step, c), around: c.result.nearest}
+      true -> number(step, n, c)
+    end
+  end
+
+  # ---- every one ----
+
+  defp broken(:every, [step], %{a: a, result: %{violation: violation}} = c) do
+    expected = if a.negate, do: "was never to be", else: "was expected #{always(step)}"
+
+    %Report{
+      sentence: "#{tell(step, violation, c)}; #{Words.source(step)} #{expected}.",
+      nearest: Nearest.new(step, violation),
+      around: violation
+    }
+  end
+
+  # ---- several steps ----
+
+  defp broken(:flow, steps, %{result: result} = c) do
+    failed = result.failed_step || 0
+    report = steps |> Enum.at(failed) |> missing(c)
+    last = result.steps |> Enum.reject(&is_nil/1) |> List.last()
+    %{report | lines: [{:flow, flow(steps, failed, c)}], around: report.around || last}
+  end
+
+  defp broken(:leads_to, [first, second], %{a: a, result: result} = c) do
+    %Report{
+      sentence: "#{tell(first, result.violation, c)}, and #{none(second, c)} after it#{within(a.within)}.",
+      nearest: nearest(second, c),
+      notes: looked_at(result),
+      around: result.violation
+    }
+  end
+
+  defp broken(:causality, [cause, effect], %{result: result} = c) do
+    {alone, other, side} = if is?(effect, result, c), do: {effect, cause, "before"}, else: {cause, effect, "after"}
+
+    %Report{
+      sentence: "#{tell(alone, result.violation, c)}, and #{none(other, c)} of its own #{side} it.",
+      notes: looked_at(result),
+      around: result.violation
+    }
+  end
+
+  defp is?(step, %{violation: violation}, _c), do: Nearest.fits?(step, violation)
+
+  defp looked_at(%{count: n}) when n > 1, do: ["#{Style.number(n)} were looked at; this is the first that is alone."]
+  defp looked_at(_result), do: []
+
+  defp within(nil), do: ""
+  defp within(ms), do: " within #{ms} ms"
+
+  # ---- what is missing ----
+
+  # What came instead, where that can be told; else that nothing of the kind came.
+  defp missing(step, %{result: result} = c) do
+    nearest = nearest(step, c)
+
+    %Report{
+      sentence: instead(step, nearest, c) || nothing(step, c),
+      nearest: nearest,
+      notes: if(nearest == nil, do: Limits.hints(step, c), else: []),
+      around: result.nearest
+    }
+  end
+
+  defp nearest(_step, %{result: %{nearest: nil}}), do: nil
+  defp nearest(step, %{result: result}), do: Nearest.new(step, result.nearest, result.bindings)
+
+  defp instead(_step, nil, _c), do: nil
+
+  defp instead(step, nearest, c) do
+    if in_place?(step, nearest) and Nearest.kin?(nearest) do
+      "#{tell(step, nearest.subject, c)}; #{Nearest.source(nearest)}#{guard(nearest)} was expected#{known(step, c)}."
+    end
+  end
+
+  # Only of these one can say that the one came in place of the other.
+  defp in_place?(%Step{what: :sent}, %{subject: %{label: :reply}}), do: true
+  defp in_place?(%Step{what: :called}, %{failed: :result}), do: true
+  defp in_place?(%Step{what: :transition}, %{failed: failed}), do: failed in [:to, :guard]
+  defp in_place?(_step, _nearest), do: false
+
+  # The source of a single part has its guard with it.
+  defp guard(%Nearest{failed: :guard}), do: ""
+  defp guard(%Nearest{step: %Step{guards: {text, _}}}), do: " when #{text}"
+  defp guard(_nearest), do: ""
+
+  defp nothing(step, %{result: result} = c) do
+    others = max(result.seen - result.count, 0)
+    "#{String.capitalize(none(step, c), :ascii)}#{known(step, c)}#{but(others)}."
+  end
+
+  defp none(step, c), do: "no #{one(step, c)} was #{Words.happened(step, c.names)}"
+
+  defp but(0), do: ""
+  defp but(1), do: "; one other was"
+  defp but(n), do: "; #{Style.number(n)} others were"
+
+  # What variables of earlier steps came to mean.
+  defp known(step, %{result: %{bindings: bindings}}) do
+    {heads, guard} = Step.heads(step)
+    names = [heads, guard] |> Nearest.variables() |> Enum.uniq() |> Enum.filter(&is_map_key(bindings, &1))
+    if names == [], do: "", else: " (#{Enum.map_join(names, ", ", &"#{&1} = #{Term.text(bindings[&1], 40)}")})"
+  end
+
+  # ---- too many, too few ----
+
+  defp unwanted(step, n, %{result: result} = c) do
+    %Report{
+      sentence: "#{tell(step, result.first, c)}; #{no_more(step, c)}.",
+      notes: if(n > 1, do: ["This is the first of #{Style.number(n)}."], else: []),
+      nearest: Nearest.new(step, result.first),
+      around: result.first
+    }
+  end
+
+  defp no_more(%Step{what: :crashed}, _c), do: "nothing was to crash"
+  defp no_more(step, c), do: "no #{one(step, c)} was expected"
+
+  defp number(step, n, %{a: a, names: names} = c) do
+    {one, several} = Words.things(step, names)
+    counted = if n == 1, do: "1 #{one} was", else: "#{Style.number(n)} #{several} were"
+
+    %Report{
+      sentence: "#{counted} #{Words.happened(step, names)}; #{Words.times(a.times)} expected.",
+      lines: matches(step, c)
+    }
+  end
+
+  # Which they were.
+  defp matches(%Step{what: what} = step, %{rec: rec, a: a}) when what in [:sent, :received] do
+    kinds = if what == :sent, do: [:send, :send_to_dead], else: [:receive]
+    match = %BeamScope.Pattern{data: step.pattern, source: step.source}
+    given = [since: a.since, until: a.until, from: step.from, to: step.to]
+    filters = for {key, value} <- given, value != nil, do: {key, value}
+    [{:events, BeamScope.events(rec, [kind: kinds, match: match, limit: @listed] ++ filters).events}]
+  rescue
+    BeamScope.Error -> []
+  end
+
+  defp matches(_step, _c), do: []
+
+  # ---- flows ----
+
+  # Every step with what it matched, a mark at the one that failed.
+  defp flow(steps, failed, %{result: result, names: names}) do
+    for {step, n} <- Enum.with_index(steps) do
+      mark = if n == failed, do: :failed, else: if(Enum.at(result.steps, n), do: :matched, else: :open)
+      {mark, "#{n + 1}. #{Words.step(step, names)}", Enum.at(result.steps, n)}
+    end
+  end
+
+  # ---- words ----
+
+  defp one(step, c), do: step |> Words.things(c.names) |> elem(0)
+  defp tell(step, subject, c), do: Story.tell(c.rec, c.names, step.what, subject)
+
+  defp always(%Step{what: :transition, parts: [_, _, {_, on, _}]}) when on != nil, do: "on every #{Words.flat(on)}"
+  defp always(%Step{what: :transition}), do: "of every transition"
+  defp always(_step), do: "of every state"
+
+  defp at_least(nil), do: 1
+  defp at_least(%Range{first: first}), do: first
+  defp at_least(n), do: n
+
+  defp at_most(nil), do: nil
+  defp at_most(%Range{last: last}), do: last
+  defp at_most(n), do: n
+end

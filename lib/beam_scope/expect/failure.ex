@@ -1,0 +1,125 @@
+defmodule BeamScope.Expect.Failure do
+  @moduledoc false
+  # A report as text, and as the exception that ExUnit, editors and formatters know.
+
+  alias BeamScope.{Diff, Error}
+  alias BeamScope.Expect.{Assertion, Excerpt, Left, Nearest, Report}
+  alias BeamScope.Terminal.Style
+
+  # ExUnit indents what it prints of a failure by five columns.
+  @columns 100
+  @indent 5
+  @sentence_lines 6
+  @diff_lines 14
+  @around_lines 24
+
+  @exception ExUnit.AssertionError
+
+  @doc "Raises `ExUnit.AssertionError`; where ExUnit is not there, a `BeamScope.Error` with the same words."
+  @spec raise!(BeamScope.Recording.t(), Assertion.t(), Report.t()) :: no_return
+  def raise!(rec, %Assertion{} = a, %Report{} = report) do
+    message = text(rec, report)
+    fields = [message: message, expr: a.expr] ++ Left.fields(a, report)
+    reraise exception(message, fields), stacktrace()
+  end
+
+  @doc "The exception for a message and the other fields of `ExUnit.AssertionError`."
+  @spec exception(String.t(), keyword) :: Exception.t()
+  def exception(message, fields) do
+    if Code.ensure_loaded?(@exception),
+      do: struct!(@exception, fields),
+      else: Error.new(:assertion_failed, message)
+  end
+
+  # From the test on: what lies between is of no interest to its author.
+  @doc false
+  def stacktrace do
+    {:current_stacktrace, trace} = Process.info(self(), :current_stacktrace)
+    Enum.drop_while(trace, fn {module, _, _, _} -> ours?(Atom.to_string(module)) end)
+  end
+
+  defp ours?("Elixir.BeamScope.Expect." <> rest), do: not String.ends_with?(rest, "Test")
+  defp ours?(module), do: module == "Elixir.Process"
+
+  # ---- text ----
+
+  @doc "The message: the sentence, the difference, the steps, what went on around it."
+  @spec text(BeamScope.Recording.t(), Report.t()) :: String.t()
+  def text(rec, %Report{} = report) do
+    style = style()
+
+    [
+      Style.wrap([report.sentence], style.width, @sentence_lines),
+      Enum.flat_map(report.notes, &Style.wrap([{:dim, &1}], style.width, 4)),
+      nearest(report.nearest, style),
+      Enum.flat_map(report.lines, &listed(&1, style)),
+      around(rec, report, style)
+    ]
+    |> Enum.reject(&(&1 == []))
+    |> Enum.intersperse([[""]])
+    |> Enum.concat()
+    |> Style.render(style)
+  end
+
+  defp style do
+    columns =
+      case :io.columns() do
+        {:ok, columns} -> min(columns, @columns)
+        _ -> @columns
+      end
+
+    Style.new(width: columns - @indent)
+  end
+
+  # ---- the difference ----
+
+  defp nearest(nil, _style), do: []
+  defp nearest(%Nearest{failed: nil}, _style), do: []
+
+  defp nearest(%Nearest{} = nearest, style) do
+    case difference(nearest, style) do
+      [] -> []
+      lines -> [[heading(nearest), {:dim, signs(nearest)}] | Enum.map(lines, &["  " | &1])]
+    end
+  end
+
+  defp difference(%Nearest{unknown: why}, _style) when why != nil, do: [[{:warn, "what decides is unknown (#{why})"}]]
+  defp difference(%Nearest{failed: :guard} = nearest, _style), do: [[{:warn, Nearest.guard_text(nearest)}]]
+
+  defp difference(%Nearest{diff: diff}, style) do
+    {shown, hidden} = diff |> Diff.lines(%{style | width: style.width - 2}) |> Enum.split(@diff_lines)
+    shown ++ if(hidden == [], do: [], else: [[{:dim, "… #{Style.count(length(hidden), "more line")}"}]])
+  end
+
+  defp heading(%Nearest{subject: %{moment: moment}} = nearest), do: "The nearest is ##{moment.seq}#{part(nearest)}"
+
+  defp part(%Nearest{failed: :from}), do: "; the state before differs"
+  defp part(%Nearest{failed: :to}), do: "; the state after differs"
+  defp part(%Nearest{failed: :args}), do: "; the arguments differ"
+  defp part(%Nearest{failed: :result}), do: "; what it returned differs"
+  defp part(%Nearest{failed: :message, step: %{what: :transition}}), do: "; the message differs"
+  defp part(_nearest), do: ""
+
+  defp signs(%Nearest{failed: :guard}), do: ""
+  defp signs(%Nearest{unknown: why}) when why != nil, do: ""
+  defp signs(_nearest), do: " (- expected, + actual)"
+
+  # ---- lists ----
+
+  defp listed({:events, []}, _style), do: []
+  defp listed({:events, events}, style), do: Excerpt.list(events, style)
+  defp listed({:lines, lines}, _style), do: lines
+  defp listed({:flow, steps}, style), do: Enum.flat_map(steps, &step(&1, style))
+
+  defp step({mark, text, subject}, style) do
+    {role, sign} = Map.fetch!(%{matched: {:ok, "✓ "}, failed: {:error, "✗ "}, open: {:dim, "· "}}, mark)
+    at = if subject && mark != :failed, do: [{:moment, "  ##{subject.moment.seq}"}], else: []
+    room = style.width - 2 - Style.width(at)
+    [[{role, sign}] ++ Style.fit([text], room) ++ at]
+  end
+
+  defp around(_rec, %Report{around: nil}, _style), do: []
+
+  defp around(rec, %Report{around: subject}, style),
+    do: rec |> Excerpt.around(subject, %{style | width: style.width - 2}) |> Enum.take(@around_lines)
+end
