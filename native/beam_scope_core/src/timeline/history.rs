@@ -190,7 +190,7 @@ pub(crate) fn tagged_reply(arena: &Arena, message: NodeId) -> Option<(NodeId, No
 /// What a walk through a history has found so far.
 pub(super) struct Walk<'a> {
     pub(super) rec: &'a Recording,
-    pub(super) words: &'a Words,
+    pub(super) words: &'a Arc<Words>,
     pub(super) index: &'a Index,
 }
 
@@ -254,13 +254,13 @@ impl Walk<'_> {
 
     /// A machine that stands before `from`, far enough back to know what was being handled then, and the first event to
     /// feed it.
-    fn machine(&self, track: TrackId, from: u64) -> Result<(Machine<'_>, u64), StoreError> {
+    fn machine(&self, track: TrackId, from: u64) -> Result<(Machine, u64), StoreError> {
         let spawned = self
             .index
             .facts
             .track(track)
             .is_some_and(|track| track.known == KnownHow::Spawned);
-        let machine = Machine::new(self.words, track, spawned && !self.index.is_carried(track));
+        let machine = Machine::new(Arc::clone(self.words), track, spawned && !self.index.is_carried(track));
         let before = |seq: u64| self.index.mark_at(track, seq.checked_sub(1)?);
         let mut next = before(from.saturating_add(1));
         while let Some((chunk, seq)) = next {
@@ -287,7 +287,7 @@ impl Walk<'_> {
     }
 
     /// What is still open at the end, and losses that no later event tells of.
-    fn tail(&self, track: TrackId, span: Span, machine: &mut Machine<'_>, company: &mut Company, out: &mut Output) {
+    fn tail(&self, track: TrackId, span: Span, machine: &mut Machine, company: &mut Company, out: &mut Output) {
         if let Some(loss) = self.index.tail_loss(self.rec, track, span.to) {
             machine.gap(
                 loss.after.seq,
