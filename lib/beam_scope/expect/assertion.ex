@@ -85,7 +85,10 @@ defmodule BeamScope.Expect.Assertion do
   @doc "`:ok`, or why not: `:broken`, `:unknown`, `:gap`, `:empty`, and `:idle` where nothing put it to the test."
   @spec verdict(t, map) :: :ok | :broken | :unknown | :gap | :empty | :idle
   def verdict(a, %{verdict: :empty}), do: if(vacuous?(a), do: permit(a, :empty), else: :broken)
-  def verdict(a, %{verdict: :held, count: 0} = result), do: if(idle?(a, result), do: permit(a, :idle), else: :ok)
+
+  def verdict(a, %{verdict: :held, count: 0} = result),
+    do: if(idle?(a, result), do: permit(a, :idle), else: :ok)
+
   def verdict(_a, %{verdict: :held}), do: :ok
   def verdict(_a, %{verdict: why}), do: why
 
@@ -141,7 +144,9 @@ defmodule BeamScope.Expect.Assertion do
     valid!(:within, a.within, a.within == nil or positive?(a.within), "milliseconds, a positive integer")
     valid!(:strict, a.strict, is_boolean(a.strict), "true or false")
     valid!(:allow_empty, a.allow_empty, is_boolean(a.allow_empty), "true or false")
-    for %Step{mfa: {module, _, _}} <- a.steps, do: valid!(:call, module, is_atom(module), "a module's function")
+
+    for %Step{mfa: {module, _, _}} <- a.steps,
+        do: valid!(:call, module, is_atom(module), "a module's function")
   end
 
   defp times?(nil), do: true

@@ -5,11 +5,13 @@ defmodule BeamScope.Expect.Await do
 
   use GenServer
 
-  alias BeamScope.{Error, Expect, Names, Recorder, Recording}
-  alias BeamScope.Expect.{Assertion, Explain, Failure, Limits, Report}
+  alias BeamScope.{Error, Expect, Recorder, Recording}
+  alias BeamScope.Expect.{Assertion, Explain, Failure, Report}
 
   # Events reach the recording within 10 ms; to look costs microseconds.
   @poll_ms 4
+  # Looks before asking whether the recording still runs.
+  @quiet 10
   @default_ms 100
 
   @doc "The value and the bindings as soon as the assertion holds; the failure when the time is over."
@@ -99,7 +101,7 @@ defmodule BeamScope.Expect.Await do
     case Expect.monitor(rec, [check]) do
       {:ok, monitor} ->
         Process.monitor(waiting)
-        {:ok, %{rec: rec, monitor: monitor, reply_to: reply_to}, {:continue, :look}}
+        {:ok, %{rec: rec, monitor: monitor, reply_to: reply_to, looks: 0}, {:continue, :look}}
 
       {:error, error} ->
         {:stop, error}
@@ -114,16 +116,19 @@ defmodule BeamScope.Expect.Await do
   def handle_info({:DOWN, _ref, :process, _pid, _reason}, state), do: {:stop, :normal, state}
   def handle_info(_other, state), do: {:noreply, state}
 
-  # Asked before the poll, so that what came last is still seen.
+  # Whether it runs is asked before looking, so that what came last is still seen.
   defp look(state) do
-    running? = BeamScope.Recording.Query.running?(state.rec)
+    state = %{state | looks: state.looks + 1}
+    over? = rem(state.looks, @quiet) == 0 and not running?(state.rec)
 
     case Expect.poll(state.monitor) do
       {:ok, %{events: [{0, :held, result} | _]}} -> tell(state, {:held, result})
-      {:ok, _nothing} when running? -> again(state)
+      {:ok, _nothing} when not over? -> again(state)
       _over -> tell(state, :stopped)
     end
   end
+
+  defp running?(rec), do: match?({:ok, %{status: :running}}, Recorder.info(rec))
 
   defp again(state) do
     Process.send_after(self(), :look, @poll_ms)

@@ -23,22 +23,31 @@ defmodule BeamScope.Expect.Excerpt do
   end
 
   def around(rec, %Transition{} = transition, style) do
-    transitions = rec |> history(transition.track, transition.moment) |> beside(transition)
+    transitions = rec |> history(%{track: transition.track}, transition.moment, []) |> beside(transition)
     states(transitions, style) |> mark(transition)
   rescue
     Error -> []
   end
 
-  @doc "The last states of a process before a moment."
-  @spec states_before(BeamScope.Recording.t(), term, Moment.like(), Style.t()) :: [Style.line()]
-  def states_before(rec, process, moment, style) do
-    rec
-    |> BeamScope.history(process, until: moment, limit: :infinity)
-    |> Enum.take(-@before)
-    |> states(style)
+  @doc "The last changes of a process' state up to a moment."
+  @spec changes_before(BeamScope.Recording.t(), term, Moment.like(), Style.t()) :: [Style.line()]
+  def changes_before(rec, process, moment, style) do
+    {:ok, last} = last_moment(rec, process, moment)
+    changed = for t <- history(rec, process, last, until: moment), changed?(t), do: t
+    changed |> Enum.take(-@before) |> states(style)
   rescue
-    Error -> []
+    _ in [Error, MatchError] -> []
   end
+
+  defp last_moment(rec, process, moment) do
+    case BeamScope.events(rec, process: process, until: moment, order: :desc, limit: 1).events do
+      [event] -> {:ok, event.moment}
+      [] -> :none
+    end
+  end
+
+  defp changed?(%Transition{diff: %{same?: same?}}), do: not same?
+  defp changed?(_transition), do: true
 
   @doc "Some events as lines."
   def list(events, style), do: Events.rows(events, style)
@@ -46,7 +55,9 @@ defmodule BeamScope.Expect.Excerpt do
   # ---- events ----
 
   defp neighbours(rec, event) do
-    tracks = Enum.uniq(for track <- [event.track, event.from_track, event.to_track], is_integer(track), do: track)
+    tracks =
+      Enum.uniq(for track <- [event.track, event.from_track, event.to_track], is_integer(track), do: track)
+
     ask = if event.kind in @messages, do: &BeamScope.messages/2, else: &BeamScope.events/2
 
     [event | Enum.flat_map(tracks, &(before(rec, ask, &1, event) ++ later(rec, ask, &1, event)))]
@@ -58,7 +69,8 @@ defmodule BeamScope.Expect.Excerpt do
   defp before(rec, ask, track, event),
     do: ask.(rec, process: %{track: track}, until: event, order: :desc, limit: @before + 1).events
 
-  defp later(rec, ask, track, event), do: ask.(rec, process: %{track: track}, since: event, limit: @later + 1).events
+  defp later(rec, ask, track, event),
+    do: ask.(rec, process: %{track: track}, since: event, limit: @later + 1).events
 
   defp window(items, seq) do
     {before, later} = Enum.split_while(items, &(&1.moment.seq < seq))
@@ -67,18 +79,20 @@ defmodule BeamScope.Expect.Excerpt do
 
   # ---- states ----
 
-  defp history(rec, track, moment) do
+  defp history(rec, process, moment, opts) do
     Enum.reduce_while(@windows ++ [:all], [], fn window, _found ->
-      found = BeamScope.history(rec, %{track: track}, since: from(moment, window), limit: :infinity).transitions
-      before = Enum.count(found, &(&1.moment.seq < moment.seq))
-      if before >= @before or window == :all, do: {:halt, found}, else: {:cont, found}
+      opts = [since: from(moment, window), limit: :infinity] ++ opts
+      found = BeamScope.history(rec, process, opts).transitions
+      enough? = Enum.count(found, &(&1.moment.seq < moment.seq and changed?(&1))) >= @before
+      if enough? or window == :all, do: {:halt, found}, else: {:cont, found}
     end)
   end
 
   defp from(_moment, :all), do: :start
   defp from(%Moment{seq: seq}, window), do: %Moment{seq: max(seq - window, 0), at_ns: 0}
 
-  defp beside(transitions, %Transition{moment: %Moment{seq: seq}}), do: transitions |> window(seq) |> Enum.take(@before + 2)
+  defp beside(transitions, %Transition{moment: %Moment{seq: seq}}),
+    do: transitions |> window(seq) |> Enum.take(@before + 2)
 
   defp states([], _style), do: []
 
@@ -95,7 +109,9 @@ defmodule BeamScope.Expect.Excerpt do
     |> Enum.chunk_while([], &by_transition/2, &{:cont, Enum.reverse(&1), []})
     |> Enum.flat_map(fn block ->
       {shown, hidden} = Enum.split(block, @lines_a_state)
-      shown ++ if(hidden == [], do: [], else: [[{:dim, "      … #{Style.count(length(hidden), "more line")}"}]])
+
+      shown ++
+        if(hidden == [], do: [], else: [[{:dim, "      … #{Style.count(length(hidden), "more line")}"}]])
     end)
   end
 

@@ -30,11 +30,14 @@ defmodule BeamScope.Expect.Explain do
   # ---- every one ----
 
   defp broken(:every, [step], %{a: a, result: %{violation: violation}} = c) do
+    nearest = Nearest.new(step, violation)
     expected = if a.negate, do: "was never to be", else: "was expected #{always(step)}"
+    pattern = if a.negate, do: Words.source(step), else: Nearest.source(nearest)
 
     %Report{
-      sentence: "#{tell(step, violation, c)}; #{Words.source(step)} #{expected}.",
-      nearest: Nearest.new(step, violation),
+      sentence: "#{tell(step, violation, c)}; #{pattern} #{expected}.",
+      nearest: nearest,
+      itself: true,
       around: violation
     }
   end
@@ -58,7 +61,8 @@ defmodule BeamScope.Expect.Explain do
   end
 
   defp broken(:causality, [cause, effect], %{result: result} = c) do
-    {alone, other, side} = if is?(effect, result, c), do: {effect, cause, "before"}, else: {cause, effect, "after"}
+    {alone, other, side} =
+      if is?(effect, result, c), do: {effect, cause, "before"}, else: {cause, effect, "after"}
 
     %Report{
       sentence: "#{tell(alone, result.violation, c)}, and #{none(other, c)} of its own #{side} it.",
@@ -69,7 +73,9 @@ defmodule BeamScope.Expect.Explain do
 
   defp is?(step, %{violation: violation}, _c), do: Nearest.fits?(step, violation)
 
-  defp looked_at(%{count: n}) when n > 1, do: ["#{Style.number(n)} were looked at; this is the first that is alone."]
+  defp looked_at(%{count: n}) when n > 1,
+    do: ["#{Style.number(n)} were looked at; this is the first that is alone."]
+
   defp looked_at(_result), do: []
 
   defp within(nil), do: ""
@@ -84,7 +90,7 @@ defmodule BeamScope.Expect.Explain do
     %Report{
       sentence: instead(step, nearest, c) || nothing(step, c),
       nearest: nearest,
-      notes: if(nearest == nil, do: Limits.hints(step, c), else: []),
+      notes: if(result.seen == 0, do: Limits.hints(step, c), else: []),
       around: result.nearest
     }
   end
@@ -96,7 +102,7 @@ defmodule BeamScope.Expect.Explain do
 
   defp instead(step, nearest, c) do
     if in_place?(step, nearest) and Nearest.kin?(nearest) do
-      "#{tell(step, nearest.subject, c)}; #{Nearest.source(nearest)}#{guard(nearest)} was expected#{known(step, c)}."
+      "#{tell(step, nearest.subject, c)}; #{Nearest.source(nearest)} was expected#{known(step, c)}."
     end
   end
 
@@ -106,14 +112,9 @@ defmodule BeamScope.Expect.Explain do
   defp in_place?(%Step{what: :transition}, %{failed: failed}), do: failed in [:to, :guard]
   defp in_place?(_step, _nearest), do: false
 
-  # The source of a single part has its guard with it.
-  defp guard(%Nearest{failed: :guard}), do: ""
-  defp guard(%Nearest{step: %Step{guards: {text, _}}}), do: " when #{text}"
-  defp guard(_nearest), do: ""
-
   defp nothing(step, %{result: result} = c) do
     others = max(result.seen - result.count, 0)
-    "#{String.capitalize(none(step, c), :ascii)}#{known(step, c)}#{but(others)}."
+    "#{none(step, c)}#{known(step, c)}#{but(others)}."
   end
 
   defp none(step, c), do: "no #{one(step, c)} was #{Words.happened(step, c.names)}"
@@ -126,7 +127,10 @@ defmodule BeamScope.Expect.Explain do
   defp known(step, %{result: %{bindings: bindings}}) do
     {heads, guard} = Step.heads(step)
     names = [heads, guard] |> Nearest.variables() |> Enum.uniq() |> Enum.filter(&is_map_key(bindings, &1))
-    if names == [], do: "", else: " (#{Enum.map_join(names, ", ", &"#{&1} = #{Term.text(bindings[&1], 40)}")})"
+
+    if names == [],
+      do: "",
+      else: " (#{Enum.map_join(names, ", ", &"#{&1} = #{Term.text(bindings[&1], 40)}")})"
   end
 
   # ---- too many, too few ----
@@ -136,6 +140,7 @@ defmodule BeamScope.Expect.Explain do
       sentence: "#{tell(step, result.first, c)}; #{no_more(step, c)}.",
       notes: if(n > 1, do: ["This is the first of #{Style.number(n)}."], else: []),
       nearest: Nearest.new(step, result.first),
+      itself: true,
       around: result.first
     }
   end
@@ -181,7 +186,9 @@ defmodule BeamScope.Expect.Explain do
   defp one(step, c), do: step |> Words.things(c.names) |> elem(0)
   defp tell(step, subject, c), do: Story.tell(c.rec, c.names, step.what, subject)
 
-  defp always(%Step{what: :transition, parts: [_, _, {_, on, _}]}) when on != nil, do: "on every #{Words.flat(on)}"
+  defp always(%Step{what: :transition, parts: [_, _, {_, on, _}]}) when on != nil,
+    do: "on every #{Words.flat(on)}"
+
   defp always(%Step{what: :transition}), do: "of every transition"
   defp always(_step), do: "of every state"
 

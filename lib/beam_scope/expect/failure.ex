@@ -3,7 +3,7 @@ defmodule BeamScope.Expect.Failure do
   # A report as text, and as the exception that ExUnit, editors and formatters know.
 
   alias BeamScope.{Diff, Error}
-  alias BeamScope.Expect.{Assertion, Excerpt, Left, Nearest, Report}
+  alias BeamScope.Expect.{Assertion, Excerpt, Left, Nearest, Report, Words}
   alias BeamScope.Terminal.Style
 
   # ExUnit indents what it prints of a failure by five columns.
@@ -49,9 +49,9 @@ defmodule BeamScope.Expect.Failure do
     style = style()
 
     [
-      Style.wrap([report.sentence], style.width, @sentence_lines),
+      Style.wrap([Words.sentence(report.sentence)], style.width, @sentence_lines),
       Enum.flat_map(report.notes, &Style.wrap([{:dim, &1}], style.width, 4)),
-      nearest(report.nearest, style),
+      nearest(report, style),
       Enum.flat_map(report.lines, &listed(&1, style)),
       around(rec, report, style)
     ]
@@ -73,36 +73,33 @@ defmodule BeamScope.Expect.Failure do
 
   # ---- the difference ----
 
-  defp nearest(nil, _style), do: []
-  defp nearest(%Nearest{failed: nil}, _style), do: []
+  defp nearest(%Report{nearest: nil}, _style), do: []
+  defp nearest(%Report{nearest: %Nearest{failed: nil}}, _style), do: []
 
-  defp nearest(%Nearest{} = nearest, style) do
-    case difference(nearest, style) do
-      [] -> []
-      lines -> [[heading(nearest), {:dim, signs(nearest)}] | Enum.map(lines, &["  " | &1])]
-    end
-  end
+  defp nearest(%Report{nearest: %Nearest{unknown: why} = nearest} = report, _style) when why != nil,
+    do: [[head(report), {:warn, "#{part(nearest)} is unknown (#{why})"}]]
 
-  defp difference(%Nearest{unknown: why}, _style) when why != nil, do: [[{:warn, "what decides is unknown (#{why})"}]]
-  defp difference(%Nearest{failed: :guard} = nearest, _style), do: [[{:warn, Nearest.guard_text(nearest)}]]
+  defp nearest(%Report{nearest: %Nearest{failed: :guard} = nearest} = report, style),
+    do: Style.wrap([head(report), {:warn, Nearest.guard_text(nearest)}], style.width, 3)
 
-  defp difference(%Nearest{diff: diff}, style) do
+  defp nearest(%Report{nearest: %Nearest{diff: diff} = nearest} = report, style) do
     {shown, hidden} = diff |> Diff.lines(%{style | width: style.width - 2}) |> Enum.split(@diff_lines)
-    shown ++ if(hidden == [], do: [], else: [[{:dim, "… #{Style.count(length(hidden), "more line")}"}]])
+    more = if hidden == [], do: [], else: [[{:dim, "… #{Style.count(length(hidden), "more line")}"}]]
+
+    [[head(report), "#{part(nearest)} differs", {:dim, " (- expected, + actual)"}]] ++
+      Enum.map(shown ++ more, &["  " | &1])
   end
 
-  defp heading(%Nearest{subject: %{moment: moment}} = nearest), do: "The nearest is ##{moment.seq}#{part(nearest)}"
+  defp head(%Report{itself: true}), do: ""
+  defp head(%Report{nearest: %Nearest{subject: subject}}), do: "The nearest is ##{subject.moment.seq}: "
 
-  defp part(%Nearest{failed: :from}), do: "; the state before differs"
-  defp part(%Nearest{failed: :to}), do: "; the state after differs"
-  defp part(%Nearest{failed: :args}), do: "; the arguments differ"
-  defp part(%Nearest{failed: :result}), do: "; what it returned differs"
-  defp part(%Nearest{failed: :message, step: %{what: :transition}}), do: "; the message differs"
-  defp part(_nearest), do: ""
-
-  defp signs(%Nearest{failed: :guard}), do: ""
-  defp signs(%Nearest{unknown: why}) when why != nil, do: ""
-  defp signs(_nearest), do: " (- expected, + actual)"
+  defp part(%Nearest{failed: :from}), do: "the state before"
+  defp part(%Nearest{failed: :to}), do: "the state after"
+  defp part(%Nearest{failed: :args}), do: "the list of arguments"
+  defp part(%Nearest{failed: :result}), do: "what it returned"
+  defp part(%Nearest{failed: :message}), do: "the message"
+  defp part(%Nearest{failed: :reason}), do: "the reason"
+  defp part(%Nearest{}), do: "the state"
 
   # ---- lists ----
 

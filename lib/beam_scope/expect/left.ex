@@ -17,7 +17,10 @@ defmodule BeamScope.Expect.Left do
     {left, pins} = nearest |> left() |> pin(nearest.known, a.pins)
     right = right(nearest)
     context = {:match, pins}
-    if left != nil and safe?(left, right, context), do: [left: left, right: right, context: context], else: [right: right]
+
+    if left != nil and safe?(left, right, context),
+      do: [left: left, right: right, context: context],
+      else: [right: right]
   end
 
   # A pattern alone can be shown where there is one.

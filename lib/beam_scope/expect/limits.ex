@@ -74,8 +74,9 @@ defmodule BeamScope.Expect.Limits do
   defp span(_assertion), do: " in that span"
 
   @doc "Why there may be nothing of the kind: what was recorded at all."
-  def hints(%Step{what: what}, %{rec: %{level: level}}) when what in @messages and level in [:off, :crashes, :states],
-    do: ["At level #{inspect(level)} messages are not recorded as such: use level: :messages or :full."]
+  def hints(%Step{what: what}, %{rec: %{level: level}})
+      when what in @messages and level in [:off, :crashes, :states],
+      do: ["At level #{inspect(level)} messages are not recorded as such: use level: :messages or :full."]
 
   def hints(%Step{what: :received}, _c), do: []
 
@@ -85,8 +86,9 @@ defmodule BeamScope.Expect.Limits do
   def hints(%Step{what: :called, mfa: {module, _, _}}, _c),
     do: ["Functions are recorded when they were asked for: calls: [#{inspect(module)}]."]
 
-  def hints(%Step{what: what}, %{rec: %{level: level}}) when what in [:state, :transition] and level in [:off, :crashes, :messages],
-    do: ["At level #{inspect(level)} states are not recorded: use level: :states or :full."]
+  def hints(%Step{what: what}, %{rec: %{level: level}})
+      when what in [:state, :transition] and level in [:off, :crashes, :messages],
+      do: ["At level #{inspect(level)} states are not recorded: use level: :states or :full."]
 
   def hints(_step, _c), do: []
 
@@ -104,7 +106,9 @@ defmodule BeamScope.Expect.Limits do
   defp claim(%{check: :count, times: nil, steps: [step]}, c), do: "whether a #{happened(step, c)}"
   defp claim(%{check: :count, steps: [step]}, c), do: "how often a #{happened(step, c)}"
   defp claim(%{check: :flow, steps: steps}, _c), do: "whether these #{length(steps)} steps happened"
-  defp claim(%{steps: [first, second]}, _c), do: "whether #{Words.source(first)} and #{Words.source(second)} belong together"
+
+  defp claim(%{steps: [first, second]}, _c),
+    do: "whether #{Words.source(first)} and #{Words.source(second)} belong together"
 
   defp none(step, c), do: "no #{happened(step, c)}"
 
@@ -118,7 +122,8 @@ defmodule BeamScope.Expect.Limits do
     "#{Style.count(count, "event")}#{whose} were lost between #{Style.time(from)} and #{Style.time(to)}"
   end
 
-  defp cut(:redacted, step, result, c), do: "#{undecided_ones(step, result, c)} redacted, and what decides is not there"
+  defp cut(:redacted, step, result, c),
+    do: "#{undecided_ones(step, result, c)} redacted, and what decides is not there"
 
   defp cut(reason, step, result, c) when reason in [:truncated, :unsupported],
     do: "#{undecided_ones(step, result, c)} truncated, and what decides was cut off"
@@ -131,10 +136,13 @@ defmodule BeamScope.Expect.Limits do
   end
 
   @doc "How to record so that it can be said."
-  def keep_more(:redacted), do: "The recording's redact: option says what is kept out; redact: false keeps all."
+  def keep_more(:redacted),
+    do: "The recording's redact: option says what is kept out; redact: false keeps all."
 
   def keep_more(why) when why in [:truncated, :unsupported],
-    do: "Record with a larger budget, such as budget: [bytes: 262_144], or match a part of the term that is kept."
+    do:
+      "Record with a larger budget, such as budget: [bytes: 262_144], or match a part of the term that is kept."
 
-  def keep_more(_unknown), do: "A state is unknown until the first one is seen, and after a loss until the next one."
+  def keep_more(_unknown),
+    do: "A state is unknown until the first one is seen, and after a loss until the next one."
 end

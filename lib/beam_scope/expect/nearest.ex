@@ -3,7 +3,7 @@ defmodule BeamScope.Expect.Nearest do
   # How something that happened differs from what a step expects: which part does not match, and in what.
 
   alias BeamScope.{Diff, Event, Native, Transition, Unknown}
-  alias BeamScope.Expect.{Step, Stencil}
+  alias BeamScope.Expect.{Step, Stencil, Words}
   alias BeamScope.Terminal.Term
 
   # `failed` is the part that does not match (its role), `:guard` when all parts do and the guard does not, `nil` when it
@@ -97,13 +97,18 @@ defmodule BeamScope.Expect.Nearest do
     end
   end
 
-  @doc "The pattern of that part, as it was written."
-  def source(%__MODULE__{step: step} = nearest) do
-    case nearest |> index() |> then(&(&1 && Enum.at(step.parts, &1))) do
-      {_role, source, _left} when source != nil -> source
-      _ -> step.source
-    end
-  end
+  @doc "What was expected of it, as it was written: the pattern of that part, or all where no single part is to blame."
+  def source(%__MODULE__{failed: failed, step: %Step{what: :transition, parts: [_, {:to, to, _} | _]} = step})
+      when failed in [:to, :guard] and to != nil,
+      do: Words.flat(to) <> guarded(step)
+
+  def source(%__MODULE__{failed: :result, step: %Step{parts: [_, {:result, result, _}]}}),
+    do: Words.flat(result)
+
+  def source(%__MODULE__{step: step}), do: Words.source(step)
+
+  defp guarded(%Step{guards: nil}), do: ""
+  defp guarded(%Step{guards: {text, _}}), do: " when " <> text
 
   defp index(%__MODULE__{failed: role, step: step}), do: Enum.find_index(step.parts, &(elem(&1, 0) == role))
 
@@ -112,14 +117,19 @@ defmodule BeamScope.Expect.Nearest do
   """
   def kin?(%__MODULE__{failed: :guard}), do: true
   def kin?(%__MODULE__{diff: nil}), do: false
-  def kin?(%__MODULE__{diff: diff} = nearest), do: scalar?(term(nearest)) or not match?([{[], _}], Diff.changes(diff))
+
+  def kin?(%__MODULE__{diff: diff} = nearest),
+    do: scalar?(term(nearest)) or not match?([{[], _}], Diff.changes(diff))
 
   defp scalar?(term), do: not (is_tuple(term) or is_list(term) or is_map(term))
 
   @doc "Why the guard does not hold: its text, and the values of its variables."
   def guard_text(%__MODULE__{failed: :guard, step: %Step{guards: {text, _}} = step, bindings: bindings}) do
     {_heads, guard} = Step.heads(step)
-    values = for name <- guard |> variables() |> Enum.uniq(), is_map_key(bindings, name), do: value(name, bindings)
+
+    values =
+      for name <- guard |> variables() |> Enum.uniq(), is_map_key(bindings, name), do: value(name, bindings)
+
     "the guard #{text} does not hold" <> if(values == [], do: "", else: " for " <> Enum.join(values, ", "))
   end
 

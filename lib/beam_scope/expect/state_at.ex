@@ -10,9 +10,14 @@ defmodule BeamScope.Expect.StateAt do
   @spec hold!(BeamScope.Recording.t(), Assertion.t()) :: {term, map}
   def hold!(rec, %Assertion{steps: [step], at: at} = a) do
     case BeamScope.state_at(rec, step.process, at) do
-      {:ok, state} -> against!(rec, a, state)
-      {:error, %Error{reason: reason}} when reason in [:not_alive, :unknown_state] -> fail!(rec, a, gone(rec, a, reason))
-      {:error, error} -> raise error
+      {:ok, state} ->
+        against!(rec, a, state)
+
+      {:error, %Error{reason: reason}} when reason in [:not_alive, :unknown_state] ->
+        fail!(rec, a, gone(rec, a, reason))
+
+      {:error, error} ->
+        raise error
     end
   end
 
@@ -29,13 +34,15 @@ defmodule BeamScope.Expect.StateAt do
   # ---- reports ----
 
   defp other(rec, %Assertion{steps: [step]} = a, state) do
-    report(rec, a, "#{who(rec, a)} #{was(a)} #{Term.text(state, 60)}#{at(a)}; #{Words.source(step)} was expected.", %{
+    report(rec, a, "#{who(rec, a)} #{was(a)} #{Term.text(state, 60)}; #{Words.source(step)} was expected.", %{
       nearest: Nearest.new(step, %Transition{to: state}),
+      itself: true,
       notes: elsewhere(rec, step)
     })
   end
 
-  defp gone(rec, a, :not_alive), do: report(rec, a, "#{who(rec, a)} was not alive#{at(a)}: it has no state.", %{})
+  defp gone(rec, a, :not_alive),
+    do: report(rec, a, "#{who(rec, a)} was not alive#{at(a)}: it has no state.", %{})
 
   defp gone(rec, %Assertion{steps: [step]} = a, :unknown_state) do
     hints = Limits.hints(step, %{rec: rec})
@@ -52,7 +59,7 @@ defmodule BeamScope.Expect.StateAt do
   end
 
   defp report(rec, %Assertion{steps: [step], at: at}, sentence, more) do
-    lines = Excerpt.states_before(rec, step.process, at, Style.new(width: 93))
+    lines = Excerpt.changes_before(rec, step.process, at, Style.new(width: 93))
     struct!(%Report{sentence: sentence, lines: [{:lines, lines}]}, more)
   end
 
@@ -67,7 +74,7 @@ defmodule BeamScope.Expect.StateAt do
   defp who(rec, %Assertion{steps: [step]}), do: Names.selector(Names.new(rec), step.process)
 
   defp was(%Assertion{at: :end}), do: "ended with"
-  defp was(_a), do: "had the state"
+  defp was(a), do: "had#{at(a)} the state"
 
   defp at(%Assertion{at: at}) when at in [:start, :end], do: " at the #{at}"
   defp at(%Assertion{at: {:ms, n}}), do: " at #{n} ms"

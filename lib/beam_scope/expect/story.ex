@@ -60,7 +60,8 @@ defmodule BeamScope.Expect.Story do
 
   # ---- messages ----
 
-  defp message(_rec, names, :received, e), do: "#{to(names, e)} received #{text(e.content)} from #{from(names, e)}"
+  defp message(_rec, names, :received, e),
+    do: "#{to(names, e)} received #{text(e.content)} from #{from(names, e)}"
 
   defp message(rec, names, _what, %Event{label: :reply} = e) do
     case question(rec, e) do

@@ -11,7 +11,8 @@ defmodule BeamScope.Expect.Words do
   def things(%Step{what: what} = step, names) when what in [:sent, :received],
     do: both("message", "messages", matching(step), names)
 
-  def things(%Step{what: :called} = step, names), do: both("call", "calls", matching(step) <> returning(step), names)
+  def things(%Step{what: :called} = step, names),
+    do: both("call", "calls", matching(step) <> returning(step), names)
 
   def things(%Step{what: :state} = step, names),
     do: both("state", "states", of(step, names) <> matching(step), names)
@@ -19,14 +20,17 @@ defmodule BeamScope.Expect.Words do
   def things(%Step{what: :transition} = step, names),
     do: both("transition", "transitions", of(step, names) <> matching(step), names)
 
-  def things(%Step{what: :crashed} = step, names), do: both("crash", "crashes", of(step, names) <> matching(step), names)
+  def things(%Step{what: :crashed} = step, names),
+    do: both("crash", "crashes", of(step, names) <> matching(step), names)
 
   defp both(singular, plural, rest, _names), do: {singular <> rest, plural <> rest}
 
   defp matching(%Step{source: "_"}), do: ""
   defp matching(step), do: " matching " <> source(step)
 
-  defp returning(%Step{parts: [_, {:result, source, _}]}) when source != nil, do: " that returned #{flat(source)}"
+  defp returning(%Step{parts: [_, {:result, source, _}]}) when source != nil,
+    do: " that returned #{flat(source)}"
+
   defp returning(_step), do: ""
 
   defp of(%Step{process: nil}, _names), do: ""
@@ -36,7 +40,10 @@ defmodule BeamScope.Expect.Words do
   def happened(%Step{what: :sent} = step, names), do: "sent" <> ends(step, names)
   def happened(%Step{what: :received} = step, names), do: "delivered" <> ends(step, names)
   def happened(%Step{what: :called, process: nil}, _names), do: "made"
-  def happened(%Step{what: :called, process: process}, names), do: "made by " <> Names.selector(names, process)
+
+  def happened(%Step{what: :called, process: process}, names),
+    do: "made by " <> Names.selector(names, process)
+
   def happened(%Step{}, _names), do: "seen"
 
   defp ends(%Step{from: from, to: to}, names), do: part(" from ", from, names) <> part(" to ", to, names)
@@ -58,7 +65,8 @@ defmodule BeamScope.Expect.Words do
   def mfa({module, function, _}), do: "#{inspect(module)}.#{function}"
 
   @doc "One step as one line, as it was written."
-  def step(%Step{what: :called} = step, names), do: "called #{source(step)}#{returning(step)}#{by(step, names)}"
+  def step(%Step{what: :called} = step, names),
+    do: "called #{source(step)}#{returning(step)}#{by(step, names)}"
 
   def step(%Step{what: what} = step, names) when what in [:sent, :received],
     do: "#{what} #{source(step)}#{ends(step, names)}"
@@ -78,9 +86,12 @@ defmodule BeamScope.Expect.Words do
   end
 
   @doc "How many were expected."
-  def times(nil), do: "at least one"
-  def times(0), do: "none"
-  def times(%Range{first: same, last: same}), do: "#{same}"
-  def times(%Range{first: first, last: last}), do: "#{first} to #{last}"
-  def times(n), do: "#{n}"
+  def times(nil), do: "at least one was"
+  def times(%Range{first: same, last: same}), do: times(same)
+  def times(%Range{first: first, last: last}), do: "#{first} to #{last} were"
+  def times(1), do: "1 was"
+  def times(n), do: "#{n} were"
+
+  @doc "Text that begins a sentence."
+  def sentence(<<first::utf8, rest::binary>>), do: String.upcase(<<first::utf8>>) <> rest
 end
