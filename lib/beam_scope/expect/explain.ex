@@ -2,7 +2,7 @@ defmodule BeamScope.Expect.Explain do
   @moduledoc false
   # Why an assertion does not hold, in words: one sentence that says what came instead, then what helps to understand it.
 
-  alias BeamScope.Expect.{Assertion, Limits, Names, Nearest, Report, Step, Story, Words}
+  alias BeamScope.Expect.{Assertion, Candidates, Limits, Names, Nearest, Report, Step, Story, Words}
   alias BeamScope.Terminal.{Style, Term}
 
   @listed 6
@@ -22,7 +22,7 @@ defmodule BeamScope.Expect.Explain do
     cond do
       n == 0 -> missing(step, c)
       at_most(times) == 0 -> unwanted(step, n, c)
-      n < at_least(times) -> %{number(step, n, c) | nearest: nearest(step, c), around: c.result.nearest}
+      n < at_least(times) -> %{number(step, n, c) | nearest: nearest(step, c)}
       true -> number(step, n, c)
     end
   end
@@ -54,7 +54,7 @@ defmodule BeamScope.Expect.Explain do
   defp broken(:leads_to, [first, second], %{a: a, result: result} = c) do
     %Report{
       sentence: "#{tell(first, result.violation, c)}, and #{none(second, c)} after it#{within(a.within)}.",
-      nearest: nearest(second, c),
+      nearest: nearest(second, c, since: result.violation),
       notes: looked_at(result),
       around: result.violation
     }
@@ -89,14 +89,21 @@ defmodule BeamScope.Expect.Explain do
 
     %Report{
       sentence: instead(step, nearest, c) || nothing(step, c),
-      nearest: nearest,
-      notes: if(result.seen == 0, do: Limits.hints(step, c), else: []),
-      around: result.nearest
+      notes: if(result.seen == 0, do: Limits.hints(step, c), else: [])
     }
+    |> near(nearest)
   end
 
-  defp nearest(_step, %{result: %{nearest: nil}}), do: nil
-  defp nearest(step, %{result: result}), do: Nearest.new(step, result.nearest, result.bindings)
+  # The engine knows of some; where it kept none, the latest things of the kind are compared.
+  defp nearest(step, c, span \\ [])
+
+  defp nearest(step, %{result: %{nearest: nil, bindings: known}, a: a} = c, span),
+    do: Candidates.nearest(c.rec, step, [since: span[:since] || a.since, until: a.until], known)
+
+  defp nearest(step, %{result: result}, _span), do: Nearest.new(step, result.nearest, result.bindings)
+
+  defp near(report, nil), do: report
+  defp near(report, nearest), do: %{report | nearest: nearest, around: nearest.subject}
 
   defp instead(_step, nil, _c), do: nil
 
