@@ -77,21 +77,23 @@ defmodule BeamScope.Expect.Failure do
   defp nearest(%Report{nearest: %Nearest{failed: nil}}, _style), do: []
 
   defp nearest(%Report{nearest: %Nearest{unknown: why} = nearest} = report, _style) when why != nil,
-    do: [[head(report), {:warn, "#{part(nearest)} is unknown (#{why})"}]]
+    do: [[{:warn, begin(report, "#{part(nearest)} is unknown (#{why})")}]]
 
   defp nearest(%Report{nearest: %Nearest{failed: :guard} = nearest} = report, style),
-    do: Style.wrap([head(report), {:warn, Nearest.guard_text(nearest)}], style.width, 3)
+    do: Style.wrap([{:warn, begin(report, Nearest.guard_text(nearest))}], style.width, 3)
 
   defp nearest(%Report{nearest: %Nearest{diff: diff} = nearest} = report, style) do
     {shown, hidden} = diff |> Diff.lines(%{style | width: style.width - 2}) |> Enum.split(@diff_lines)
     more = if hidden == [], do: [], else: [[{:dim, "… #{Style.count(length(hidden), "more line")}"}]]
 
-    [[head(report), "#{part(nearest)} differs", {:dim, " (- expected, + actual)"}]] ++
+    [[begin(report, "#{part(nearest)} differs"), {:dim, " (- expected, + actual)"}]] ++
       Enum.map(shown ++ more, &["  " | &1])
   end
 
-  defp head(%Report{itself: true}), do: ""
-  defp head(%Report{nearest: %Nearest{subject: subject}}), do: "The nearest is ##{subject.moment.seq}: "
+  defp begin(%Report{itself: true}, text), do: Words.sentence(text)
+
+  defp begin(%Report{nearest: %Nearest{subject: subject}}, text),
+    do: "The nearest is ##{subject.moment.seq}: #{text}"
 
   defp part(%Nearest{failed: :from}), do: "the state before"
   defp part(%Nearest{failed: :to}), do: "the state after"

@@ -1,0 +1,421 @@
+defmodule BeamScope.AssertionsTest do
+  # Not async: on OTP 25 and 26 a process has one tracer.
+  use ExUnit.Case, async: false
+
+  import BeamScope.Assertions
+
+  alias BeamScope.{Error, Event, Transition}
+
+  @moduletag :capture_log
+
+  defmodule Server do
+    @moduledoc "Adds up, and tells an echo."
+    use GenServer
+
+    def start_link(name), do: GenServer.start_link(__MODULE__, name, name: name)
+
+    @impl true
+    def init(Echo), do: {:ok, %{echoed: 0}}
+    def init(_name), do: {:ok, %{count: 0, unit: "pieces"}}
+
+    @impl true
+    def handle_call({:add, n}, _from, state),
+      do: {:reply, {:ok, state.count + n}, %{state | count: state.count + n}}
+
+    def handle_call(:get, _from, state), do: {:reply, state.count, state}
+
+    @impl true
+    def handle_cast({:tell, n}, state) do
+      send(Echo, {:echo, n, self()})
+      {:noreply, state}
+    end
+
+    def handle_cast({:grow, bytes}, state), do: {:noreply, Map.put(state, :big, String.duplicate("x", bytes))}
+    def handle_cast(:crash, state), do: {:noreply, %{state | count: div(state.count, 0)}}
+
+    @impl true
+    def handle_info({:echo, n, from}, state) do
+      send(from, {:echoed, n})
+      {:noreply, %{state | echoed: state.echoed + 1}}
+    end
+
+    def handle_info(_other, state), do: {:noreply, state}
+  end
+
+  setup_all do
+    start_supervised!(%{id: Till, start: {Server, :start_link, [Till]}})
+    start_supervised!(%{id: Echo, start: {Server, :start_link, [Echo]}})
+
+    {client, rec} =
+      BeamScope.record([trace: [Till, Echo], calls: [{Base, :encode16, 1}]], fn -> happy_path() end)
+
+    on_exit(fn -> BeamScope.close(rec) end)
+    %{rec: rec, client: client}
+  end
+
+  defp happy_path do
+    for n <- [1, 2, 2], do: {:ok, _} = GenServer.call(Till, {:add, n})
+    GenServer.cast(Till, {:tell, 7})
+    5 = GenServer.call(Till, :get)
+    Base.encode16("a")
+    :sys.get_state(Echo)
+    :sys.get_state(Till)
+    self()
+  end
+
+  # What a user reads, without what differs from run to run.
+  defp failure(fun) do
+    error = assert_raise(ExUnit.AssertionError, fun)
+    assert Enum.all?(String.split(error.message, "\n"), &(String.length(&1) <= 95))
+    {error, masked(error.message)}
+  end
+
+  defp message(fun), do: fun |> failure() |> elem(1)
+
+  defp masked(text) do
+    text
+    |> String.replace(~r/<\d+\.\d+\.\d+>/, "<pid>")
+    |> String.replace(~r/ *#\d+/, " #n")
+    |> String.replace(~r/ *[\d.]+ (µs|ms|s)\b/u, " T")
+    |> String.replace(~r/ +$/m, "")
+  end
+
+  defp sentence(fun), do: fun |> message() |> String.split("\n\n") |> hd() |> String.replace("\n", " ")
+
+  describe "assert_state/4" do
+    test "holds at the end or at a moment, and binds", %{rec: rec} do
+      assert %{count: 5} = assert_state(rec, Till, %{count: n})
+      assert n == 5
+      assert_state rec, Till, %{count: 0}, at: :start
+      sent = assert_sent rec, {:tell, 7}
+      assert_state rec, Till, %{count: ^n, unit: <<"pie", _::binary>>}, at: sent
+    end
+
+    test "says what the state was, when it was the one expected, and what changed it", %{rec: rec} do
+      {error, message} = failure(fn -> assert_state rec, Till, %{count: 3} end)
+
+      assert message == """
+             Till ended with %{count: 5, unit: "pieces"}; %{count: 3} was expected.
+
+             It matched at #n ( T).
+
+             The state differs (- expected, + actual)
+               - count: 3
+               + count: 5  … 1 unchanged
+
+              #n T  CALL {:add, 1}  from <pid>  → {:ok, 1}
+                   - count: 0
+                   + count: 1  … 1 unchanged
+              #n T  CALL {:add, 2}  from <pid>  → {:ok, 3}
+                   - count: 1
+                   + count: 3  … 1 unchanged
+              #n T  CALL {:add, 2}  from <pid>  → {:ok, 5}
+                   - count: 3
+                   + count: 5  … 1 unchanged\
+             """
+
+      assert {error.left, error.right} == {{:%{}, [], [count: 3]}, %{count: 5, unit: "pieces"}}
+
+      assert {error.context, Macro.to_string(error.expr)} ==
+               {{:match, []}, "assert_state(rec, Till, %{count: 3})"}
+    end
+
+    test "says for what a guard does not hold", %{rec: rec} do
+      message = message(fn -> assert_state rec, Till, %{count: c, unit: "pieces"} when c > 7 end)
+      assert message =~ "%{count: c, unit: \"pieces\"} when c > 7 was\nexpected."
+      assert message =~ "\n\nThe guard c > 7 does not hold for c = 5\n\n"
+    end
+
+    test "a process that nobody knows and a moment outside are errors of their own", %{rec: rec} do
+      assert_raise Error, ~r/Tell does not appear in the recording. It has .*Till/, fn ->
+        assert_state rec, Tell, _
+      end
+
+      assert_raise Error, ~r/lies outside the recording/, fn ->
+        assert_state rec, Till, _, at: {:ms, 1.0e9}
+      end
+
+      assert_raise Error, ~r/is not a recording/, fn -> assert_state :rec, Till, _ end
+    end
+
+    test "a process that has ended has no state" do
+      {pid, rec} =
+        BeamScope.record([], fn ->
+          {:ok, pid} = Agent.start(fn -> 1 end)
+          Agent.stop(pid)
+          pid
+        end)
+
+      assert sentence(fn -> assert_state rec, pid, 1 end) =~
+               ~r/<pid> was not alive at the end: it has no state\./
+
+      BeamScope.close(rec)
+    end
+  end
+
+  describe "assert_always, assert_never, assert_eventually" do
+    test "speak of all states", %{rec: rec} do
+      assert assert_always(rec, Till, %{count: c} when c >= 0)
+      assert assert_never(rec, Till, %{count: c} when c > 5)
+
+      assert %Transition{content: {:add, 2}, to: %{count: 3}} =
+               assert_eventually(rec, Till, %{count: n} when n > 1)
+
+      assert n == 3
+    end
+
+    test "name the first state that breaks the rule, and what led to it", %{rec: rec} do
+      {error, message} = failure(fn -> assert_always rec, Till, %{count: c} when c < 5 end)
+
+      assert message == """
+             Till became %{count: 5, unit: "pieces"} by {:add, 2}; %{count: c} when c < 5 was expected of
+             every state.
+
+             The guard c < 5 does not hold for c = 5
+
+              #n T  READ from the living process
+                     = %{count: 0, unit: "pieces"}
+              #n T  CALL {:add, 1}  from <pid>  → {:ok, 1}
+                     - count: 0
+                     + count: 1  … 1 unchanged
+              #n T  CALL {:add, 2}  from <pid>  → {:ok, 3}
+                     - count: 1
+                     + count: 3  … 1 unchanged
+             > #n T  CALL {:add, 2}  from <pid>  → {:ok, 5}
+                     - count: 3
+                     + count: 5  … 1 unchanged
+              #n T  CAST {:tell, 7}  from <pid>
+                     no difference\
+             """
+
+      assert error.right == %{count: 5, unit: "pieces"}
+
+      assert sentence(fn -> assert_never rec, Till, %{count: 3} end) ==
+               ~s(Till became %{count: 3, unit: "pieces"} by {:add, 2}; %{count: 3} was never to be.)
+    end
+
+    test "name the nearest state where none matches", %{rec: rec} do
+      message = message(fn -> assert_eventually rec, Till, %{count: 4} end)
+      assert message =~ "No state of Till matching %{count: 4} was seen; 7 others were.\n\n"
+
+      assert message =~
+               "The nearest is #n: the state differs (- expected, + actual)\n  - count: 4\n  + count: 5"
+
+      assert message =~ "\n> #n T  CALL {:add, 2}  from <pid>  → {:ok, 5}\n"
+    end
+
+    test "take a span", %{rec: rec} do
+      told = assert_sent rec, {:tell, _}
+      assert_always rec, Till, %{count: 5}, since: told
+      assert_never rec, Till, %{count: 5}, until: {:ms, 0.0}, allow_empty: true
+    end
+  end
+
+  describe "assert_transition/4" do
+    test "binds from the first that matches", %{rec: rec} do
+      t = assert_transition rec, Till, %{count: n} ~> %{count: m} when m == n + 2, on: {:add, by}
+      assert {n, m, by, t.content} == {1, 3, 2, {:add, 2}}
+      assert_transition rec, Till, %{count: same} ~> %{count: same}, on: :get
+      assert_transition rec, Till, %{count: x} ~> %{count: y} when y == x + k, on: {:add, k}, all: true
+      assert_transition rec, Till, _ ~> _, on: {:add, _}, times: 3
+    end
+
+    test "says what it went to instead", %{rec: rec} do
+      {error, message} =
+        failure(fn ->
+          assert_transition rec, Till, %{count: n} ~> %{count: m} when m == n + 3, on: {:add, _}
+        end)
+
+      assert hd(String.split(message, "\n\n")) == """
+             Till went from %{count: 3, unit: "pieces"} to %{count: 5, unit: "pieces"} on {:add, 2};
+             %{count: m} when m == n + 3 was expected.\
+             """
+
+      assert message =~ "The nearest is #n: the guard m == n + 3 does not hold for m = 5, n = 3"
+      assert error.right == {%{count: 3, unit: "pieces"}, %{count: 5, unit: "pieces"}, {:add, 2}}
+    end
+
+    test "all: true names the first that does not", %{rec: rec} do
+      sentence =
+        sentence(fn ->
+          assert_transition rec, Till, %{count: n} ~> %{count: m} when m == n + 1, on: {:add, _}, all: true
+        end)
+
+      assert sentence == """
+             Till went from %{count: 1, unit: "pieces"} to %{count: 3, unit: "pieces"} on {:add, 2}; \
+             %{count: m} when m == n + 1 was expected on every {:add, _}.\
+             """
+    end
+
+    test "all: true needs a transition on such a message", %{rec: rec} do
+      assert sentence(fn -> assert_transition rec, Till, _ ~> _, on: {:sub, _}, all: true end) =~
+               "so this could not have failed."
+
+      assert assert_transition(rec, Till, _ ~> _, on: {:sub, _}, all: true, allow_empty: true)
+    end
+
+    test "a message that none was on", %{rec: rec} do
+      message = message(fn -> assert_transition rec, Till, %{count: 0} ~> %{count: 1}, on: {:sub, _} end)
+
+      assert message =~
+               "No transition of Till matching %{count: 0} ~> %{count: 1} on {:sub, _} was seen; 6 others were."
+
+      assert message =~
+               "The nearest is #n: the message differs (- expected, + actual)\n  - elem(0): :sub\n  + elem(0): :add"
+    end
+  end
+
+  describe "assert_sent/3 and refute_sent/3" do
+    test "know who sent what to whom, and how often", %{rec: rec, client: client} do
+      event = assert_sent rec, {:add, by} when by > 1, from: ^client, to: Till
+      assert {event.label, by} == {:call, 2}
+      assert_sent rec, {:add, 2}, times: 2
+      assert_sent rec, {:add, _}, times: 1..3
+      assert_sent rec, {:nothing, _}, times: 0
+      assert_sent rec, {:echo, 7, ^GenServer.whereis(Till)}, from: Till, to: Echo
+      assert refute_sent(rec, {:error, _})
+      assert refute_sent(rec, {:add, 1}, since: event)
+    end
+
+    test "a reply is told as the answer to its question", %{rec: rec} do
+      {error, message} = failure(fn -> assert_sent rec, {:ok, 4}, from: Till end)
+
+      assert message == """
+             Till answered {:ok, 5} to the second {:add, 2}; {:ok, 4} was expected.
+
+             The nearest is #n: the message differs (- expected, + actual)
+               - elem(1): 4
+               + elem(1): 5  … 1 unchanged
+
+              #n T  <pid> → Till  CALL {:add, 2}
+              #n T  Till → <pid>  REPLY {:ok, 3}  (to #n, T)
+              #n T  <pid> → Till  CALL {:add, 2}
+             > #n T  Till → <pid>  REPLY {:ok, 5}  (to #n, T)
+              #n T  <pid> → Till  CAST {:tell, 7}
+              #n T  <pid> → Till  CALL :get
+              #n T  Till → Echo       INFO {:echo, 7, #PID<pid>}\
+             """
+
+      assert {error.left, error.right} == {{:ok, 4}, {:ok, 5}}
+    end
+
+    test "else that none was sent, and the nearest", %{rec: rec, client: client} do
+      message = message(fn -> assert_sent rec, {:add, n} when n > 2, from: client, to: Till end)
+
+      assert message =~
+               ~r/^No message matching {:add, n} when n > 2 was sent from <pid> to Till; 6 others\s+were\.\n\n/
+
+      assert message =~ "The nearest is #n: the guard n > 2 does not hold for n = 2"
+    end
+
+    test "numbers", %{rec: rec} do
+      message = message(fn -> assert_sent rec, {:add, 2}, times: 1 end)
+
+      assert message == """
+             2 messages matching {:add, 2} were sent; 1 was expected.
+
+              #n T  <pid> → Till  CALL {:add, 2}
+              #n T  <pid> → Till  CALL {:add, 2}\
+             """
+
+      assert sentence(fn -> assert_sent rec, {:add, 1}, times: 2..4 end) ==
+               "1 message matching {:add, 1} was sent; 2 to 4 were expected."
+
+      assert_raise Error, ~r/option :times must be a number or a range/, fn ->
+        assert_sent rec, :a, times: "x"
+      end
+    end
+
+    test "a refutation names the first and how many", %{rec: rec} do
+      {error, message} = failure(fn -> refute_sent rec, {:add, 2}, to: Till end)
+      assert message =~ ~r/^<pid> sent {:add, 2} to Till; no message matching {:add, 2} was expected\.\n\n/
+      assert message =~ "This is the first of 2."
+      assert message =~ "> #n T  <pid> → Till  CALL {:add, 2}"
+      assert {error.left, error.right} == {{:add, 2}, {:add, 2}}
+    end
+
+    test "what could not have failed fails", %{rec: rec} do
+      assert message(fn -> refute_sent rec, {:error, _}, from: Echo, to: self() end) =~ """
+             No message was sent from Echo to the test <pid> at all, so this could not have failed.
+             """
+
+      assert refute_sent(rec, {:error, _}, from: Echo, to: self(), allow_empty: true)
+      {_, states} = BeamScope.record([trace: Till, level: :states], fn -> GenServer.call(Till, :get) end)
+
+      assert message(fn -> refute_sent states, {:error, _} end) =~
+               "At level :states messages are not recorded as such: use level: :messages or :full."
+
+      assert sentence(fn -> assert_sent states, :get end) =~ "No message matching :get was sent."
+      BeamScope.close(states)
+    end
+  end
+
+  describe "assert_delivered/3" do
+    test "sees what arrived", %{rec: rec} do
+      assert %Event{kind: :receive} = assert_delivered(rec, {:echoed, n}, to: Till)
+      assert n == 7
+      refute_delivered rec, {:echoed, _}, to: Echo
+
+      assert sentence(fn -> assert_delivered rec, {:echoed, 8}, to: Till end) =~
+               "No message matching {:echoed, 8} was delivered to Till;"
+    end
+  end
+
+  describe "assert_called/3" do
+    test "is written as the call", %{rec: rec, client: client} do
+      assert %Event{value: "61"} = assert_called(rec, Base.encode16(text), returns: code, by: client)
+      assert {text, code} == {"a", "61"}
+      assert_called rec, &Base.encode16/1, times: 1
+      refute_called rec, Base.encode16(bytes) when byte_size(bytes) > 1
+    end
+
+    test "says what was returned instead", %{rec: rec} do
+      {error, message} = failure(fn -> assert_called rec, Base.encode16("a"), returns: "62" end)
+      assert message =~ ~r/^<pid> called Base.encode16\("a"\), which returned "61"; "62" was expected\.\n\n/
+
+      assert message =~
+               "The nearest is #n: what it returned differs (- expected, + actual)\n  - \"62\"\n  + \"61\""
+
+      assert {error.left, error.right} == {"62", "61"}
+    end
+
+    test "says what it was called with instead, or that it was not recorded", %{rec: rec} do
+      message = message(fn -> assert_called rec, Base.encode16("b") end)
+      assert message =~ ~s|No call matching Base.encode16("b") was made; one other was.|
+      assert message =~ "the list of arguments differs (- expected, + actual)\n  - [\"b\"]\n  + [\"a\"]"
+
+      message = message(fn -> assert_called rec, Base.decode16(_) end)
+      assert message =~ "No call matching Base.decode16(_) was made."
+      assert message =~ "Functions are recorded when they were asked for: calls: [Base]."
+      assert message(fn -> refute_called rec, Base.decode16(_) end) =~ "so this could not have failed."
+    end
+
+    test "a refutation tells the call", %{rec: rec} do
+      assert sentence(fn -> refute_called rec, Base.encode16(_) end) =~
+               ~s|called Base.encode16("a"); no call matching Base.encode16(_) was expected.|
+    end
+  end
+
+  describe "refute_crash/3" do
+    test "holds where nothing crashed, and needs no crash to have been seen", %{rec: rec} do
+      assert refute_crash(rec)
+      assert refute_crash(rec, Till)
+      assert_raise Error, ~r/Tell does not appear/, fn -> refute_crash rec, Tell end
+    end
+
+    test "tells who crashed on what" do
+      {_, rec} =
+        BeamScope.record([], fn ->
+          {:ok, pid} = GenServer.start(Server, Other, name: Other)
+          monitor = Process.monitor(pid)
+          GenServer.cast(pid, :crash)
+          assert_receive {:DOWN, ^monitor, _, _, _}, 5_000
+        end)
+
+      message = message(fn -> refute_crash rec end)
+      assert message =~ ~r/^Other crashed on :crash: .*badarith.* nothing was to crash\.\n/s
+      assert message(fn -> refute_crash rec, Other end) =~ "Other crashed on :crash"
+      BeamScope.close(rec)
+    end
+  end
+end
