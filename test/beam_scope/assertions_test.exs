@@ -30,6 +30,7 @@ defmodule BeamScope.AssertionsTest do
       {:noreply, state}
     end
 
+    def handle_cast(:tick, state), do: {:noreply, state}
     def handle_cast({:grow, bytes}, state), do: {:noreply, Map.put(state, :big, String.duplicate("x", bytes))}
     def handle_cast(:crash, state), do: {:noreply, %{state | count: div(state.count, 0)}}
 
@@ -417,5 +418,204 @@ defmodule BeamScope.AssertionsTest do
       assert message(fn -> refute_crash rec, Other end) =~ "Other crashed on :crash"
       BeamScope.close(rec)
     end
+  end
+
+  # A server of its own for each test that goes on counting.
+  defp tray(_context) do
+    start_supervised!(%{id: Tray, start: {Server, :start_link, [Tray]}})
+    :ok
+  end
+
+  describe "what cannot be said" do
+    setup :tray
+
+    test "a truncated value that decides fails, and says how to keep more" do
+      {_, rec} =
+        BeamScope.record([trace: Tray, budget: [bytes: 512], level: :full], fn ->
+          GenServer.cast(Tray, {:grow, 5_000})
+          :sys.get_state(Tray)
+        end)
+
+      {other, shorter} = {String.duplicate("x", 4_999) <> "y", String.duplicate("x", 4_999)}
+
+      keep_more =
+        "Record with a larger budget, such as budget: [bytes: 262_144], or match a part of the term\nthat is kept."
+
+      message = message(fn -> assert_state rec, Tray, %{big: ^other} end)
+
+      assert message =~
+               "It cannot be said whether the state of Tray at the end matches %{big: ^other}: it was\ntruncated,"
+
+      assert message =~ keep_more
+      message = message(fn -> assert_never rec, Tray, %{big: ^other} end)
+      assert message =~ "It cannot be said that no state of Tray matching %{big: ^other} was seen: "
+      assert message =~ "truncated, and what decides was cut off.\n\n" <> keep_more
+
+      assert message(fn -> assert_eventually rec, Tray, %{big: ^other} end) =~
+               "It cannot be said whether a state of Tray"
+
+      assert_never rec, Tray, %{big: ^shorter}
+      assert_always rec, Tray, %{count: 0}
+      BeamScope.close(rec)
+    end
+
+    test "a redacted one says what keeps it out" do
+      {_, rec} = BeamScope.record([redact: [:unit], trace: Tray], fn -> GenServer.call(Tray, :get) end)
+      message = message(fn -> assert_state rec, Tray, %{unit: "pounds"} end)
+      assert message =~ "it was\nredacted, and what decides is not there."
+      assert message =~ "The recording's redact: option says what is kept out; redact: false keeps all."
+      BeamScope.close(rec)
+    end
+
+    test "where events were lost, a never cannot be said, and a violation that was seen still can" do
+      rec = BeamScope.start!(Tray, level: :full, limits: [events: 40])
+      for _ <- 1..100, do: GenServer.call(Tray, {:add, 0})
+      wait_until_stopped(rec)
+
+      for never <- [
+            fn -> assert_never rec, Tray, %{count: -1} end,
+            fn -> assert_always rec, Tray, %{count: _} end,
+            fn -> refute_sent rec, {:error, _} end,
+            fn -> refute_crash rec, Tray end
+          ] do
+        message = message(never)
+
+        assert message =~
+                 ~r/^It cannot be said that .*: [\d,]+ events\s+(of Tray )?were\s+lost\s+between\s+T\s+and T\./
+
+        assert message =~ "The recording had stopped at its limit of events: raise limits: [events: …]"
+      end
+
+      assert sentence(fn -> assert_never rec, Tray, %{unit: "pieces"} end) =~ "was never to be."
+      assert_sent rec, {:ok, _}, from: Tray
+      BeamScope.close(rec)
+    end
+
+    defp wait_until_stopped(rec, tries \\ 200) do
+      cond do
+        BeamScope.info(rec).status == :stopped -> :ok
+        tries == 0 -> flunk("the recording does not stop")
+        true -> Process.sleep(10) && wait_until_stopped(rec, tries - 1)
+      end
+    end
+  end
+
+  describe "a recording that still runs" do
+    setup :tray
+
+    test "is asked up to now" do
+      rec = BeamScope.start!(Tray, level: :full)
+
+      for _ <- 1..50 do
+        {:ok, n} = GenServer.call(Tray, {:add, 1})
+        assert_state rec, Tray, %{count: ^n}
+        assert_sent rec, {:ok, ^n}, from: Tray
+      end
+
+      BeamScope.close(rec)
+    end
+  end
+
+  describe "await_*" do
+    setup :tray
+
+    setup do
+      rec = BeamScope.start!(Tray, level: :full)
+      on_exit(fn -> BeamScope.close(rec) end)
+      %{live: rec, count: GenServer.call(Tray, :get)}
+    end
+
+    defp later(ms, fun) do
+      spawn(fn ->
+        Process.sleep(ms)
+        fun.()
+      end)
+    end
+
+    test "waits for what comes, and takes what came before", %{live: rec, count: count} do
+      next = count + 100
+      later(60, fn -> GenServer.call(Tray, {:add, 100}) end)
+      began = System.monotonic_time(:millisecond)
+      assert %Transition{} = await_state(rec, Tray, %{count: ^next, unit: unit}, 5_000)
+      assert unit == "pieces"
+      assert (System.monotonic_time(:millisecond) - began) in 50..1_000
+      assert %Transition{} = await_state(rec, Tray, %{count: ^next}, 0)
+      assert %Event{label: :reply} = await_sent(rec, {:ok, ^next}, [from: Tray], 1_000)
+      await_delivered rec, {:add, 100}, to: Tray, timeout: 1_000
+      await_transition rec, Tray, %{count: ^count} ~> %{count: ^next}, [on: {:add, _}], 1_000
+      assert Process.info(self(), :messages) == {:messages, []}
+    end
+
+    test "waits for so many", %{live: rec} do
+      later(20, fn -> for _ <- 1..3, do: GenServer.cast(Tray, :tick) end)
+      await_delivered rec, :tick, times: 3, timeout: 5_000
+      assert_delivered rec, :tick, times: 3
+    end
+
+    test "says in time what was seen instead", %{live: rec, count: count} do
+      wanted = count + 1
+      began = System.monotonic_time(:millisecond)
+      {error, message} = failure(fn -> await_state rec, Tray, %{count: ^wanted}, 60 end)
+      assert (System.monotonic_time(:millisecond) - began) in 60..2_000
+      assert message =~ "No state of Tray matching %{count: ^wanted} was seen; 2 others were.\n\nWaited T."
+      assert message =~ "- count: #{wanted}\n  + count: #{count}"
+      assert error.context == {:match, [{{:wanted, nil}, wanted}]}
+      assert sentence(fn -> await_sent rec, :never, 0 end) =~ "No message matching :never was sent"
+    end
+
+    test "waits for a process that is not there yet, and says if it did not come", %{live: rec} do
+      assert sentence(fn -> await_state rec, Nobody, _, 20 end) =~ "Nobody does not appear in the recording."
+    end
+
+    test "does not wait for what cannot come any more", %{live: rec} do
+      BeamScope.stop!(rec)
+      message = message(fn -> await_sent rec, :never, 60_000 end)
+      assert message =~ "The recording has stopped, so that nothing more can come."
+    end
+
+    test "has ExUnit's own timeout, and refuses one that is none", %{live: rec} do
+      assert message(fn -> await_sent rec, :never end) =~
+               "Waited #{Application.fetch_env!(:ex_unit, :assert_receive_timeout)} ms." |> masked()
+
+      assert_raise Error, ~r/option :timeout must be milliseconds/, fn -> await_sent rec, :never, :soon end
+    end
+  end
+
+  describe "ExUnit" do
+    test "prints them with its own diff", %{rec: rec} do
+      limit = %{high: 9}
+
+      for {fun, left, right} <- [
+            {fn -> assert_state rec, Till, %{count: 3, unit: "pieces"} end, ["3"], ["5"]},
+            {fn -> assert_state rec, Till, %{count: ^limit.high} end, ["^limit.high"], ["5"]},
+            {fn -> assert_state rec, Till, %{count: c} when c > limit.high end, ["c > limit.high"], []},
+            {fn -> assert_state rec, Till, %{count: c} when hd(c) == 1 end, [], []},
+            {fn -> assert_sent rec, {:ok, <<_::8, _::binary>>}, from: Till end, [], []},
+            {fn -> assert_transition rec, Till, %{count: n} ~> %{count: m} when m == n + 3, on: {:add, _} end,
+             ["m == n + 3"], []},
+            {fn -> assert_called rec, Base.encode16("a"), returns: "62" end, ["2"], ["1"]}
+          ] do
+        error = assert_raise(ExUnit.AssertionError, fun)
+        {deleted, inserted} = coloured(error)
+        assert left -- deleted == []
+        assert right -- inserted == []
+      end
+    end
+
+    # What ExUnit would paint on either side.
+    defp coloured(error) do
+      paint = fn
+        :diff_enabled?, _ -> true
+        :diff_delete, doc -> Inspect.Algebra.concat(["<-", doc, "->"])
+        :diff_insert, doc -> Inspect.Algebra.concat(["<+", doc, "+>"])
+        _kind, text -> text
+      end
+
+      test = %ExUnit.Test{name: :test, case: __MODULE__, module: __MODULE__, tags: %{file: "", line: 1}}
+      text = ExUnit.Formatter.format_test_failure(test, [{:error, error, []}], 1, 200, paint)
+      {painted(~r/<-(.*?)->/s, text), painted(~r/<\+(.*?)\+>/s, text)}
+    end
+
+    defp painted(regex, text), do: regex |> Regex.scan(text) |> Enum.map(&Enum.at(&1, 1))
   end
 end

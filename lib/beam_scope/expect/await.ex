@@ -10,7 +10,7 @@ defmodule BeamScope.Expect.Await do
 
   # Events reach the recording within 10 ms; to look costs microseconds.
   @poll_ms 4
-  # Looks before asking whether the recording still runs.
+  # In every so many looks it is asked whether the recording still runs.
   @quiet 10
   @default_ms 100
 
@@ -119,7 +119,7 @@ defmodule BeamScope.Expect.Await do
   # Whether it runs is asked before looking, so that what came last is still seen.
   defp look(state) do
     state = %{state | looks: state.looks + 1}
-    over? = rem(state.looks, @quiet) == 0 and not running?(state.rec)
+    over? = rem(state.looks, @quiet) == 1 and not running?(state.rec)
 
     case Expect.poll(state.monitor) do
       {:ok, %{events: [{0, :held, result} | _]}} -> tell(state, {:held, result})

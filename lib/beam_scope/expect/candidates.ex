@@ -83,6 +83,24 @@ defmodule BeamScope.Expect.Candidates do
     {whole + length(changes), changes |> Enum.map(&size/1) |> Enum.sum()}
   end
 
-  defp size({_path, {:changed, a, b}}) when is_number(a) and is_number(b), do: abs(a - b)
-  defp size(_change), do: 0
+  # Numbers differ by less than other terms of one kind, those by less than terms of two kinds.
+  defp size({_path, {:changed, a, b}}) when is_number(a) and is_number(b), do: abs(a - b) / (1 + abs(a - b))
+  defp size({_path, {:changed, a, b}}), do: if(kind(a) == kind(b), do: 1, else: 2)
+  defp size(_change), do: 2
+
+  defp kind(term) do
+    Enum.find_index(
+      [
+        &is_atom/1,
+        &is_number/1,
+        &is_bitstring/1,
+        &is_tuple/1,
+        &is_list/1,
+        &is_map/1,
+        &is_pid/1,
+        &is_reference/1
+      ],
+      & &1.(term)
+    )
+  end
 end

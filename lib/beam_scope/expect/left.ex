@@ -26,7 +26,7 @@ defmodule BeamScope.Expect.Left do
   # A pattern alone can be shown where there is one.
   defp one_sided(%Assertion{steps: [%Step{} = step], pins: pins}) do
     case pattern(step, step.parts) do
-      nil -> []
+      left when left == nil or step.source == "_" -> []
       left -> [left: left, context: {:match, pins}]
     end
   end

@@ -2,7 +2,7 @@ defmodule BeamScope.Expect.Limits do
   @moduledoc false
   # What a recording cannot say, and what to do so that it can: nothing of the kind recorded, events lost, terms cut off.
 
-  alias BeamScope.Expect.{Nearest, Report, Step, Words}
+  alias BeamScope.Expect.{Names, Nearest, Report, Step, Words}
   alias BeamScope.Terminal.Style
 
   @messages [:sent, :received]
@@ -36,10 +36,7 @@ defmodule BeamScope.Expect.Limits do
   def report(:gap, %{a: a, result: %{gap: gap}} = c) do
     %Report{
       sentence: "It cannot be said #{claim(a, c)}: #{lost(gap, c)}.",
-      notes: [
-        "A recording that loses nothing can say it: record fewer processes, or at a lower level; or look at a span without " <>
-          "loss with since: and until:. BeamScope.info/1 lists the losses."
-      ]
+      notes: [lose_less(c.rec)]
     }
   end
 
@@ -94,6 +91,11 @@ defmodule BeamScope.Expect.Limits do
 
   # ---- what cannot be said ----
 
+  defp claim(%{steps: [%Step{what: :crashed, process: nil}]}, _c), do: "that nothing crashed"
+
+  defp claim(%{steps: [%Step{what: :crashed, process: process}]}, c),
+    do: "that #{Names.selector(c.names, process)} did not crash"
+
   defp claim(%{check: :count, times: 0, steps: [step]}, c), do: "that #{none(step, c)}"
   defp claim(%{check: :every, negate: true, steps: [step]}, c), do: "that #{none(step, c)}"
 
@@ -118,7 +120,7 @@ defmodule BeamScope.Expect.Limits do
   end
 
   defp lost(%{count: count, from_ns: from, to_ns: to} = gap, c) do
-    whose = if is_pid(gap[:pid]), do: " of " <> BeamScope.Expect.Names.pid(c.names, gap.pid), else: ""
+    whose = if is_pid(gap[:pid]), do: " of " <> Names.pid(c.names, gap.pid), else: ""
     "#{Style.count(count, "event")}#{whose} were lost between #{Style.time(from)} and #{Style.time(to)}"
   end
 
@@ -133,6 +135,19 @@ defmodule BeamScope.Expect.Limits do
   defp undecided_ones(step, result, c) do
     {one, several} = Words.kind(step, c.names)
     if result.unknown > 1, do: "#{Style.number(result.unknown)} #{several} were", else: "one #{one} was"
+  end
+
+  @limits [:events, :bytes, :ms, :rate]
+
+  defp lose_less(rec) do
+    case BeamScope.info(rec) do
+      %{stop_reason: limit} when limit in @limits ->
+        "The recording had stopped at its limit of #{limit}: raise limits: [#{limit}: …], or look at a span before that with until:."
+
+      _ ->
+        "A recording that loses nothing can say it: record fewer processes, or at a lower level; or look at a span without " <>
+          "loss with since: and until:. BeamScope.info/1 lists the losses."
+    end
   end
 
   @doc "How to record so that it can be said."

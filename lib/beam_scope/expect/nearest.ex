@@ -117,11 +117,12 @@ defmodule BeamScope.Expect.Nearest do
   """
   def kin?(%__MODULE__{failed: :guard}), do: true
   def kin?(%__MODULE__{diff: nil}), do: false
+  def kin?(%__MODULE__{diff: diff}), do: diff |> Diff.changes() |> Enum.all?(&kin_change?/1)
 
-  def kin?(%__MODULE__{diff: diff} = nearest),
-    do: scalar?(term(nearest)) or not match?([{[], _}], Diff.changes(diff))
+  defp kin_change?({[], {:changed, a, b}}),
+    do: Enum.any?([&is_number/1, &is_binary/1, &is_atom/1], &(&1.(a) and &1.(b)))
 
-  defp scalar?(term), do: not (is_tuple(term) or is_list(term) or is_map(term))
+  defp kin_change?(_inside), do: true
 
   @doc "Why the guard does not hold: its text, and the values of its variables."
   def guard_text(%__MODULE__{failed: :guard, step: %Step{guards: {text, _}} = step, bindings: bindings}) do

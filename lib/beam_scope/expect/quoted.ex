@@ -101,10 +101,10 @@ defmodule BeamScope.Expect.Quoted do
     if name not in [:@, :__aliases__] and kernel?(name, arity, env), do: call, else: Macro.expand(call, env)
   end
 
-  # Of the metadata only what tells variables of one name apart. Values without a quoted form are quoted here.
+  # Of the metadata only what changes the meaning. Values without a quoted form are quoted here.
   defp plain(ast) do
     Macro.prewalk(ast, fn
-      {name, meta, args} when is_list(meta) -> {name, Keyword.take(meta, [:counter]), args}
+      {name, meta, args} when is_list(meta) -> {name, Keyword.take(meta, [:counter, :no_parens]), args}
       map when is_map(map) -> Macro.escape(map)
       other -> other
     end)

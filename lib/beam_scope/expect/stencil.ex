@@ -4,6 +4,7 @@ defmodule BeamScope.Expect.Stencil do
   # difference between the two is what keeps the term from matching.
 
   alias BeamScope.{Diff, Native, Opaque}
+  alias BeamScope.Terminal.Term
 
   @doc """
   The nearest term that matches the head of a pattern.
@@ -111,7 +112,19 @@ defmodule BeamScope.Expect.Stencil do
 
   @doc "How much keeps a term from matching: nothing, a part of it, or all of it."
   @spec diff(tuple | atom, term) :: Diff.t()
-  def diff(head, term), do: Diff.diff(fill(head, term), term)
+  def diff(head, term) do
+    term = visible(term)
+    Diff.diff(head |> fill(term) |> visible(), term)
+  end
+
+  # What was cut off or kept out differs from nothing for sure, not from itself either. Here it is as good as what one sees.
+  defp visible(%hidden{} = term) when hidden in [BeamScope.Truncated, BeamScope.Redacted],
+    do: stand_in(Term.text(term, 200))
+
+  defp visible(map) when is_map(map), do: :maps.map(fn _key, value -> visible(value) end, map)
+  defp visible([first | rest]), do: [visible(first) | visible(rest)]
+  defp visible(tuple) when is_tuple(tuple), do: tuple |> Tuple.to_list() |> visible() |> List.to_tuple()
+  defp visible(other), do: other
 
   @doc """
   Puts what variables are known to be into a pattern.
