@@ -9,8 +9,11 @@ use super::content::Content;
 use super::plan::CheckPlan;
 use super::subject::Subject;
 
+/// Variables and their values.
+pub(super) type Bindings = Vec<(AtomId, Bound)>;
+
 /// What the variables of a check's patterns stand for, given what its steps have matched.
-pub(super) fn bindings(words: &Words, plan: &CheckPlan, matched: &[(usize, &Subject)]) -> Vec<(AtomId, Bound)> {
+pub(super) fn bindings(words: &Words, plan: &CheckPlan, matched: &[(usize, &Subject)]) -> Bindings {
     // The terms may live anywhere, so nothing is looked up beforehand.
     let nowhere = Arena::new();
     let contents: Vec<(usize, Content<'_>)> = matched

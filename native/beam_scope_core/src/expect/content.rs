@@ -89,6 +89,25 @@ impl<'v> Content<'v> {
         }
     }
 
+    /// How near it comes to a step's pattern.
+    pub(super) fn nearness<'b>(&'b self, prepared: &'b Prepared<'_>, given: &Given<'b>) -> u32 {
+        let most = |scores: &mut dyn Iterator<Item = u32>| scores.max().unwrap_or(0);
+        match self {
+            Self::Message(arena, contents) => most(
+                &mut contents
+                    .iter()
+                    .map(|node| prepared.nearness(Part::Term(arena, *node), given)),
+            ),
+            Self::Call(parts) => prepared.nearness_of_parts(parts, given),
+            Self::State(state) => prepared.nearness(*state, given),
+            Self::Step([from, to], messages) => {
+                let of = |message: &Part<'b>| prepared.nearness_of_parts(&[*from, *to, *message], given);
+                most(&mut forms(messages).iter().map(of))
+            }
+            Self::Reason(reasons) => most(&mut forms(reasons).iter().map(|reason| prepared.nearness(*reason, given))),
+        }
+    }
+
     /// Asks a pattern of a transition's message alone.
     pub(super) fn ask_message<'b>(&'b self, prepared: &'b Prepared<'_>) -> Asked<'b> {
         let absent: &[Part<'_>] = &[Part::Absent];

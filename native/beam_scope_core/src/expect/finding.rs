@@ -66,12 +66,32 @@ pub struct Finding {
     pub violation: Option<Subject>,
     /// What came nearest to what is missing; of an unknown verdict, the first that could not be decided.
     pub nearest: Option<Subject>,
-    /// Of a flow: what each step matched, in the best attempt.
+    /// Of a flow: what each step matched, in the best attempt. Of two steps: the first two that belong together.
     pub steps: Vec<Option<Subject>>,
-    /// Of a flow: the step that found nothing.
+    /// Of a flow: the step that found nothing. Of two steps: the one that the violation lacks.
     pub failed_step: Option<usize>,
     /// Of two steps: how many wait for their other end, and have time.
     pub open: u64,
     /// What was lost of what it looks at, if anything was.
     pub gap: Option<Gap>,
+}
+
+impl Finding {
+    /// One that says no more than this.
+    pub(super) const fn new(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            count: 0,
+            seen: 0,
+            unknown: 0,
+            bindings: Vec::new(),
+            first: None,
+            violation: None,
+            nearest: None,
+            steps: Vec::new(),
+            failed_step: None,
+            open: 0,
+            gap: None,
+        }
+    }
 }

@@ -23,12 +23,20 @@ mod crash;
 mod engine;
 mod feed;
 mod finding;
+mod flow;
 mod gaps;
+mod joint;
 mod monitor;
+mod nearest;
+mod pairs;
 mod plan;
 mod read;
 mod subject;
 mod tally;
+mod waiting;
+
+#[cfg(test)]
+mod tests;
 
 pub use check::{Check, CheckError, Rule, Step, What, MAX_STEPS};
 pub use finding::{Finding, Gap, Verdict};

@@ -5,7 +5,6 @@ use crate::pattern::{Pattern, Prepared};
 use crate::query::plan::Function;
 use crate::query::who::Who;
 use crate::store::{ChunkView, StoreError, TrackId};
-use crate::term::AtomId;
 use crate::timeline::view::Inner;
 use crate::timeline::{Facts, Moment, Selector, Timeline, TimelineError};
 
@@ -160,14 +159,6 @@ pub(super) struct CheckPlan {
     pub(super) span: Span,
 }
 
-impl CheckPlan {
-    /// The names of the variables that a step's head binds.
-    pub(super) fn binds(&self, step: usize) -> impl Iterator<Item = AtomId> + '_ {
-        let patterns = self.steps.get(step).map(|step| &step.step.pattern);
-        patterns.into_iter().flat_map(Pattern::variables).map(|(name, _)| name)
-    }
-}
-
 /// Every check, made ready.
 pub(super) struct Plan {
     pub(super) checks: Vec<CheckPlan>,
@@ -189,7 +180,8 @@ impl Plan {
         let mut plans = Vec::with_capacity(checks.len());
         for (at, check) in checks.into_iter().enumerate() {
             let span = Span::of(timeline, inner, &check, live)?;
-            for (step, one) in check.steps.iter().enumerate() {
+            // Of two steps the second is asked first: nothing follows itself.
+            for (step, one) in check.steps.iter().enumerate().rev() {
                 by_what[one.what as usize].push((at, step));
                 kinds |= kinds_of(one.what);
             }
@@ -265,20 +257,18 @@ fn kinds_of(what: What) -> u32 {
 
 /// The patterns of every check, their keys and literals looked up in one chunk.
 pub(super) struct Lens<'v> {
-    pub(super) view: &'v std::sync::Arc<ChunkView>,
     steps: Vec<Vec<Prepared<'v>>>,
     scopes: Vec<Option<Prepared<'v>>>,
 }
 
 impl<'v> Lens<'v> {
-    pub(super) fn new(plan: &'v Plan, view: &'v std::sync::Arc<ChunkView>) -> Self {
+    pub(super) fn new(plan: &'v Plan, view: &'v ChunkView) -> Self {
         let of = |check: &'v CheckPlan| {
             let steps = check.steps.iter();
             steps.map(|step| step.step.pattern.prepare_sieve(&view.arena)).collect()
         };
         let scope = |check: &'v CheckPlan| check.scope.as_ref().map(|scope| scope.prepare_sieve(&view.arena));
         Self {
-            view,
             steps: plan.checks.iter().map(of).collect(),
             scopes: plan.checks.iter().map(scope).collect(),
         }

@@ -7,7 +7,7 @@ use crate::query::who::Ends;
 use crate::query::Hit;
 use crate::store::{ChunkView, EventRow, StoreError};
 use crate::timeline::view::Inner;
-use crate::timeline::{Outcome, Timeline, Transition, TransitionKind};
+use crate::timeline::{Timeline, Transition};
 
 use super::check::What;
 use super::subject::{Place, Subject};
@@ -85,9 +85,4 @@ impl Reader<'_> {
 
 fn ends_call(hit: &Hit) -> bool {
     matches!(hit.row.kind, EventKind::Return | EventKind::Exception)
-}
-
-/// Whether something was completed by the event that a transition names.
-pub(super) const fn is_complete(transition: &Transition) -> bool {
-    !matches!(transition.outcome, Outcome::Pending) || matches!(transition.kind, TransitionKind::Gap)
 }

@@ -38,8 +38,6 @@ impl<'a> Given<'a> {
 #[derive(Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) answer: Answer,
-    /// The guard was not asked: it uses a variable that was not given.
-    pub(crate) pending: bool,
     pattern: &'a Pattern,
     slots: Vec<Option<Term<'a>>>,
 }
@@ -75,21 +73,14 @@ impl<'a> Prepared<'a> {
         let fuel = Cell::new(FUEL);
         let mut matching = Matching::new(self, &fuel);
         matching.give(given);
-        let mut pending = false;
         let answer = match head(&mut matching) {
             Err(Mismatch) => Answer::No,
-            Ok(()) => {
-                pending = matching.misses_given();
-                if pending {
-                    matching.so_far()
-                } else {
-                    matching.guarded()
-                }
-            }
+            // A guard that needs what is not given yet is asked when it is.
+            Ok(()) if matching.misses_given() => matching.so_far(),
+            Ok(()) => matching.guarded(),
         };
         Asked {
             answer,
-            pending,
             pattern: self.pattern,
             slots: matching.slots,
         }
@@ -98,7 +89,6 @@ impl<'a> Prepared<'a> {
     fn no(&self) -> Asked<'_> {
         Asked {
             answer: Answer::No,
-            pending: false,
             pattern: self.pattern,
             slots: Vec::new(),
         }
@@ -141,7 +131,7 @@ impl<'a> Asked<'a> {
 }
 
 impl<'a> Matching<'_, 'a> {
-    fn give(&mut self, given: &Given<'a>) {
+    pub(super) fn give(&mut self, given: &Given<'a>) {
         for (slot, var) in self.slots.iter_mut().zip(&self.pattern.vars) {
             let found = given.0.iter().find(|(name, _)| *name == var.name);
             *slot = found.map(|(_, term)| term.clone());

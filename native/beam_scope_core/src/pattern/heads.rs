@@ -245,7 +245,7 @@ impl<'m, 'a> Matching<'m, 'a> {
         Ok(())
     }
 
-    fn value_of(&self, key: usize, map: &Pairs<'a>) -> Result<Option<NodeId>, Why> {
+    pub(super) fn value_of(&self, key: usize, map: &Pairs<'a>) -> Result<Option<NodeId>, Why> {
         let found = if std::ptr::eq(map.arena, self.arena) {
             self.keys.get(key).copied().flatten()
         } else {

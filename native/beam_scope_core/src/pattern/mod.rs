@@ -49,6 +49,7 @@ mod bits;
 mod compare;
 mod guard;
 mod heads;
+mod near;
 mod number;
 mod parse;
 mod pool;
@@ -277,6 +278,21 @@ impl Pattern {
     pub fn variables(&self) -> impl Iterator<Item = (AtomId, bool)> + '_ {
         let own = self.vars.iter().filter(|var| !var.given);
         own.map(|var| (var.name, !var.silent))
+    }
+
+    /// The variables that its guard uses.
+    pub(crate) fn guard_variables(&self) -> Vec<AtomId> {
+        let mut slots = Vec::new();
+        let mut guards: Vec<&Guard> = self.guard.iter().collect();
+        while let Some(guard) = guards.pop() {
+            match guard {
+                Guard::Lit(_) => {}
+                Guard::Var(slot) => slots.push(*slot),
+                Guard::Op(_, args) => guards.extend(args),
+            }
+        }
+        let names = slots.into_iter().filter_map(|slot| self.vars.get(slot));
+        names.map(|var| var.name).collect()
     }
 
     /// The variables of earlier patterns that its guard uses.

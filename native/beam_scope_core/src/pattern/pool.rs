@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use super::ask::{Asked, Given};
+use super::ask::Asked;
 use super::compare::Compare;
 use super::guard::Guards;
 use super::heads::FUEL;
@@ -54,11 +54,6 @@ impl Pool {
                 ..Hidden::unknown(why)
             }),
         }
-    }
-
-    /// Variables with their values, to be given to a pattern.
-    pub(crate) fn give(&self, values: impl Iterator<Item = (AtomId, Held)>) -> Given<'_> {
-        Given(values.map(|(name, held)| (name, self.term(held))).collect())
     }
 
     /// A number that equal values have; `None` where some part is hidden, so that any value may equal it.
