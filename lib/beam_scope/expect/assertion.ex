@@ -84,22 +84,26 @@ defmodule BeamScope.Expect.Assertion do
 
   @doc "`:ok`, or why not: `:broken`, `:unknown`, `:gap`, `:empty`, and `:idle` where nothing put it to the test."
   @spec verdict(t, map) :: :ok | :broken | :unknown | :gap | :empty | :idle
-  def verdict(a, %{verdict: :empty}), do: if(vacuous?(a), do: permit(a, :empty), else: :broken)
+  def verdict(a, %{verdict: :empty} = result) do
+    cond do
+      not vacuous?(a) -> :broken
+      pair?(a) and result.seen > 0 -> permit(a, :idle)
+      true -> permit(a, :empty)
+    end
+  end
 
-  def verdict(a, %{verdict: :held, count: 0} = result),
-    do: if(idle?(a, result), do: permit(a, :idle), else: :ok)
-
+  def verdict(a, %{verdict: :held, count: 0}), do: if(pair?(a), do: permit(a, :idle), else: :ok)
   def verdict(_a, %{verdict: :held}), do: :ok
   def verdict(_a, %{verdict: why}), do: why
 
-  # That there is no crash is what one wants to know; that there was none to be seen is no reason to doubt it.
   defp vacuous?(%{check: :count} = a), do: least(a.times) == 0
   defp vacuous?(%{check: check}), do: check in [:every, :leads_to, :causality]
 
-  # A pair of which the one half never came holds without having been asked.
-  defp idle?(%{check: check}, _result), do: check in [:leads_to, :causality]
+  # Of which the one half may never have come: then nothing asked for the other.
+  defp pair?(%{check: check}), do: check in [:leads_to, :causality]
 
   defp permit(%{allow_empty: true}, _why), do: :ok
+  # That there was no crash to be seen is what one wants to know.
   defp permit(%{steps: [%Step{what: :crashed}]}, _why), do: :ok
   defp permit(_a, why), do: why
 

@@ -1,51 +1,70 @@
 defmodule BeamScope.Expect.Candidates do
   @moduledoc false
-  # What came nearest to a step that found nothing: of the latest things of its kind, the one with the least that differs.
+  # What came nearest to a step that found nothing: of some things of its kind, the one with the least that differs.
 
   alias BeamScope.{Diff, Error, Event}
   alias BeamScope.Expect.{Nearest, Step}
 
   # A failure is told in a moment, however long the recording is.
-  @latest 300
+  @few 300
 
-  @doc "The nearest thing that does not match, or `nil` where there is none. `span` are `since:` and `until:`."
-  @spec nearest(BeamScope.Recording.t(), Step.t(), keyword, map) :: Nearest.t() | nil
-  def nearest(rec, %Step{} = step, span, known) do
-    rec
-    |> latest(step, for({key, moment} <- span, moment != nil, do: {key, moment}))
-    |> Enum.map(&Nearest.new(step, &1, known))
-    |> Enum.reject(&(&1.failed == nil))
-    |> Enum.min_by(&distance/1, fn -> nil end)
+  @doc """
+  The nearest thing that does not match, or `nil` where there is none: of the latest, or of the first after `since:`. `other` is
+  one that the engine found, in all that there is; it counts where it is nearer.
+  """
+  @spec nearest(BeamScope.Recording.t(), Step.t(), keyword, map, struct | nil) :: Nearest.t() | nil
+  def nearest(rec, %Step{} = step, span, known, other) do
+    span = for {key, moment} <- span, moment != nil, do: {key, moment}
+    order = if span[:since], do: :asc, else: :desc
+    found = for subject <- found(rec, step, order, span), do: {Nearest.new(step, subject, known), 0}
+    others = if other != nil, do: [{Nearest.new(step, other, known), 1}], else: []
+
+    (found ++ others)
+    |> Enum.reject(fn {nearest, _} -> nearest.failed == nil end)
+    |> Enum.min_by(fn {nearest, rank} -> {distance(nearest), rank, earlier(nearest, order)} end, fn ->
+      {nil, 0}
+    end)
+    |> elem(0)
+  end
+
+  # What cannot be listed is not compared.
+  defp found(rec, step, order, span) do
+    few(rec, step, order, span)
   rescue
-    Error -> nil
+    Error -> []
   end
 
-  defp latest(rec, %Step{what: :sent} = step, span), do: messages(rec, step, [:send, :send_to_dead], span)
-  defp latest(rec, %Step{what: :received} = step, span), do: messages(rec, step, [:receive], span)
+  defp few(rec, %Step{what: :sent} = step, order, span),
+    do: messages(rec, step, [:send, :send_to_dead], order, span)
 
-  defp latest(rec, %Step{what: :called, mfa: mfa, process: process}, span) do
-    rec |> BeamScope.calls([call: mfa] ++ given(process: process) ++ last(span)) |> Enum.reverse() |> ended()
+  defp few(rec, %Step{what: :received} = step, order, span), do: messages(rec, step, [:receive], order, span)
+
+  defp few(rec, %Step{what: :called, mfa: mfa, process: process}, order, span) do
+    calls = BeamScope.calls(rec, [call: mfa] ++ given(process: process) ++ first(order, span)).events
+    calls |> Enum.sort_by(& &1.moment.seq) |> ended()
   end
 
-  defp latest(_rec, %Step{what: what, process: nil}, _span) when what in [:state, :transition], do: []
+  defp few(rec, %Step{what: what, process: process}, order, span)
+       when what in [:state, :transition] and process != nil do
+    transitions =
+      rec
+      |> BeamScope.history(process, [limit: :infinity, diff: false] ++ span)
+      |> Enum.filter(&(&1.kind not in [:gap, :end] and counts?(what, &1)))
 
-  defp latest(rec, %Step{what: what, process: process}, span) when what in [:state, :transition] do
-    rec
-    |> BeamScope.history(process, [limit: :infinity, diff: false] ++ span)
-    |> Enum.filter(&(&1.kind not in [:gap, :end] and counts?(what, &1)))
-    |> Enum.take(-@latest)
+    Enum.take(transitions, if(order == :asc, do: @few, else: -@few))
   end
 
-  defp latest(_rec, %Step{what: :crashed}, _span), do: []
+  defp few(_rec, _step, _order, _span), do: []
 
   # Of a state that lasts, what made it so.
   defp counts?(:state, transition), do: transition.kind in [:init, :read] or transition.from != transition.to
   defp counts?(:transition, transition), do: transition.kind not in [:init, :read]
 
-  defp messages(rec, step, kinds, span),
-    do: BeamScope.events(rec, [kind: kinds] ++ given(from: step.from, to: step.to) ++ last(span)).events
+  defp messages(rec, step, kinds, order, span),
+    do:
+      BeamScope.events(rec, [kind: kinds] ++ given(from: step.from, to: step.to) ++ first(order, span)).events
 
-  defp last(span), do: [order: :desc, limit: @latest] ++ span
+  defp first(order, span), do: [order: order, limit: @few] ++ span
   defp given(filters), do: for({key, process} <- filters, process != nil, do: {key, process})
 
   # Each call with what it ended with; calls of one process are nested.
@@ -66,14 +85,18 @@ defmodule BeamScope.Expect.Candidates do
     {Map.put(open, ending.track, rest), [call | done]}
   end
 
-  # The more parts match, the nearer; then the fewer changes, the smaller ones, the later one.
-  defp distance(%Nearest{step: step, failed: failed, subject: subject} = nearest) do
+  # The more parts match, the nearer; then the fewer changes, and the smaller ones.
+  defp distance(%Nearest{step: step, failed: failed} = nearest) do
     matched =
       if failed == :guard, do: length(step.parts), else: Enum.find_index(step.parts, &(elem(&1, 0) == failed))
 
     {changes, size} = changes(nearest)
-    {-matched, changes, size, -subject.moment.seq}
+    {-matched, changes, size}
   end
+
+  # Of equals, the one that was next, or last.
+  defp earlier(%Nearest{subject: %{moment: %{seq: seq}}}, :asc), do: seq
+  defp earlier(%Nearest{subject: %{moment: %{seq: seq}}}, :desc), do: -seq
 
   defp changes(%Nearest{diff: nil}), do: {0, 0}
 

@@ -46,35 +46,49 @@ defmodule BeamScope.Expect.Explain do
 
   defp broken(:flow, steps, %{result: result} = c) do
     failed = result.failed_step || 0
-    report = steps |> Enum.at(failed) |> missing(c)
-    last = result.steps |> Enum.reject(&is_nil/1) |> List.last()
-    %{report | lines: [{:flow, flow(steps, failed, c)}], around: report.around || last}
+    {step, before} = {Enum.at(steps, failed), before(steps, failed, result)}
+    c = %{c | result: %{result | bindings: bound(before), seen: 0}}
+    report = early(step, before, c) || missing(step, c, since: before |> Enum.map(&elem(&1, 1)) |> latest())
+    %{report | lines: [{:flow, flow(steps, failed, c)}], around: report.around || latest(result.steps)}
   end
 
   defp broken(:leads_to, [first, second], %{a: a, result: result} = c) do
+    c = alone(first, c)
+
     %Report{
-      sentence: "#{tell(first, result.violation, c)}, and #{none(second, c)} after it#{within(a.within)}.",
+      sentence:
+        "#{tell(first, result.violation, c)}, and #{none(second, c)} after it#{within(a.within)}#{known(second, c)}.",
       nearest: nearest(second, c, since: result.violation),
       notes: looked_at(result),
       around: result.violation
     }
   end
 
-  defp broken(:causality, [cause, effect], %{result: result} = c) do
-    {alone, other, side} =
-      if is?(effect, result, c), do: {effect, cause, "before"}, else: {cause, effect, "after"}
+  defp broken(:causality, [cause, effect], %{result: %{violation: violation} = result} = c) do
+    {one, other, words} =
+      if Nearest.fits?(effect, violation), do: {effect, cause, :cause}, else: {cause, effect, :effect}
+
+    c = alone(one, c)
 
     %Report{
-      sentence: "#{tell(alone, result.violation, c)}, and #{none(other, c)} of its own #{side} it.",
+      sentence: "#{tell(one, violation, c)} #{without(words, other, c)}#{known(other, c)}.",
       notes: looked_at(result),
-      around: result.violation
+      around: violation
     }
   end
 
-  defp is?(step, %{violation: violation}, _c), do: Nearest.fits?(step, violation)
+  # What the one that is alone binds is what the other would have to have.
+  defp alone(step, %{result: result} = c),
+    do: %{c | result: %{result | bindings: Nearest.new(step, result.violation).bindings}}
+
+  defp without(:cause, cause, c),
+    do: "without a cause of its own, a #{one(cause, c)} #{Words.happened(cause, c.names)} before it"
+
+  defp without(:effect, effect, c),
+    do: "without an effect of its own, a #{one(effect, c)} #{Words.happened(effect, c.names)} after it"
 
   defp looked_at(%{count: n}) when n > 1,
-    do: ["#{Style.number(n)} were looked at; this is the first that is alone."]
+    do: ["Of #{Style.number(n)} that were looked at, this is the first without."]
 
   defp looked_at(_result), do: []
 
@@ -84,26 +98,22 @@ defmodule BeamScope.Expect.Explain do
   # ---- what is missing ----
 
   # What came instead, where that can be told; else that nothing of the kind came.
-  defp missing(step, %{result: result} = c) do
-    nearest = nearest(step, c)
+  defp missing(step, %{result: result} = c, span \\ []) do
+    nearest = nearest(step, c, span)
 
     %Report{
       sentence: instead(step, nearest, c) || nothing(step, c),
-      notes: if(result.seen == 0, do: Limits.hints(step, c), else: [])
+      nearest: nearest,
+      notes: if(nearest == nil and result.seen == 0, do: Limits.hints(step, c), else: []),
+      around: nearest && nearest.subject
     }
-    |> near(nearest)
   end
 
-  # The engine knows of some; where it kept none, the latest things of the kind are compared.
-  defp nearest(step, c, span \\ [])
-
-  defp nearest(step, %{result: %{nearest: nil, bindings: known}, a: a} = c, span),
-    do: Candidates.nearest(c.rec, step, [since: span[:since] || a.since, until: a.until], known)
-
-  defp nearest(step, %{result: result}, _span), do: Nearest.new(step, result.nearest, result.bindings)
-
-  defp near(report, nil), do: report
-  defp near(report, nearest), do: %{report | nearest: nearest, around: nearest.subject}
+  # The engine knows of one; the one that a person would compare with may be another.
+  defp nearest(step, %{result: result, a: a} = c, span \\ []) do
+    span = [since: span[:since] || a.since, until: a.until]
+    Candidates.nearest(c.rec, step, span, result.bindings, result.nearest)
+  end
 
   defp instead(_step, nil, _c), do: nil
 
@@ -179,6 +189,36 @@ defmodule BeamScope.Expect.Explain do
   defp matches(_step, _c), do: []
 
   # ---- flows ----
+
+  # The steps before the one that failed, with what they matched.
+  defp before(steps, failed, result),
+    do:
+      for(
+        {step, subject} <- steps |> Enum.zip(result.steps) |> Enum.take(failed),
+        subject != nil,
+        do: {step, subject}
+      )
+
+  defp bound(matched),
+    do: Enum.reduce(matched, %{}, fn {step, subject}, known -> Nearest.new(step, subject, known).bindings end)
+
+  defp latest(subjects), do: subjects |> Enum.reject(&is_nil/1) |> Enum.max_by(& &1.moment.seq, fn -> nil end)
+
+  # It did happen, but before what it should have come after.
+  defp early(_step, _before, %{result: %{nearest: nil}}), do: nil
+
+  defp early(step, before, %{result: %{nearest: subject, bindings: known}} = c) do
+    later = Enum.find_index(before, fn {_, other} -> other.moment.seq > subject.moment.seq end)
+
+    if later != nil and Nearest.new(step, subject, known).failed == nil do
+      at = before |> Enum.at(later) |> elem(1) |> then(& &1.moment.seq)
+
+      %Report{
+        sentence: "#{tell(step, subject, c)}, but that was before step #{later + 1} (##{at}).",
+        around: subject
+      }
+    end
+  end
 
   # Every step with what it matched, a mark at the one that failed.
   defp flow(steps, failed, %{result: result, names: names}) do

@@ -7,6 +7,9 @@ defmodule BeamScope.Expect.Form do
 
   defstruct [:what, :source, parts: [], fields: []]
 
+  # `nil` is a pattern like others; what was not written is one that anything matches.
+  @any {:_, [], nil}
+
   @steps "steps are `sent pattern, from: a, to: b`, `received pattern, from: a, to: b`, `handled pattern, by: process`, " <>
            "`state process, pattern`, `transition process, from ~> to, on: pattern`, " <>
            "`called Module.function(args), returns: pattern, by: process` and `crashed process, reason`"
@@ -33,7 +36,7 @@ defmodule BeamScope.Expect.Form do
   defp named(:transition, [process, step, opts], ast, env), do: transition(process, step, opts, ast, env)
   defp named(:called, [call], ast, env), do: called(call, [], ast, env)
   defp named(:called, [call, opts], ast, env), do: called(call, opts, ast, env)
-  defp named(:crashed, [process], _ast, _env), do: crashed(process, nil)
+  defp named(:crashed, [process], _ast, _env), do: crashed(process)
   defp named(:crashed, [process, reason], _ast, _env), do: crashed(process, reason)
   defp named(_name, _args, ast, env), do: unknown(ast, env)
 
@@ -47,15 +50,15 @@ defmodule BeamScope.Expect.Form do
 
   defp handled(pattern, opts, ast, env) do
     opts = options(opts, [:by], ast, env)
-    form(:transition, [from: nil, to: nil, message: pattern], [process: opts[:by]], pattern)
+    form(:transition, [from: @any, to: @any, message: pattern], [process: opts[:by]], pattern)
   end
 
   @doc "A state of a process."
   def state(process, pattern), do: form(:state, [state: pattern], [process: process], pattern)
 
   @doc "A crash, of a certain process or of any, for a certain reason or any."
-  def crashed(process, nil), do: crashed(process, {:_, [], nil})
-  def crashed(process, reason), do: form(:crashed, [reason: reason], [process: process], reason)
+  def crashed(process, reason \\ @any),
+    do: form(:crashed, [reason: reason], [process: process], reason)
 
   @doc "A transition: `from ~> to when guard`, and the message that it is `on:`."
   def transition(process, step, opts, ast, env) do
@@ -63,15 +66,15 @@ defmodule BeamScope.Expect.Form do
     {from, to} = arrow(step, env)
 
     %{
-      form(:transition, [from: from, to: to, message: opts[:on]], [process: process], step)
+      form(:transition, [from: from, to: to, message: Keyword.get(opts, :on, @any)], [process: process], step)
       | source: on(step, opts)
     }
   end
 
   defp on(step, opts) do
-    case opts[:on] do
-      nil -> Macro.to_string(step)
-      on -> Macro.to_string(step) <> " on " <> Macro.to_string(on)
+    case Keyword.fetch(opts, :on) do
+      {:ok, on} -> Macro.to_string(step) <> " on " <> Macro.to_string(on)
+      :error -> Macro.to_string(step)
     end
   end
 
@@ -87,7 +90,7 @@ defmodule BeamScope.Expect.Form do
   def called(call, opts, ast, env) do
     opts = options(opts, [:returns, :by], ast, env)
     {mfa, args} = mfa(call, env)
-    parts = [args: args, result: opts[:returns]]
+    parts = [args: args, result: Keyword.get(opts, :returns, @any)]
     %{form(:called, parts, [process: opts[:by], mfa: mfa], call) | source: Macro.to_string(call)}
   end
 
@@ -100,7 +103,7 @@ defmodule BeamScope.Expect.Form do
 
   defp mfa({:&, _, [{:/, _, [{{:., _, [module, name]}, _, []}, arity]}]}, env)
        when is_atom(name) and is_integer(arity),
-       do: {{:{}, [], [Macro.expand(module, env), name, arity]}, nil}
+       do: {{:{}, [], [Macro.expand(module, env), name, arity]}, @any}
 
   defp mfa({{:., _, [module, name]}, _, args}, env) when is_atom(name) and is_list(args),
     do: {{:{}, [], [Macro.expand(module, env), name, length(args)]}, args}
@@ -124,7 +127,11 @@ defmodule BeamScope.Expect.Form do
   defp unpin(expr), do: expr
 
   @doc "The patterns of the step."
-  def patterns(%__MODULE__{parts: parts}), do: for({_, ast} <- parts, ast != nil, do: ast)
+  def patterns(%__MODULE__{parts: parts}), do: Keyword.values(parts)
+
+  @doc "Whether a pattern is one that anything matches."
+  def any?({:_, _, context}) when is_atom(context), do: true
+  def any?(_pattern), do: false
   # ---- options ----
 
   @doc "A keyword list that is written out, of which only keys in `allowed` are known."

@@ -13,27 +13,27 @@ defmodule BeamScope.Expect.Left do
   @spec fields(Assertion.t(), Report.t()) :: keyword
   def fields(%Assertion{} = a, %Report{nearest: nil}), do: one_sided(a)
 
-  def fields(%Assertion{} = a, %Report{nearest: %Nearest{} = nearest}) do
-    {left, pins} = nearest |> left() |> pin(nearest.known, a.pins)
+  def fields(%Assertion{} = a, %Report{nearest: %Nearest{step: step} = nearest}) do
     right = right(nearest)
-    context = {:match, pins}
 
-    if left != nil and safe?(left, right, context),
-      do: [left: left, right: right, context: context],
-      else: [right: right]
+    with {:ok, left} <- pattern(step, Enum.map(shown(nearest), &elem(&1, 0))),
+         {left, pins} = pin(left, nearest.known, a.pins),
+         true <- safe?(left, right, {:match, pins}) do
+      [left: left, right: right, context: {:match, pins}]
+    else
+      _ -> [right: right]
+    end
   end
 
   # A pattern alone can be shown where there is one.
   defp one_sided(%Assertion{steps: [%Step{} = step], pins: pins}) do
     case pattern(step, step.parts) do
-      left when left == nil or step.source == "_" -> []
-      left -> [left: left, context: {:match, pins}]
+      {:ok, left} -> [left: left, context: {:match, pins}]
+      :none -> []
     end
   end
 
   defp one_sided(_assertion), do: []
-
-  defp left(%Nearest{step: step} = nearest), do: pattern(step, Enum.map(shown(nearest), &elem(&1, 0)))
 
   defp right(%Nearest{} = nearest) do
     case Enum.map(shown(nearest), &elem(&1, 1)) do
@@ -50,10 +50,10 @@ defmodule BeamScope.Expect.Left do
   end
 
   defp pattern(step, parts) do
-    case for({_role, _source, left} = part <- parts, left != nil, do: part) do
-      [] -> nil
-      [{_, _, left}] -> guarded(left, step, length(step.parts) == 1)
-      several -> guarded({:{}, [], Enum.map(several, &elem(&1, 2))}, step, true)
+    case for({_role, _source, {:ok, left}} <- parts, do: left) do
+      [] -> :none
+      [left] -> {:ok, guarded(left, step, length(step.parts) == 1)}
+      several -> {:ok, guarded({:{}, [], several}, step, true)}
     end
   end
 
@@ -61,7 +61,13 @@ defmodule BeamScope.Expect.Left do
   defp guarded(left, %Step{guards: {_text, guard}}, true) when guard != nil, do: {:when, [], [left, guard]}
   defp guarded(left, _step, _whole?), do: left
 
-  # What earlier steps bound is as good as pinned.
+  # What earlier steps bound is as good as pinned; a guard has no pins.
+  defp pin({:when, meta, [left, guard]}, known, pins) do
+    {left, pins} = pin(left, known, pins)
+    {_, more} = pin(guard, known, [])
+    {{:when, meta, [left, guard]}, more ++ pins}
+  end
+
   defp pin(left, known, pins) do
     Macro.postwalk(left, pins, fn
       {:^, meta, [{:^, _, [var]}]}, pins ->

@@ -64,7 +64,7 @@ defmodule BeamScope.Expect.Macros do
   def crash(name, rec, process, opts, env) do
     expr = expr(name, [rec] ++ List.wrap(process), opts)
     {own, []} = Syntax.options(name, opts, expr, env)
-    Syntax.build(name, rec, [check: :count, times: 0] ++ own, [Form.crashed(process, nil)], expr, env)
+    Syntax.build(name, rec, [check: :count, times: 0] ++ own, [Form.crashed(process)], expr, env)
   end
 
   @doc "The options of an `await_*`: its last argument is a timeout, or options with `timeout:`, or there are both."

@@ -82,8 +82,9 @@ defmodule BeamScope.Expect.Nearest do
 
     case Native.match({:pattern, :any, guard}, nil) do
       {:match, _} -> nearest
-      :nomatch -> %{nearest | failed: :guard}
       {:unknown, why} -> %{nearest | failed: :guard, unknown: why}
+      # Also where a variable of another step is not bound yet.
+      _no -> %{nearest | failed: :guard}
     end
   end
 

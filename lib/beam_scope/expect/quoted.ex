@@ -33,12 +33,7 @@ defmodule BeamScope.Expect.Quoted do
   A pattern as `ExUnit.Diff` reads it: macros other than Kernel's expanded, since it would expand and evaluate them where
   they are not known.
   """
-  def left(nil, _env), do: nil
-
-  def left(ast, env) do
-    {pattern, _guards} = Compiler.split_when(ast)
-    pattern |> expand(%{env | context: :match}) |> plain() |> Macro.escape()
-  end
+  def left(pattern, env), do: pattern |> expand(%{env | context: :match}) |> plain() |> Macro.escape()
 
   @doc "All guards of some patterns: as text and as one tree, `nil` where there is none or none that ExUnit could evaluate."
   def guards(asts, env) do

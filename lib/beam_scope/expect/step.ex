@@ -2,8 +2,8 @@ defmodule BeamScope.Expect.Step do
   @moduledoc false
   # One thing that is expected to happen, as data: whom it is asked of, the pattern, and how it was written.
   #
-  # `parts` are the terms that the pattern is asked of, in order: `{role, source, left}` with the pattern as it was written
-  # and as ExUnit's diff reads it, both `nil` where any term will do. One part is the pattern itself; several are the heads of a
+  # `parts` are the terms that the pattern is asked of, in order: `{role, source, {:ok, left}}` with the pattern as it was
+  # written and as ExUnit's diff reads it, both `nil` where any term will do. One part is the pattern itself; several are the heads of a
   # `{:tuple, heads}`. `guards` are all their guards, as written (`left`) and as text.
 
   defstruct [:what, :process, :from, :to, :mfa, :pattern, :source, parts: [], guards: nil]
@@ -17,7 +17,7 @@ defmodule BeamScope.Expect.Step do
           mfa: {module, atom, arity} | nil,
           pattern: tuple,
           source: String.t(),
-          parts: [{role, String.t() | nil, Macro.t() | nil}],
+          parts: [{role, String.t() | nil, {:ok, Macro.t()} | nil}],
           guards: {String.t(), Macro.t() | nil} | nil
         }
 

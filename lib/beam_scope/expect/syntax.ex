@@ -78,7 +78,7 @@ defmodule BeamScope.Expect.Syntax do
 
   # Of all transitions, those whose message matches are asked.
   defp scope(:every, [%Form{what: :transition, parts: parts}], state) do
-    if message = parts[:message], do: message |> Compiler.next(state) |> elem(0)
+    unless Form.any?(parts[:message]), do: parts[:message] |> Compiler.next(state) |> elem(0)
   end
 
   defp scope(_check, _forms, _state), do: nil
@@ -104,11 +104,12 @@ defmodule BeamScope.Expect.Syntax do
   defp pattern([one], state), do: Compiler.next(one, state)
   defp pattern(several, state), do: Compiler.next_tuple(several, state)
 
-  defp part(role, nil, _env), do: {:{}, [], [role, nil, nil]}
-
   defp part(role, ast, env) do
     {pattern, _guards} = Compiler.split_when(ast)
-    {:{}, [], [role, Macro.to_string(pattern), Quoted.left(pattern, env)]}
+
+    if Form.any?(pattern),
+      do: {:{}, [], [role, nil, nil]},
+      else: {:{}, [], [role, Macro.to_string(pattern), {:ok, Quoted.left(pattern, env)}]}
   end
 
   # ---- code ----

@@ -8,22 +8,22 @@ defmodule BeamScope.Expect.Words do
   @source 90
 
   @doc "A thing of the step's kind that matches, as `{singular, plural}`."
-  def things(%Step{what: what} = step, names) when what in [:sent, :received],
-    do: both("message", "messages", matching(step), names)
+  def things(%Step{what: what} = step, _names) when what in [:sent, :received],
+    do: both("message", "messages", matching(step))
 
-  def things(%Step{what: :called} = step, names),
-    do: both("call", "calls", matching(step) <> returning(step), names)
+  def things(%Step{what: :called} = step, _names),
+    do: both("call", "calls", matching(step) <> returning(step))
 
   def things(%Step{what: :state} = step, names),
-    do: both("state", "states", of(step, names) <> matching(step), names)
+    do: both("state", "states", of(step, names) <> matching(step))
 
   def things(%Step{what: :transition} = step, names),
-    do: both("transition", "transitions", of(step, names) <> matching(step), names)
+    do: both("transition", "transitions", of(step, names) <> matching(step))
 
   def things(%Step{what: :crashed} = step, names),
-    do: both("crash", "crashes", of(step, names) <> matching(step), names)
+    do: both("crash", "crashes", of(step, names) <> matching(step))
 
-  defp both(singular, plural, rest, _names), do: {singular <> rest, plural <> rest}
+  defp both(singular, plural, rest), do: {singular <> rest, plural <> rest}
 
   defp matching(%Step{source: "_"}), do: ""
   defp matching(step), do: " matching " <> source(step)
@@ -54,6 +54,9 @@ defmodule BeamScope.Expect.Words do
   @doc "All things of the kind, whether they match or not."
   def kind(%Step{what: :called, mfa: mfa} = step, names),
     do: {"call of #{mfa(mfa)}#{by(step, names)}", "calls of #{mfa(mfa)}#{by(step, names)}"}
+
+  def kind(%Step{what: :transition, parts: [_, _, {_, on, _}]} = step, names) when on != nil,
+    do: both("transition", "transitions", of(step, names) <> " on " <> flat(on))
 
   def kind(%Step{} = step, names), do: things(%{step | source: "_"}, names)
 

@@ -49,15 +49,13 @@ defmodule BeamScope.Pattern.Compiler do
   end
 
   @doc """
-  The quoted data of one pattern over several terms that are asked together: `{:tuple, heads}`. `nil` stands for any term.
+  The quoted data of one pattern over several terms that are asked together: `{:tuple, heads}`.
   Each may have a guard; all guards hold or the whole does not match.
   """
   def next_tuple(exprs, state) do
     {heads, {guards, state}} = Enum.map_reduce(exprs, {[], state}, &part/2)
     {data({:tuple, heads}, guards |> Enum.reverse() |> all(state)), state}
   end
-
-  defp part(nil, acc), do: {:any, acc}
 
   defp part(expr, {guards, state}) do
     {pattern, more} = split_when(expr)

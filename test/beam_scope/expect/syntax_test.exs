@@ -140,6 +140,18 @@ defmodule BeamScope.Expect.SyntaxTest do
           do: assert(a.vars == [])
     end
 
+    test "nil is a pattern, not the lack of one" do
+      assert pattern(data(assert_sent(rec, nil))) == {:pattern, {:lit, nil}, nil}
+
+      assert {:pattern, {:tuple, [_, {:lit, nil}]}, nil} =
+               pattern(data(assert_called(rec, A.f(1), returns: nil)))
+
+      a = data(assert_transition(rec, C, nil ~> 1, on: nil, all: true))
+      assert pattern(a) == {:pattern, {:tuple, [{:lit, nil}, {:lit, 1}, {:lit, nil}]}, nil}
+      assert a.scope == {:pattern, {:lit, nil}, nil}
+      assert {:pattern, :any, nil} = pattern(data(refute_crash(rec)))
+    end
+
     test "refute_crash takes a process, options, both or neither" do
       assert [%Step{what: :crashed, process: nil}] = data(refute_crash(rec)).steps
       assert %Assertion{since: :start, steps: [%Step{process: nil}]} = data(refute_crash(rec, since: :start))
