@@ -191,6 +191,8 @@ defmodule BeamScope.Assertions do
     * `state process, pattern`, `transition process, from ~> to, on: pattern`
     * `called Module.function(args), returns: pattern, by: process`
     * `crashed process`, `crashed process, reason`
+
+  What a server handled, and the state that it came to, count when it was done: after what it sent meanwhile.
   """
   defmacro assert_flow(rec, opts \\ [], do_block)
 
@@ -255,7 +257,8 @@ defmodule BeamScope.Assertions do
     expr = Macro.escape(Macros.expr(:assert_recording, [rec, name], opts), prune_metadata: true)
 
     quote do
-      BeamScope.Expect.Recorded.run!(unquote(rec), unquote(name), unquote(opts), unquote(expr))
+      {held} = BeamScope.Expect.Recorded.run!(unquote(rec), unquote(name), unquote(opts), unquote(expr))
+      held
     end
   end
 

@@ -81,7 +81,8 @@ defmodule BeamScope.AssertionsTest do
     |> String.replace(~r/ +$/m, "")
   end
 
-  defp sentence(fun), do: fun |> message() |> String.split("\n\n") |> hd() |> String.replace("\n", " ")
+  defp sentence(fun), do: fun |> message() |> String.split("\n\n") |> hd() |> flat()
+  defp flat(text), do: text |> String.split() |> Enum.join(" ")
 
   describe "assert_state/4" do
     test "holds at the end or at a moment, and binds", %{rec: rec} do
@@ -397,6 +398,137 @@ defmodule BeamScope.AssertionsTest do
     end
   end
 
+  describe "assert_flow/3" do
+    test "finds the steps in order, with gaps, and binds", %{rec: rec, client: client} do
+      found =
+        assert_flow rec do
+          sent {:add, by}, from: ^client, to: Till
+          sent {:ok, by}, from: Till
+          handled {:add, more} when more > by, by: Till
+          state Till, %{count: 5}
+          sent {:tell, told}, to: Till
+          sent {:echo, told, _}, from: Till, to: Echo
+          transition Till, %{count: n} ~> %{count: m} when m == n, on: {:tell, _}
+          received {:echoed, told}, to: Till
+          called Base.encode16(text), returns: "61", by: client
+        end
+
+      assert {by, more, n, m, told, text} == {1, 2, 5, 5, 7, "a"}
+      assert [%Event{}, %Event{}, %Transition{}, %Transition{} | _] = found
+    end
+
+    test "shows the step that did not come, those before it, and what came instead", %{
+      rec: rec,
+      client: client
+    } do
+      {error, message} =
+        failure(fn ->
+          assert_flow rec do
+            sent {:add, 2}, from: ^client, to: Till
+            sent {:ok, 2}, from: Till
+            sent {:tell, _}, to: Till
+          end
+        end)
+
+      assert message =~ """
+             Till answered {:ok, 3} to the first {:add, 2}; {:ok, 2} was expected.
+
+             The nearest is #n: the message differs (- expected, + actual)
+               - elem(1): 2
+               + elem(1): 3  … 1 unchanged
+
+             ✓ 1. sent {:add, 2} from <pid> to Till #n
+             ✗ 2. sent {:ok, 2} from Till
+             · 3. sent {:tell, _} to Till
+
+             """
+
+      assert message =~ "> #n T  Till → <pid>  REPLY {:ok, 3}"
+      assert {error.left, error.right} == {{:ok, 2}, {:ok, 3}}
+    end
+
+    test "says what variables of earlier steps had come to mean", %{rec: rec} do
+      {error, message} =
+        failure(fn ->
+          assert_flow rec do
+            sent {:tell, t}, to: Till
+            sent {:echo, x, _} when x > t, from: Till, to: Echo
+          end
+        end)
+
+      assert message =~ "No message matching {:echo, x, _} when x > t was sent from Till to Echo (t = 7)."
+      assert message =~ "The nearest is #n: the guard x > t does not hold for x = 7, t = 7"
+      assert error.context == {:match, [{{:t, nil}, 7}]}
+    end
+
+    test "says that a step came too early", %{rec: rec} do
+      message =
+        message(fn ->
+          assert_flow rec do
+            sent {:tell, _}, to: Till
+            sent {:add, 1}, to: Till
+          end
+        end)
+
+      assert message =~ ~r/^(The test )?<pid> sent {:add, 1} to Till, but that was before step 1 \( #n\)\.\n/
+    end
+
+    test "takes a span", %{rec: rec} do
+      told = assert_sent rec, {:tell, _}
+
+      assert message(fn ->
+               assert_flow rec, since: told do
+                 sent {:add, 2}
+                 sent {:tell, _}
+               end
+             end) =~ "No message matching {:add, 2} was sent"
+    end
+  end
+
+  describe "assert_leads_to/4" do
+    test "holds where each is followed", %{rec: rec} do
+      assert assert_leads_to(rec, sent({:tell, n}), sent({:echoed, n}), within: 5_000)
+      assert assert_leads_to(rec, sent({:add, _}), handled({:add, _}, by: Till))
+    end
+
+    test "names the first that is not, with what it would have had to be", %{rec: rec} do
+      message = message(fn -> assert_leads_to rec, sent({:add, n}, to: Till), sent({:ok, n}, from: Till) end)
+
+      assert flat(message) =~
+               "sent {:add, 2} to Till, and no message matching {:ok, n} was sent from Till after it (n = 2). " <>
+                 "Of 3 that were looked at, this is the first without."
+
+      assert message =~ "- elem(1): 2\n  + elem(1): 3"
+    end
+
+    test "fails where the first never happened", %{rec: rec} do
+      message = message(fn -> assert_leads_to rec, sent({:sub, n}), sent({:ok, n}) end)
+      assert message =~ "No message matching {:sub, n} was sent, so this could not have failed."
+      assert assert_leads_to(rec, sent({:sub, n}), sent({:ok, n}), allow_empty: true)
+    end
+  end
+
+  describe "assert_causality/3" do
+    test "holds where each effect has its cause", %{rec: rec} do
+      assert assert_causality(rec, sent({:tell, n}) ~> sent({:echoed, n}), strict: true)
+      assert assert_causality(rec, sent({:add, _}) ~> sent({:ok, _}), strict: true)
+    end
+
+    test "names the effect without a cause, and with strict: the cause without an effect", %{rec: rec} do
+      assert sentence(fn -> assert_causality rec, sent({:add, n}) ~> sent({:ok, n}) end) =~
+               "Till answered {:ok, 3} to the first {:add, 2} without a cause of its own, " <>
+                 "a message matching {:add, n} sent before it (n = 3)."
+
+      assert sentence(fn -> assert_causality rec, sent({:add, _}) ~> sent({:tell, _}), strict: true end) =~
+               "sent {:add, 2} to Till without an effect of its own, a message matching {:tell, _} sent after it."
+    end
+
+    test "fails where there was no effect", %{rec: rec} do
+      assert sentence(fn -> assert_causality rec, sent({:add, n}) ~> sent({:never, n}) end) ==
+               "No message matching {:never, n} was sent, so this could not have failed."
+    end
+  end
+
   describe "refute_crash/3" do
     test "holds where nothing crashed, and needs no crash to have been seen", %{rec: rec} do
       assert refute_crash(rec)
@@ -520,7 +652,7 @@ defmodule BeamScope.AssertionsTest do
     setup :tray
 
     setup do
-      rec = BeamScope.start!(Tray, level: :full)
+      rec = BeamScope.start!([Tray, Echo], level: :full)
       on_exit(fn -> BeamScope.close(rec) end)
       %{live: rec, count: GenServer.call(Tray, :get)}
     end
@@ -552,6 +684,31 @@ defmodule BeamScope.AssertionsTest do
       assert_delivered rec, :tick, times: 3
     end
 
+    test "waits for all steps of a flow", %{live: rec} do
+      later(30, fn ->
+        GenServer.call(Tray, {:add, 5})
+        GenServer.cast(Tray, {:tell, 5})
+      end)
+
+      await_flow rec, 5_000 do
+        sent {:ok, n}, from: Tray
+        sent {:echo, n, _}, from: Tray, to: Echo
+      end
+
+      assert n == 5
+
+      message =
+        message(fn ->
+          await_flow rec, since: :start, timeout: 20 do
+            sent {:ok, 5}, from: Tray
+            sent {:echo, 6, _}, from: Tray
+          end
+        end)
+
+      assert message =~ "Waited T."
+      assert message =~ "✗ 2. sent {:echo, 6, _} from Tray"
+    end
+
     test "says in time what was seen instead", %{live: rec, count: count} do
       wanted = count + 1
       began = System.monotonic_time(:millisecond)
@@ -578,6 +735,43 @@ defmodule BeamScope.AssertionsTest do
                "Waited #{Application.fetch_env!(:ex_unit, :assert_receive_timeout)} ms." |> masked()
 
       assert_raise Error, ~r/option :timeout must be milliseconds/, fn -> await_sent rec, :never, :soon end
+    end
+  end
+
+  describe "colours" do
+    test "are there where ANSI is on, and never count as width", %{rec: rec} do
+      on = Application.get_env(:elixir, :ansi_enabled, false)
+      on_exit(fn -> Application.put_env(:elixir, :ansi_enabled, on) end)
+      Application.put_env(:elixir, :ansi_enabled, true)
+      error = assert_raise(ExUnit.AssertionError, fn -> assert_state rec, Till, %{count: 3} end)
+      assert error.message =~ IO.ANSI.format_fragment([:red], true) |> IO.iodata_to_binary()
+      Application.put_env(:elixir, :ansi_enabled, false)
+      plain = assert_raise(ExUnit.AssertionError, fn -> assert_state rec, Till, %{count: 3} end)
+      refute plain.message =~ "\e["
+      assert error.message |> String.replace(~r/\e\[\d+m/, "") |> masked() == masked(plain.message)
+    end
+  end
+
+  describe "the exception" do
+    test "comes from the line of the assertion", %{rec: rec} do
+      line = __ENV__.line + 1
+      fun = fn -> assert_state rec, Till, %{count: 3} end
+
+      trace =
+        try do
+          fun.()
+        rescue
+          ExUnit.AssertionError -> __STACKTRACE__
+        end
+
+      assert [{__MODULE__, _, _, [file: file, line: ^line]} | _] = trace
+      assert List.to_string(file) =~ "assertions_test.exs"
+    end
+
+    test "is BeamScope's own where ExUnit is not there" do
+      error = BeamScope.Expect.Failure.exception("Counter did not.", message: "Counter did not.")
+      assert is_struct(error, ExUnit.AssertionError)
+      assert Exception.message(Error.new(:assertion_failed, "Counter did not.")) == "Counter did not."
     end
   end
 

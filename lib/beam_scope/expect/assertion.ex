@@ -32,13 +32,12 @@ defmodule BeamScope.Expect.Assertion do
   # What happened before the assertion is on its way to the recording for some milliseconds.
   @flush_ms 5_000
 
-  @doc "Holds, or raises `ExUnit.AssertionError`. Returns the first match, or `true`."
-  @spec run!(Recording.t(), t) :: term
-  def run!(rec, %__MODULE__{} = a), do: rec |> hold!(a) |> elem(0)
-
-  @doc "The same, with the values of the variables that the patterns bind."
-  @spec bind!(Recording.t(), t) :: {term, [term]}
-  def bind!(rec, %__MODULE__{} = a) do
+  @doc """
+  Holds, or raises `ExUnit.AssertionError`. Returns the first match, or `true`, and the values of the variables that the patterns
+  bind.
+  """
+  @spec run!(Recording.t(), t) :: {term, [term]}
+  def run!(rec, %__MODULE__{} = a) do
     {value, bindings} = hold!(rec, a)
     {value, Enum.map(a.vars, &Map.get(bindings, &1))}
   end

@@ -7,6 +7,6 @@ defmodule BeamScope.Expect.Recorded do
   @doc "Holds, or raises what `BeamScope.Golden` has to say."
   def run!(rec, name, opts, expr) do
     Code.ensure_loaded?(@golden) || raise BeamScope.Error, reason: :golden, detail: "is not there yet"
-    apply(@golden, :check, [rec, name, [expr: expr] ++ opts])
+    {apply(@golden, :check, [rec, name, [expr: expr] ++ opts])}
   end
 end

@@ -114,18 +114,12 @@ defmodule BeamScope.Expect.Syntax do
 
   # ---- code ----
 
-  defp run(assertion, rec, assignments, []) do
-    quote do
-      unquote_splicing(assignments)
-      Assertion.run!(unquote(rec), unquote(assertion))
-    end
-  end
-
-  # Bound in the test, and used as far as the compiler can tell.
+  # The match keeps the call from being the test's last: a failure must come from the test's own line. Variables are bound in the
+  # test, and used as far as the compiler can tell.
   defp run(assertion, rec, assignments, vars) do
     quote do
       unquote_splicing(assignments)
-      {value, unquote(vars)} = Assertion.bind!(unquote(rec), unquote(assertion))
+      {value, unquote(vars)} = Assertion.run!(unquote(rec), unquote(assertion))
       _ = unquote(vars)
       value
     end
