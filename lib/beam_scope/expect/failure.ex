@@ -18,10 +18,13 @@ defmodule BeamScope.Expect.Failure do
   @doc "Raises `ExUnit.AssertionError`; where ExUnit is not there, a `BeamScope.Error` with the same words."
   @spec raise!(BeamScope.Recording.t(), Assertion.t(), Report.t()) :: no_return
   def raise!(rec, %Assertion{} = a, %Report{} = report) do
-    message = text(rec, report)
-    fields = [message: message, expr: a.expr] ++ Left.fields(a, report)
-    reraise exception(message, fields), stacktrace()
+    raise_with!(text(rec, report), [expr: a.expr] ++ Left.fields(a, report))
   end
+
+  @doc "Raises with this message and these other fields, as from the line of the test."
+  @spec raise_with!(String.t(), keyword) :: no_return
+  def raise_with!(message, fields),
+    do: reraise(exception(message, [message: message] ++ fields), stacktrace())
 
   @doc "The exception for a message and the other fields of `ExUnit.AssertionError`."
   @spec exception(String.t(), keyword) :: Exception.t()
@@ -32,8 +35,7 @@ defmodule BeamScope.Expect.Failure do
   end
 
   # From the test on: what lies between is of no interest to its author.
-  @doc false
-  def stacktrace do
+  defp stacktrace do
     {:current_stacktrace, trace} = Process.info(self(), :current_stacktrace)
     Enum.drop_while(trace, fn {module, _, _, _} -> ours?(Atom.to_string(module)) end)
   end
