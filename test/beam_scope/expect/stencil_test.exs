@@ -23,7 +23,11 @@ defmodule BeamScope.Expect.StencilTest do
     assert changes({:ok, _, n, n}, {:ok, 1, 2, 2}) == []
     assert changes({:ok, n, n}, {:ok, 1, 2}) == [{[2], :changed, "1", "2"}]
     assert changes([1, _ | rest], [2, 3, 4]) == [{[0], :removed, "1"}, {[0], :added, "2"}]
-    assert changes(%{a: %{b: [_, :x]}} = _whole, %{a: %{b: [1, :y]}}) == [{[:a, :b, 1], :changed, ":x", ":y"}]
+
+    assert changes(%{a: %{b: [_, :x]}} = _whole, %{a: %{b: [1, :y]}}) == [
+             {[:a, :b, 1], :removed, ":x"},
+             {[:a, :b, 1], :added, ":y"}
+           ]
   end
 
   test "where a term has another shape, the pattern stands for itself" do
