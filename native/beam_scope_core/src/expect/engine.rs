@@ -209,7 +209,7 @@ impl Engine {
             progress: &mut self.progress,
             lens: Lens::new(&self.plan, &view),
         };
-        self.feed.finish(&view, last, &mut asking);
+        self.feed.finish(last, &mut asking);
         Ok(())
     }
 
@@ -255,8 +255,8 @@ impl Asking<'_> {
 }
 
 impl Sink for Asking<'_> {
-    fn take(&mut self, view: &Arc<ChunkView>, happened: &Happened<'_>) {
-        for (check, step) in self.plan.asked(view, happened) {
+    fn take(&mut self, happened: &Happened<'_>) {
+        for (check, step) in self.plan.asked(happened) {
             self.progress[check].take(&self.plan.checks[check], (check, step), &self.lens, happened);
         }
     }

@@ -104,7 +104,7 @@ impl Flow {
         self.steps[step].push(Candidate {
             place: happened.place,
             values,
-            from: happened.ends.from,
+            from: happened.mail.as_ref().and_then(|mail| mail.ends().from),
             sure: asked.answer == Answer::Yes,
         });
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::pattern::{Answer, Given};
+use crate::pattern::Answer;
 use crate::store::TrackId;
 
 use super::check::Rule;
@@ -59,8 +59,11 @@ impl Tally {
         if in_scope == Answer::No {
             return;
         }
-        let given = scope.map_or_else(Given::default, |scope| scope.given());
-        let answer = happened.content.ask(lens.step(at, 0), &given).answer;
+        let prepared = lens.step(at, 0);
+        let answer = match scope {
+            Some(scope) => happened.content.ask(prepared, &scope.given()).answer,
+            None => happened.content.answer(prepared),
+        };
         self.seen += u64::from(!happened.again && in_scope == Answer::Yes);
         if answer == Answer::Yes && in_scope == Answer::Yes {
             self.crashes.note(happened);
