@@ -121,7 +121,7 @@ impl Feed {
                 machine: Machine::new(Arc::clone(words), track, born),
                 calls: Calls::default(),
                 told: None,
-                completed: (0, 0),
+                completed: (u64::MAX, 0),
                 crashed: false,
                 fed: u64::MAX,
             })

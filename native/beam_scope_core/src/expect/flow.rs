@@ -19,8 +19,10 @@ use super::plan::{CheckPlan, Lens};
 use super::subject::{Happened, Place};
 use super::tally::Crashes;
 
-/// No more candidates than this are kept in all; what comes later is counted.
+/// No more candidates than this are kept in all, and of what their variables stand for no more bytes; what comes later is
+/// counted.
 const MOST_CANDIDATES: usize = 500_000;
+const MOST_BYTES: usize = 64 << 20;
 
 /// Something that a step may stand for.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ pub(super) struct Flow {
     forgotten: u64,
     kept: usize,
     /// Whether candidates came since the last search.
-    pub(super) grown: bool,
+    grown: bool,
 }
 
 /// What a search found: for each step, up to the first that found none, where its match is.
@@ -95,7 +97,7 @@ impl Flow {
         }
         self.crashes[step].note(happened);
         self.grown = true;
-        if self.kept >= MOST_CANDIDATES {
+        if self.kept >= MOST_CANDIDATES || self.joint.pool.bytes() > MOST_BYTES {
             self.forgotten += 1;
             return;
         }
@@ -107,6 +109,11 @@ impl Flow {
             from: happened.mail.as_ref().and_then(|mail| mail.ends().from),
             sure: asked.answer == Answer::Yes,
         });
+    }
+
+    /// Whether a search may find more than the last one did.
+    pub(super) fn is_ripe(&self) -> bool {
+        self.grown && !self.steps.iter().any(Vec::is_empty)
     }
 
     /// Whether there was too much to keep.

@@ -30,6 +30,7 @@ mod monitor;
 mod nearest;
 mod pairs;
 mod plan;
+mod progress;
 mod read;
 mod subject;
 mod tally;

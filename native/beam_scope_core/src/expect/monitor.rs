@@ -4,8 +4,8 @@ use crate::timeline::{Timeline, TimelineError};
 
 use super::check::Check;
 use super::engine::Engine;
-use super::{needs_pairs, read};
 use super::finding::Finding;
+use super::{needs_pairs, read};
 
 /// Checks that are told what has come so far each time they are polled; what was recorded before they began included.
 pub struct Monitor {

@@ -125,10 +125,15 @@ impl Tally {
             Rule::Count { min, max } => (min.unwrap_or(0), max),
             _ => (0, Some(0)),
         };
+        let most = self.count + self.unknown;
+        let hangs = match plan.rule {
+            Rule::Count { .. } => self.count < min && most >= min || max.is_some_and(|max| most > max),
+            _ => self.unknown > 0,
+        };
         match () {
             () if self.violation.is_some() => Verdict::Broken,
             () if self.count >= min && max.is_none() => self.held(),
-            () if self.unknown > 0 && (self.count >= min || self.count + self.unknown >= min) => Verdict::Unknown,
+            () if hangs => Verdict::Unknown,
             () if lost => Verdict::Gap,
             () if self.seen == 0 => Verdict::Empty,
             () if self.count < min => Verdict::Broken,
