@@ -326,7 +326,11 @@ impl<'f> Table<'f> {
             let class = *classes
                 .entry((&candidate.values, tracks, candidate.sure))
                 .or_insert(next);
-            table.classes.push(class);
+            table.classes.push(if cfg!(mutant = "expect_flow_skips_unlike") {
+                0
+            } else {
+                class
+            });
             table.spots.push(spots);
             match joint.key(table.bound.iter().copied(), &candidate.values) {
                 Some(key) => table.by_key.entry(key).or_default().push(at),

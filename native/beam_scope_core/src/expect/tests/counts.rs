@@ -359,3 +359,34 @@ fn a_transition_is_told_with_its_sender_and_the_reply_however_far_away() {
     assert_eq!(told(5).reply.map(|reply| reply.to_value()), Some(a("answer")));
     assert_eq!(told(5).from_process, Some(7));
 }
+
+#[test]
+fn what_was_carried_forward_is_known_and_what_was_dropped_is_a_gap() {
+    use crate::store::{Mode, StoreConfig};
+    let mut kit = Kit::with(StoreConfig {
+        mode: Mode::Ring,
+        max_bytes: 256 << 10,
+        chunk_events: 256,
+        ..StoreConfig::default()
+    });
+    kit.server(2, 1, Some("srv"), "S", i(0)).looped(2, i(0));
+    kit.handled(2, cast(a("add")), i(0)).looped(2, i(1));
+    for n in 0..40_000 {
+        kit.ev(
+            1,
+            EventKind::Send,
+            &[p(3), Value::Binary(format!("{n:040}").into_bytes())],
+        );
+    }
+    assert!(kit.rec.counts().evicted > 0);
+    let timeline = kit.timeline();
+    let of = |n: i64| state(lit(i(n))).of(name("srv"));
+    let held = run(&timeline, count(Some(1), None), &[of(1)]);
+    assert_eq!((held.verdict, seq(&held.first)), (Verdict::Held, Some(5)));
+    let never = run(&timeline, NEVER, &[of(9)]);
+    assert_eq!(
+        (never.verdict, never.gap.unwrap().count),
+        (Verdict::Gap, kit.rec.counts().evicted)
+    );
+    assert_eq!(run(&timeline, NEVER, &[of(1)]).verdict, Verdict::Broken);
+}

@@ -76,6 +76,36 @@ fn sorted(mut told: Vec<Told>) -> Vec<Told> {
     told
 }
 
+#[test]
+fn idle_processes_keep_no_chunks_in_memory() {
+    let mut kit = Kit::chunked(2);
+    for process in 1..100 {
+        kit.ev(process, EventKind::Link, &[p(999)])
+            .looped(process, i(process as i64));
+    }
+    let timeline = kit.timeline();
+    let inner = timeline.fresh().unwrap();
+    let checks = vec![check(&timeline, count(None, None), None, &[state(anything())])];
+    let plan = Plan::new(&timeline, &inner, checks, true).unwrap();
+    let mut feed = Feed::new(Arc::clone(timeline.words()));
+    let (mut collect, mut views) = (Collect::default(), Vec::new());
+    for chunk in &inner.index.chunks {
+        let view = kit.rec.view(&chunk.chunk).unwrap();
+        feed.next_reading();
+        for row in chunk.rows_from(&view, 0) {
+            feed.row(&plan, &inner, &view, row, &mut collect);
+        }
+        views.push(Arc::downgrade(&view));
+    }
+    assert_eq!(collect.told.len(), 99);
+    // What the store keeps goes, and what the feed still needs stays.
+    kit.rec.close();
+    let kept = views.iter().filter(|view| view.upgrade().is_some()).count();
+    assert!((1..=10).contains(&kept), "{kept} of {}", views.len());
+    let known: Vec<Value> = feed.states().map(|(_, state)| state.to_value()).collect();
+    assert_eq!(known, (1..100).map(i).collect::<Vec<_>>());
+}
+
 proptest! {
     #![proptest_config(crate::term::arena::tests::cases(96))]
 
