@@ -27,6 +27,10 @@ defmodule BeamScope.Expect do
   | `:transition` | `{from, to, message}`; the message with and without its envelope |
   | `:crashed` | the reason, with and without the stacktrace; any end but `:normal`, `:shutdown` and `{:shutdown, _}` |
 
+  In a flow a message happens to its sender when it is sent and to its receiver when that takes it into its queue, where the
+  recording saw both. One step follows another "later" where the event that completes it comes later: a call that is asked for
+  its value happens when it returns.
+
   Variables of the same name in the patterns of a check are the same variable; later guards may use them (pattern data may
   name variables in guards that an earlier pattern binds). Answers are `BeamScope.Expect.Result`s.
 
@@ -155,6 +159,9 @@ defmodule BeamScope.Expect do
   end
 
   defp process(_rec, nil, _role, _mode), do: {:ok, nil}
+
+  defp process(rec, {kind, process}, role, mode) when kind in [:pid, :name, :term],
+    do: process(rec, process, role, mode)
 
   defp process(rec, process, role, mode) do
     case Query.process(rec, process, role) do

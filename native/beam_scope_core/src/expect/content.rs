@@ -89,6 +89,25 @@ impl<'v> Content<'v> {
         }
     }
 
+    /// Whether it matches, where nobody wants to know with which variables.
+    pub(super) fn answer(&self, prepared: &Prepared<'_>) -> Answer {
+        let any = |answers: &mut dyn Iterator<Item = Answer>| {
+            let better = |one: Answer, other: Answer| match (one, other) {
+                (Answer::No, other) | (_, other @ Answer::Yes) => other,
+                (one, _) => one,
+            };
+            answers.fold(Answer::No, better)
+        };
+        match self {
+            Self::Message(arena, contents) => {
+                any(&mut contents.iter().map(|node| prepared.answer(Part::Term(arena, *node))))
+            }
+            Self::State(state) => prepared.answer(*state),
+            Self::Reason(reasons) => any(&mut forms(reasons).iter().map(|reason| prepared.answer(*reason))),
+            Self::Call(_) | Self::Step(..) => self.ask(prepared, &Given::default()).answer,
+        }
+    }
+
     /// How near it comes to a step's pattern.
     pub(super) fn nearness<'b>(&'b self, prepared: &'b Prepared<'_>, given: &Given<'b>) -> u32 {
         let most = |scores: &mut dyn Iterator<Item = u32>| scores.max().unwrap_or(0);

@@ -1,48 +1,22 @@
 //! Checks at work: fed rows in order, once.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::store::{ChunkView, Loss, LossCause, StoreError};
 use crate::timeline::index::ChunkIndex;
 use crate::timeline::view::Inner;
 use crate::timeline::{Timeline, TimelineError};
 
-use super::bindings::{bindings, Bindings};
-use super::check::{Check, Rule, What};
+use super::check::{Check, What};
 use super::content::{part, Content};
 use super::feed::{Feed, Sink};
-use super::finding::{Finding, Verdict};
-use super::flow::{Flow, Found, SearchEnd};
-use super::gaps::{dropped, Losses};
+use super::finding::Finding;
+use super::gaps::dropped;
 use super::nearest::nearest;
-use super::pairs::Pairs;
-use super::plan::{CheckPlan, Lens, Plan};
-use super::read::Reader;
-use super::subject::{Happened, Place, Subject};
-use super::tally::Tally;
+use super::plan::{Lens, Plan};
+use super::progress::{Bench, Progress};
+use super::subject::Happened;
 
-/// How a check stands.
-enum Progress {
-    One(Tally),
-    Two(Box<Pairs>),
-    Flow(Box<Attempts>),
-}
-
-/// A flow, and when it may be searched again.
-struct Attempts {
-    flow: Flow,
-    rest_until: Option<Instant>,
-}
-
-/// A flow is searched for this much at the end, and for so much at once while it runs.
-const FUEL: u64 = 5_000_000;
-const LIVE_FUEL: u64 = 200_000;
-/// So many of what waits may be looked at in a reading; while a recording runs readings are many and small.
-const VISITS: u64 = 20_000_000;
-const LIVE_VISITS: u64 = 500_000;
-/// A flow that is searched beside a running recording takes at most this share of the time.
-const REST: u32 = 10;
 /// How long an event may be on its way: until then it is not said that it did not come in time.
 const ON_ITS_WAY_NS: u64 = 30_000_000;
 
@@ -56,6 +30,8 @@ pub(super) struct Engine {
     feed: Feed,
     /// Every event before this one was read, or will never be.
     read_to: u64,
+    /// When the last one was that was read.
+    read_ns: u64,
     /// Events that were dropped before they could be read.
     dropped: Vec<Loss>,
     /// Checks that begin later than the recording: states may be known by then.
@@ -80,6 +56,7 @@ impl Engine {
             live,
             feed: Feed::new(Arc::clone(timeline.words())),
             read_to: 0,
+            read_ns: 0,
             dropped: Vec::new(),
         })
     }
@@ -87,31 +64,22 @@ impl Engine {
     /// Reads what came since the last time.
     pub(super) fn read(&mut self, timeline: &Timeline, inner: &Inner) -> Result<(), StoreError> {
         self.plan.refresh(&inner.index.facts);
-        self.refill();
+        self.progress.iter_mut().for_each(|progress| progress.refill(self.live));
         self.skip(inner);
         for chunk in &inner.index.chunks {
             if chunk.next_seq <= self.read_to {
                 continue;
             }
             match timeline.recording().view(&chunk.chunk) {
-                // Dropped since: the next reading will notice.
-                Err(StoreError::Evicted) => {}
+                Err(StoreError::Evicted) if chunk.chunk.carried => {}
+                Err(StoreError::Evicted) => self.missed(chunk.next_seq, chunk.chunk.last_ns),
                 view => self.chunk(inner, chunk, &view?),
             }
             if !chunk.chunk.carried {
-                self.read_to = chunk.next_seq;
+                (self.read_to, self.read_ns) = (chunk.next_seq, chunk.chunk.last_ns);
             }
         }
         Ok(())
-    }
-
-    fn refill(&mut self) {
-        let visits = if self.live { LIVE_VISITS } else { VISITS };
-        for progress in &mut self.progress {
-            if let Progress::Two(pairs) = progress {
-                pairs.refill(visits);
-            }
-        }
     }
 
     /// Notices events that were dropped before they could be read.
@@ -119,20 +87,25 @@ impl Engine {
         let Some(first) = inner.index.chunks.iter().find(|chunk| !chunk.chunk.carried) else {
             return;
         };
-        let count = first.first_seq().saturating_sub(self.read_to);
-        if count == 0 {
-            return;
+        if first.first_seq() > self.read_to {
+            self.missed(first.first_seq(), first.chunk.first_ns);
         }
+    }
+
+    /// Everything before this event that was not read yet was dropped.
+    fn missed(&mut self, to_seq: u64, to_ns: u64) {
         if self.read_to > 0 {
-            self.feed.skipped(first.first_seq(), first.chunk.first_ns);
+            self.feed.skipped(to_seq, to_ns);
         }
-        self.dropped.push(dropped(count, 0, first.chunk.first_ns));
+        let count = to_seq.saturating_sub(self.read_to);
+        self.dropped.push(dropped(count, self.read_ns, to_ns));
     }
 
     fn chunk(&mut self, inner: &Inner, chunk: &ChunkIndex, view: &Arc<ChunkView>) {
         self.feed.next_reading();
         let mut asking = Asking {
             plan: &self.plan,
+            told: &self.told,
             progress: &mut self.progress,
             lens: Lens::new(&self.plan, view),
         };
@@ -206,10 +179,11 @@ impl Engine {
         let Some(last) = view.rows().last() else { return Ok(()) };
         let mut asking = Asking {
             plan: &self.plan,
+            told: &self.told,
             progress: &mut self.progress,
             lens: Lens::new(&self.plan, &view),
         };
-        self.feed.finish(&view, last, &mut asking);
+        self.feed.finish(last, &mut asking);
         Ok(())
     }
 
@@ -232,6 +206,8 @@ impl Engine {
 /// A chunk being read on behalf of all checks.
 struct Asking<'a> {
     plan: &'a Plan,
+    /// What was told stays as it was.
+    told: &'a [bool],
     progress: &'a mut [Progress],
     lens: Lens<'a>,
 }
@@ -255,208 +231,9 @@ impl Asking<'_> {
 }
 
 impl Sink for Asking<'_> {
-    fn take(&mut self, view: &Arc<ChunkView>, happened: &Happened<'_>) {
-        for (check, step) in self.plan.asked(view, happened) {
+    fn take(&mut self, happened: &Happened<'_>) {
+        for (check, step) in self.plan.asked(happened).filter(|(check, _)| !self.told[*check]) {
             self.progress[check].take(&self.plan.checks[check], (check, step), &self.lens, happened);
         }
     }
-}
-
-/// What answers are made with.
-struct Bench<'a> {
-    losses: Losses<'a>,
-    reader: Reader<'a>,
-    now_ns: u64,
-}
-
-impl<'a> Bench<'a> {
-    const fn new(timeline: &'a Timeline, inner: &'a Inner, losses: &'a [Loss], now_ns: u64) -> Self {
-        Self {
-            losses: Losses {
-                all: losses,
-                facts: &inner.index.facts,
-            },
-            reader: Reader { timeline, inner },
-            now_ns,
-        }
-    }
-
-    fn look(&self, place: Option<Place>) -> Result<Option<Subject>, StoreError> {
-        place.map_or(Ok(None), |place| self.reader.subject(&place))
-    }
-
-    /// What steps have matched, and their variables.
-    fn matched(
-        &self,
-        plan: &CheckPlan,
-        places: &[Option<Place>],
-    ) -> Result<(Vec<Option<Subject>>, Bindings), StoreError> {
-        let found: Result<Vec<_>, _> = places.iter().map(|place| self.look(*place)).collect();
-        let found = found?;
-        let matched: Vec<(usize, &Subject)> = found
-            .iter()
-            .enumerate()
-            .filter_map(|(step, subject)| Some((step, subject.as_ref()?)))
-            .collect();
-        let bindings = bindings(self.reader.timeline.words(), plan, &matched);
-        Ok((found, bindings))
-    }
-}
-
-impl Progress {
-    fn new(plan: &CheckPlan) -> Self {
-        match plan.rule {
-            Rule::Count { .. } | Rule::Every { .. } => Self::One(Tally::default()),
-            Rule::LeadsTo { .. } | Rule::Causality { .. } => Self::Two(Box::new(Pairs::new(plan))),
-            Rule::Flow => Self::Flow(Box::new(Attempts {
-                flow: Flow::new(plan),
-                rest_until: None,
-            })),
-        }
-    }
-
-    fn take(&mut self, plan: &CheckPlan, at: (usize, usize), lens: &Lens<'_>, happened: &Happened<'_>) {
-        match self {
-            Self::One(tally) => tally.take(plan, at.0, lens, happened),
-            Self::Two(pairs) => pairs.take(plan, at, lens, happened),
-            Self::Flow(attempts) => attempts.flow.take(at, lens, happened),
-        }
-    }
-
-    /// Whether it is worth looking. `past_ns`: by then everything has come.
-    fn may_be_decided(&mut self, plan: &CheckPlan, past_ns: u64) -> bool {
-        match self {
-            Self::One(tally) => tally.decided(plan).is_some(),
-            Self::Two(pairs) => {
-                pairs.pass(plan, past_ns);
-                pairs.has_misses()
-            }
-            Self::Flow(attempts) => attempts.is_due(),
-        }
-    }
-
-    /// The answer, if nothing can change it.
-    fn decide(&mut self, plan: &CheckPlan, bench: &Bench<'_>) -> Result<Option<Finding>, StoreError> {
-        match self {
-            Self::One(tally) => {
-                let Some(verdict) = tally.decided(plan) else {
-                    return Ok(None);
-                };
-                let finding = one(plan, tally, bench)?;
-                Ok(Some(Finding { verdict, ..finding }))
-            }
-            Self::Two(pairs) if pairs.decided(&bench.losses, plan) => two(plan, pairs, bench).map(Some),
-            Self::Two(_) => Ok(None),
-            Self::Flow(attempts) => {
-                let found = attempts.search(plan, bench, LIVE_FUEL);
-                match found.outcome {
-                    SearchEnd::All => flow(plan, &attempts.flow, &found, bench).map(Some),
-                    _ => Ok(None),
-                }
-            }
-        }
-    }
-
-    /// The answer if nothing more comes.
-    fn finding(&mut self, plan: &CheckPlan, bench: &Bench<'_>) -> Result<Finding, StoreError> {
-        match self {
-            Self::One(tally) => one(plan, tally, bench),
-            Self::Two(pairs) => two(plan, pairs, bench),
-            Self::Flow(attempts) => {
-                let found = attempts.search(plan, bench, FUEL);
-                flow(plan, &attempts.flow, &found, bench)
-            }
-        }
-    }
-
-    /// When time alone may decide something.
-    fn next_ns(&self, plan: &CheckPlan) -> Option<u64> {
-        match self {
-            Self::Two(pairs) => pairs.next_ns(plan),
-            _ => None,
-        }
-    }
-}
-
-impl Attempts {
-    fn is_due(&self) -> bool {
-        self.flow.grown && self.rest_until.is_none_or(|until| Instant::now() >= until)
-    }
-
-    fn search(&mut self, plan: &CheckPlan, bench: &Bench<'_>, fuel: u64) -> Found {
-        let began = Instant::now();
-        let found = self.flow.search(plan, bench.reader.inner, fuel);
-        self.rest_until = Some(Instant::now() + began.elapsed() * REST);
-        found
-    }
-}
-
-fn one(plan: &CheckPlan, tally: &Tally, bench: &Bench<'_>) -> Result<Finding, StoreError> {
-    let gap = bench.losses.of_check(plan);
-    let verdict = tally.verdict(plan, gap.is_some());
-    let (mut steps, found) = bench.matched(plan, &[tally.first])?;
-    let binds = matches!(plan.rule, Rule::Count { .. });
-    Ok(Finding {
-        count: tally.count,
-        seen: tally.seen,
-        unknown: tally.unknown,
-        bindings: if binds { found } else { Vec::new() },
-        first: steps.pop().flatten(),
-        violation: bench.look(tally.violation)?,
-        nearest: bench.look(tally.doubt.filter(|_| verdict == Verdict::Unknown))?,
-        gap,
-        ..Finding::new(verdict)
-    })
-}
-
-fn two(plan: &CheckPlan, pairs: &Pairs, bench: &Bench<'_>) -> Result<Finding, StoreError> {
-    let gap = bench.losses.of_check(plan);
-    let end = pairs.end(plan, &bench.losses, gap.is_some(), bench.now_ns);
-    let pair = match pairs.pair {
-        Some((first, second)) => vec![Some(first), Some(second)],
-        None => vec![None, None],
-    };
-    let (steps, bindings) = bench.matched(plan, &pair)?;
-    Ok(Finding {
-        count: pairs.count,
-        seen: pairs.seen,
-        unknown: end.unknown,
-        bindings,
-        first: bench.look(pairs.first)?,
-        violation: bench.look(end.violation)?,
-        nearest: bench.look(pairs.doubt.filter(|_| end.verdict == Verdict::Unknown))?,
-        steps,
-        failed_step: end.missing,
-        open: end.open,
-        gap,
-        ..Finding::new(end.verdict)
-    })
-}
-
-fn flow(plan: &CheckPlan, flow: &Flow, found: &Found, bench: &Bench<'_>) -> Result<Finding, StoreError> {
-    let gap = bench.losses.of_check(plan);
-    let verdict = match found.outcome {
-        SearchEnd::All => Verdict::Held,
-        SearchEnd::Maybe | SearchEnd::GaveUp => Verdict::Unknown,
-        SearchEnd::None if flow.is_cut() => Verdict::Unknown,
-        SearchEnd::None if gap.is_some() => Verdict::Gap,
-        SearchEnd::None if flow.seen == 0 => Verdict::Empty,
-        SearchEnd::None => Verdict::Broken,
-    };
-    let all = plan.steps.len();
-    let places: Vec<Option<Place>> = (0..all).map(|step| found.places.get(step).copied()).collect();
-    let (steps, bindings) = bench.matched(plan, &places)?;
-    let matched = found.places.len();
-    Ok(Finding {
-        count: matched as u64,
-        seen: flow.seen,
-        unknown: u64::from(verdict == Verdict::Unknown),
-        bindings: if verdict == Verdict::Held { bindings } else { Vec::new() },
-        first: bench.look(found.places.first().copied())?,
-        nearest: bench.look(found.nearest)?,
-        steps,
-        failed_step: (matched < all).then_some(matched),
-        gap,
-        ..Finding::new(verdict)
-    })
 }

@@ -4,13 +4,13 @@
 //! order is enough for the transitions of all of them. What a machine keeps holds on to the chunk that it came from: a
 //! process that has been idle for some chunks has its terms copied out, so that no more than a few chunks stay decoded.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::event::EventKind;
 use crate::pattern::Part;
 use crate::query::plan::Function;
-use crate::query::who::Ends;
 use crate::store::{ChunkView, EventRow, TrackId};
 use crate::timeline::machine::Machine;
 use crate::timeline::view::Inner;
@@ -21,7 +21,7 @@ use super::check::What;
 use super::content::{part, Content};
 use super::crash::is_failure;
 use super::plan::Plan;
-use super::subject::{Happened, Place, Stage};
+use super::subject::{Happened, Mail, Place, Stage};
 
 /// So many chunks, or readings of one, may stay in memory for what is kept of them.
 const PINNED: usize = 8;
@@ -51,7 +51,7 @@ pub(super) struct Feed {
 
 /// Where what happened goes.
 pub(super) trait Sink {
-    fn take(&mut self, view: &Arc<ChunkView>, happened: &Happened<'_>);
+    fn take(&mut self, happened: &Happened<'_>);
 }
 
 impl Feed {
@@ -91,7 +91,7 @@ impl Feed {
         sink: &mut impl Sink,
     ) {
         if row.lost_before > 0 {
-            self.lost(view, row, sink);
+            self.lost(row, sink);
         }
         match row.kind {
             EventKind::Send | EventKind::SendToDead => self.message(inner, view, row, What::Sent, sink),
@@ -121,7 +121,7 @@ impl Feed {
                 machine: Machine::new(Arc::clone(words), track, born),
                 calls: Calls::default(),
                 told: None,
-                completed: (0, 0),
+                completed: (u64::MAX, 0),
                 crashed: false,
                 fed: u64::MAX,
             })
@@ -146,9 +146,13 @@ impl Feed {
             return;
         };
         let mut happened = Happened::new(place(what, row), content);
-        happened.ends = Ends::of(inner, view, row);
-        happened.row = Some(row);
-        sink.take(view, &happened);
+        happened.mail = Some(Mail {
+            inner,
+            view,
+            row,
+            ends: OnceCell::new(),
+        });
+        sink.take(&happened);
     }
 
     // ---- calls ----
@@ -163,10 +167,10 @@ impl Feed {
             seq: row.seq,
             args: Some(args),
         };
-        tell_call(view, row, &call, Part::Absent, Stage::Made, sink);
+        tell_call(row, &call, Part::Absent, Stage::Made, sink);
         let forgotten = self.fed(inner, row.track).calls.begin(call);
         if let Some(call) = forgotten {
-            tell_call(view, row, &call, Part::Unknown, Stage::Ended, sink);
+            tell_call(row, &call, Part::Unknown, Stage::Ended, sink);
         }
     }
 
@@ -181,7 +185,7 @@ impl Feed {
         };
         for (call, how) in ended.unwrap_or_default() {
             let value = if how == End::Here { value } else { Part::Absent };
-            tell_call(view, row, &call, value, Stage::Ended, sink);
+            tell_call(row, &call, value, Stage::Ended, sink);
         }
     }
 
@@ -189,16 +193,16 @@ impl Feed {
 
     fn state(&mut self, inner: &Inner, view: &Arc<ChunkView>, row: &EventRow, sink: &mut impl Sink) {
         self.fed(inner, row.track).machine.feed(view, row);
-        self.transitions(row.track, view, sink);
+        self.transitions(row.track, sink);
     }
 
     /// Tells what the machine of a process has completed.
-    fn transitions(&mut self, track: TrackId, view: &Arc<ChunkView>, sink: &mut impl Sink) {
+    fn transitions(&mut self, track: TrackId, sink: &mut impl Sink) {
         let mut done = std::mem::take(&mut self.done);
         if let Some(fed) = self.existing(track) {
             done.extend(fed.machine.take());
             for transition in &done {
-                fed.tell(view, transition, sink);
+                fed.tell(transition, sink);
             }
         }
         done.clear();
@@ -208,31 +212,34 @@ impl Feed {
     fn exit(&mut self, plan: &Plan, inner: &Inner, view: &Arc<ChunkView>, row: &EventRow, sink: &mut impl Sink) {
         if follows_states(plan, row.track) {
             self.fed(inner, row.track).machine.feed(view, row);
-            self.transitions(row.track, view, sink);
+            self.transitions(row.track, sink);
         }
         let fed = self.tracks.get_mut(row.track.0 as usize).and_then(Option::take);
         let crashed = fed.as_ref().is_some_and(|fed| fed.crashed);
         for (call, _) in fed.map(|mut fed| fed.calls.all(End::Never)).unwrap_or_default() {
-            tell_call(view, row, &call, Part::Absent, Stage::Ended, sink);
+            tell_call(row, &call, Part::Absent, Stage::Ended, sink);
         }
         let Some(reason) = term(row, 0).filter(|reason| is_failure(&self.words, &view.arena, *reason)) else {
             return;
         };
         let mut happened = Happened::new(place(What::Crashed, row), Content::reason(&view.arena, reason));
         happened.again = crashed;
-        sink.take(view, &happened);
+        sink.take(&happened);
     }
 
-    fn lost(&mut self, view: &Arc<ChunkView>, row: &EventRow, sink: &mut impl Sink) {
+    fn lost(&mut self, row: &EventRow, sink: &mut impl Sink) {
         let Some(fed) = self.existing(row.track) else { return };
         let calls = fed.calls.all(End::Lost);
+        if cfg!(mutant = "expect_states_survive_losses") {
+            return;
+        }
         if !matches!(row.kind, EventKind::State | EventKind::Exit) {
             fed.machine.gap(row.seq, row.at_ns, row.lost_before);
         }
         for (call, _) in calls {
-            tell_call(view, row, &call, Part::Unknown, Stage::Ended, sink);
+            tell_call(row, &call, Part::Unknown, Stage::Ended, sink);
         }
-        self.transitions(row.track, view, sink);
+        self.transitions(row.track, sink);
     }
 
     /// Rows were dropped before they could be read: nobody's state or calls are known.
@@ -246,7 +253,7 @@ impl Feed {
     }
 
     /// Calls that have not ended when the recording does.
-    pub(super) fn finish(&mut self, view: &Arc<ChunkView>, last: &EventRow, sink: &mut impl Sink) {
+    pub(super) fn finish(&mut self, last: &EventRow, sink: &mut impl Sink) {
         for (track, fed) in self.tracks.iter_mut().enumerate() {
             let calls = fed.as_mut().map(|fed| fed.calls.all(End::Never));
             for (call, _) in calls.unwrap_or_default() {
@@ -254,7 +261,7 @@ impl Feed {
                     track: TrackId(track as u32),
                     ..*last
                 };
-                tell_call(view, &row, &call, Part::Absent, Stage::Open, sink);
+                tell_call(&row, &call, Part::Absent, Stage::Open, sink);
             }
         }
     }
@@ -267,7 +274,7 @@ impl Feed {
 }
 
 impl Fed {
-    fn tell(&mut self, view: &Arc<ChunkView>, transition: &Transition, sink: &mut impl Sink) {
+    fn tell(&mut self, transition: &Transition, sink: &mut impl Sink) {
         let nth = self.number(transition.seq);
         let place = |what| Place {
             what,
@@ -286,17 +293,17 @@ impl Fed {
         if let (Some(state), true) = (transition.to.term(), is_state) {
             self.told = Some(place(What::State));
             let content = Content::State(part(state));
-            sink.take(view, &Happened::new(place(What::State), content));
+            sink.take(&Happened::new(place(What::State), content));
         }
         if is_step && !matches!(transition.outcome, Outcome::Pending) {
-            sink.take(view, &Happened::new(place(What::Transition), Content::step(transition)));
+            sink.take(&Happened::new(place(What::Transition), Content::step(transition)));
         }
         if let Outcome::Crash(_, reason) = &transition.outcome {
             self.crashed = true;
-            sink.take(
-                view,
-                &Happened::new(place(What::Crashed), Content::reason(reason.arena(), reason.node())),
-            );
+            sink.take(&Happened::new(
+                place(What::Crashed),
+                Content::reason(reason.arena(), reason.node()),
+            ));
         }
     }
 
@@ -333,14 +340,7 @@ const fn place(what: What, row: &EventRow) -> Place {
     }
 }
 
-fn tell_call(
-    view: &Arc<ChunkView>,
-    row: &EventRow,
-    call: &OpenCall,
-    value: Part<'_>,
-    stage: Stage,
-    sink: &mut impl Sink,
-) {
+fn tell_call(row: &EventRow, call: &OpenCall, value: Part<'_>, stage: Stage, sink: &mut impl Sink) {
     let Some(args) = &call.args else { return };
     let place = Place {
         call: Some(call.seq),
@@ -349,5 +349,5 @@ fn tell_call(
     let mut happened = Happened::new(place, Content::Call([part(args), value]));
     happened.function = Some(call.function);
     happened.stage = stage;
-    sink.take(view, &happened);
+    sink.take(&happened);
 }

@@ -19,8 +19,10 @@ use super::plan::{CheckPlan, Lens};
 use super::subject::{Happened, Place};
 use super::tally::Crashes;
 
-/// No more candidates than this are kept in all; what comes later is counted.
+/// No more candidates than this are kept in all, and of what their variables stand for no more bytes; what comes later is
+/// counted.
 const MOST_CANDIDATES: usize = 500_000;
+const MOST_BYTES: usize = 64 << 20;
 
 /// Something that a step may stand for.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ pub(super) struct Flow {
     forgotten: u64,
     kept: usize,
     /// Whether candidates came since the last search.
-    pub(super) grown: bool,
+    grown: bool,
 }
 
 /// What a search found: for each step, up to the first that found none, where its match is.
@@ -95,7 +97,7 @@ impl Flow {
         }
         self.crashes[step].note(happened);
         self.grown = true;
-        if self.kept >= MOST_CANDIDATES {
+        if self.kept >= MOST_CANDIDATES || self.joint.pool.bytes() > MOST_BYTES {
             self.forgotten += 1;
             return;
         }
@@ -104,9 +106,14 @@ impl Flow {
         self.steps[step].push(Candidate {
             place: happened.place,
             values,
-            from: happened.ends.from,
+            from: happened.mail.as_ref().and_then(|mail| mail.ends().from),
             sure: asked.answer == Answer::Yes,
         });
+    }
+
+    /// Whether a search may find more than the last one did.
+    pub(super) fn is_ripe(&self) -> bool {
+        self.grown && !self.steps.iter().any(Vec::is_empty)
     }
 
     /// Whether there was too much to keep.
@@ -319,7 +326,11 @@ impl<'f> Table<'f> {
             let class = *classes
                 .entry((&candidate.values, tracks, candidate.sure))
                 .or_insert(next);
-            table.classes.push(class);
+            table.classes.push(if cfg!(mutant = "expect_flow_skips_unlike") {
+                0
+            } else {
+                class
+            });
             table.spots.push(spots);
             match joint.key(table.bound.iter().copied(), &candidate.values) {
                 Some(key) => table.by_key.entry(key).or_default().push(at),

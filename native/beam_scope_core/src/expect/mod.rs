@@ -30,6 +30,7 @@ mod monitor;
 mod nearest;
 mod pairs;
 mod plan;
+mod progress;
 mod read;
 mod subject;
 mod tally;
@@ -43,6 +44,10 @@ pub use finding::{Finding, Gap, Verdict};
 pub use monitor::{Decided, Monitor};
 pub use subject::Subject;
 
+use parking_lot::MutexGuard;
+
+use crate::store::StoreError;
+use crate::timeline::view::Inner;
 use crate::timeline::{Timeline, TimelineError};
 
 use engine::Engine;
@@ -53,8 +58,23 @@ use engine::Engine;
 /// # Errors
 /// Where a process was never in the recording, or a moment lies outside it.
 pub fn run(timeline: &Timeline, checks: Vec<Check>, now_ns: u64) -> Result<Vec<Finding>, TimelineError> {
-    let inner = timeline.paired()?;
+    let inner = read(timeline, needs_pairs(&checks))?;
     let mut engine = Engine::new(timeline, &inner, checks, false)?;
     engine.read(timeline, &inner)?;
     Ok(engine.finish(timeline, &inner, now_ns)?)
+}
+
+/// What was learnt of a recording, with sends and receives paired where that is needed.
+fn read(timeline: &Timeline, pairs: bool) -> Result<MutexGuard<'_, Inner>, StoreError> {
+    if pairs {
+        timeline.paired()
+    } else {
+        timeline.fresh()
+    }
+}
+
+/// Whether any check is about messages, so that sends and receives must be paired.
+fn needs_pairs(checks: &[Check]) -> bool {
+    let mut steps = checks.iter().flat_map(|check| &check.steps);
+    steps.any(|step| matches!(step.what, What::Sent | What::Received))
 }

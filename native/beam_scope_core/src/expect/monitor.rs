@@ -5,10 +5,13 @@ use crate::timeline::{Timeline, TimelineError};
 use super::check::Check;
 use super::engine::Engine;
 use super::finding::Finding;
+use super::{needs_pairs, read};
 
 /// Checks that are told what has come so far each time they are polled; what was recorded before they began included.
 pub struct Monitor {
     engine: Engine,
+    /// Some check is about messages.
+    pairs: bool,
 }
 
 /// A check that was decided: which one, and how it stands.
@@ -26,9 +29,10 @@ impl Monitor {
     /// # Errors
     /// Where the recording cannot be read.
     pub fn new(timeline: &Timeline, checks: Vec<Check>) -> Result<Self, TimelineError> {
-        let inner = timeline.paired()?;
+        let pairs = needs_pairs(&checks);
+        let inner = read(timeline, pairs)?;
         let engine = Engine::new(timeline, &inner, checks, true)?;
-        Ok(Self { engine })
+        Ok(Self { engine, pairs })
     }
 
     /// Reads what came since the last time: the checks that this decided, once each.
@@ -36,7 +40,7 @@ impl Monitor {
     /// # Errors
     /// Where the recording cannot be read.
     pub fn poll(&mut self, timeline: &Timeline, now_ns: u64) -> Result<Vec<Decided>, TimelineError> {
-        let inner = timeline.paired()?;
+        let inner = read(timeline, self.pairs)?;
         self.engine.read(timeline, &inner)?;
         Ok(self.engine.decided(timeline, &inner, now_ns)?)
     }
@@ -52,7 +56,7 @@ impl Monitor {
     /// # Errors
     /// Where the recording cannot be read.
     pub fn finish(&mut self, timeline: &Timeline, now_ns: u64) -> Result<Vec<Finding>, TimelineError> {
-        let inner = timeline.paired()?;
+        let inner = read(timeline, self.pairs)?;
         self.engine.read(timeline, &inner)?;
         Ok(self.engine.finish(timeline, &inner, now_ns)?)
     }

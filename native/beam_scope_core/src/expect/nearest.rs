@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::pattern::{Answer, Given, Prepared};
-use crate::store::{ChunkView, StoreError};
+use crate::store::StoreError;
 use crate::term::arena::Arena;
 use crate::timeline::view::Inner;
 use crate::timeline::{Timeline, Words};
@@ -159,8 +159,8 @@ struct Probing<'a, 'p> {
 }
 
 impl Sink for Probing<'_, '_> {
-    fn take(&mut self, view: &Arc<ChunkView>, happened: &Happened<'_>) {
-        for (check, step) in self.plan.asked(view, happened) {
+    fn take(&mut self, happened: &Happened<'_>) {
+        for (check, step) in self.plan.asked(happened) {
             let of_step = |probe: &&mut Probe<'_>| probe.check == check && probe.step == step;
             for probe in self.probes.iter_mut().filter(of_step) {
                 probe.take(&self.lens, happened);

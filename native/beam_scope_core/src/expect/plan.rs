@@ -134,14 +134,14 @@ impl StepPlan {
     }
 
     /// Judges by everything but the pattern.
-    fn admits(&self, view: &ChunkView, happened: &Happened<'_>) -> bool {
+    fn admits(&self, happened: &Happened<'_>) -> bool {
         if !self.follows(happened.place.track) {
             return false;
         }
-        match (self.step.what, happened.row) {
-            (What::Sent | What::Received, Some(row)) => {
-                self.from.as_ref().is_none_or(|who| who.sent(view, row, &happened.ends))
-                    && self.to.as_ref().is_none_or(|who| who.got(view, row, &happened.ends))
+        match (self.step.what, &happened.mail) {
+            (What::Sent | What::Received, Some(mail)) => {
+                self.from.as_ref().is_none_or(|who| mail.is_from(who))
+                    && self.to.as_ref().is_none_or(|who| mail.is_for(who))
             }
             (What::Called, _) => self.at_call == (happened.stage == Stage::Made) && self.is_about(happened.function),
             // A process's first state has none before it: a pattern that asks for one is not about it.
@@ -226,14 +226,10 @@ impl Plan {
     }
 
     /// The checks and steps that something is to be asked of.
-    pub(super) fn asked<'p>(
-        &'p self,
-        view: &'p ChunkView,
-        happened: &'p Happened<'_>,
-    ) -> impl Iterator<Item = (usize, usize)> + 'p {
+    pub(super) fn asked<'p>(&'p self, happened: &'p Happened<'_>) -> impl Iterator<Item = (usize, usize)> + 'p {
         let place = happened.place;
         let steps = self.about(place.what).filter(move |(check, _, step)| {
-            self.checks[*check].span.has(place.seq, place.at_ns) && step.admits(view, happened)
+            self.checks[*check].span.has(place.seq, place.at_ns) && step.admits(happened)
         });
         steps.map(|(check, step, _)| (check, step))
     }

@@ -1,10 +1,14 @@
 //! Something that happened: where it is, what a pattern is asked of there, and how it is told.
 
+use std::cell::OnceCell;
+
+use crate::event::EventKind;
 use crate::pattern::Part;
 use crate::query::plan::Function;
-use crate::query::who::Ends;
+use crate::query::who::{Ends, Who};
 use crate::query::Hit;
-use crate::store::{EventRow, TrackId};
+use crate::store::{ChunkView, EventRow, TrackId};
+use crate::timeline::view::Inner;
 use crate::timeline::Transition;
 
 use super::check::What;
@@ -42,9 +46,8 @@ pub(super) enum Stage {
 pub(super) struct Happened<'v> {
     pub(super) place: Place,
     pub(super) content: Content<'v>,
-    /// Of messages: the event.
-    pub(super) row: Option<&'v EventRow>,
-    pub(super) ends: Ends,
+    /// Of messages.
+    pub(super) mail: Option<Mail<'v>>,
     /// Of calls.
     pub(super) function: Option<Function>,
     /// Of calls.
@@ -53,13 +56,44 @@ pub(super) struct Happened<'v> {
     pub(super) again: bool,
 }
 
+/// A message on its way. Who took part is looked up when somebody asks.
+#[derive(Debug)]
+pub(super) struct Mail<'v> {
+    pub(super) inner: &'v Inner,
+    pub(super) view: &'v ChunkView,
+    pub(super) row: &'v EventRow,
+    pub(super) ends: OnceCell<Ends>,
+}
+
+impl Mail<'_> {
+    /// Who sent it and who it was for.
+    pub(super) fn ends(&self) -> &Ends {
+        self.ends.get_or_init(|| Ends::of(self.inner, self.view, self.row))
+    }
+
+    /// Whether it came from them. Of what was sent the sender is whom it happened to.
+    pub(super) fn is_from(&self, who: &Who) -> bool {
+        match self.row.kind {
+            EventKind::Receive => who.sent(self.view, self.row, self.ends()),
+            _ => who.tracks.contains(self.row.track),
+        }
+    }
+
+    /// Whether it was for them. Of what was received the receiver is whom it happened to.
+    pub(super) fn is_for(&self, who: &Who) -> bool {
+        match self.row.kind {
+            EventKind::Receive => who.tracks.contains(self.row.track),
+            _ => who.got(self.view, self.row, self.ends()),
+        }
+    }
+}
+
 impl<'v> Happened<'v> {
     pub(super) const fn new(place: Place, content: Content<'v>) -> Self {
         Self {
             place,
             content,
-            row: None,
-            ends: Ends::NONE,
+            mail: None,
             function: None,
             stage: Stage::Ended,
             again: false,

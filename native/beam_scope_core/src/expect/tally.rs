@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::pattern::{Answer, Given};
+use crate::pattern::Answer;
 use crate::store::TrackId;
 
 use super::check::Rule;
@@ -59,8 +59,11 @@ impl Tally {
         if in_scope == Answer::No {
             return;
         }
-        let given = scope.map_or_else(Given::default, |scope| scope.given());
-        let answer = happened.content.ask(lens.step(at, 0), &given).answer;
+        let prepared = lens.step(at, 0);
+        let answer = match scope {
+            Some(scope) => happened.content.ask(prepared, &scope.given()).answer,
+            None => happened.content.answer(prepared),
+        };
         self.seen += u64::from(!happened.again && in_scope == Answer::Yes);
         if answer == Answer::Yes && in_scope == Answer::Yes {
             self.crashes.note(happened);
@@ -122,10 +125,15 @@ impl Tally {
             Rule::Count { min, max } => (min.unwrap_or(0), max),
             _ => (0, Some(0)),
         };
+        let most = self.count + self.unknown;
+        let hangs = match plan.rule {
+            Rule::Count { .. } => self.count < min && most >= min || max.is_some_and(|max| most > max),
+            _ => self.unknown > 0,
+        };
         match () {
             () if self.violation.is_some() => Verdict::Broken,
             () if self.count >= min && max.is_none() => self.held(),
-            () if self.unknown > 0 && (self.count >= min || self.count + self.unknown >= min) => Verdict::Unknown,
+            () if hangs => Verdict::Unknown,
             () if lost => Verdict::Gap,
             () if self.seen == 0 => Verdict::Empty,
             () if self.count < min => Verdict::Broken,

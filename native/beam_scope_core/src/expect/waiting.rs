@@ -86,6 +86,14 @@ impl Waiting {
         Some(waiter)
     }
 
+    /// Forgets the older half.
+    pub(super) fn forget_half(&mut self) {
+        for _ in 0..self.all.len().div_ceil(2) {
+            self.pop();
+            self.forgotten += 1;
+        }
+    }
+
     /// Something came that may be the other end of any that waits.
     pub(super) fn doubt_all(&mut self) {
         self.doubtful_to = self.next;

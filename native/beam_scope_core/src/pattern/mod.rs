@@ -59,6 +59,7 @@ mod term;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -314,6 +315,7 @@ impl Pattern {
             arena,
             keys: self.keys.iter().map(|key| arena.find(key)).collect(),
             literals: Vec::new(),
+            answers: Vec::new(),
         }
     }
 }
@@ -326,6 +328,8 @@ pub struct Prepared<'a> {
     keys: Vec<Option<NodeId>>,
     /// The head's literals in the arena; empty unless it is to sieve.
     literals: Vec<Option<NodeId>>,
+    /// The last answers, each at the place that its term's number gives; empty unless it is to sieve.
+    answers: Vec<Cell<Option<(NodeId, Answer)>>>,
 }
 
 impl Prepared<'_> {

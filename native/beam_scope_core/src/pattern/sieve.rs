@@ -1,7 +1,15 @@
-//! A first look at a term: most terms that do not match differ in a tag, an arity or a kind, which ids alone tell.
+//! For asking a pattern of very many terms.
+//!
+//! Equal terms of an arena have one number, so that an answer can be remembered: states mostly stay as they are. And most terms that do not match differ in a tag, an arity or a kind, which ids alone tell.
 
-use super::{Head, Pattern, Prepared};
+use std::cell::Cell;
+
+use super::ask::{Given, Part};
+use super::{Answer, Head, Pattern, Prepared};
 use crate::term::arena::{Arena, Node, NodeId};
+
+/// So many answers are remembered.
+const ANSWERS: usize = 256;
 
 impl Pattern {
     /// As [`prepare`](Self::prepare), with the literals looked up too: for asking it of very many terms, most of which do
@@ -10,12 +18,38 @@ impl Pattern {
         let find = |id: &NodeId| arena.find(&self.literals.to_value(*id));
         Prepared {
             literals: self.head_literals.iter().map(find).collect(),
+            answers: vec![Cell::new(None); ANSWERS],
             ..self.prepare(arena)
         }
     }
 }
 
 impl Prepared<'_> {
+    /// Whether a term matches, by itself.
+    pub(crate) fn answer(&self, part: Part<'_>) -> Answer {
+        match part {
+            Part::Term(arena, id) if std::ptr::eq(arena, self.arena) => self.remembered(id),
+            part => self.ask_part(part, &Given::default()).answer,
+        }
+    }
+
+    fn remembered(&self, id: NodeId) -> Answer {
+        if self.refuses(id) {
+            return Answer::No;
+        }
+        let place = self.answers.get(id.0 as usize % ANSWERS);
+        if let Some((known, answer)) = place.and_then(Cell::get) {
+            if known == id {
+                return answer;
+            }
+        }
+        let answer = self.ask(id, &Given::default()).answer;
+        if let Some(place) = place {
+            place.set(Some((id, answer)));
+        }
+        answer
+    }
+
     /// Whether a term of the arena does not match for sure. `false` says nothing.
     pub(super) fn refuses(&self, id: NodeId) -> bool {
         !self.literals.is_empty() && self.head_refuses(&self.pattern.head, id)

@@ -274,6 +274,7 @@ impl Timeline {
         };
         let mut found = walk.transitions(track, Span { from: seq, to: seq }, usize::MAX)?;
         found.retain(|one| one.seq == seq);
+        found.iter_mut().try_for_each(|one| walk.complete(one))?;
         Ok(found)
     }
 

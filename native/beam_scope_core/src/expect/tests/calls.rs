@@ -75,7 +75,7 @@ fn functions_are_chosen_by_name() {
 fn arguments_and_value_share_variables() {
     let timeline = script("f1 f=1 f2 f=3").timeline();
     let same = called(t(&[a("list"), l(&[var("x")])]), var("x"));
-    assert_eq!(run(&timeline, count(None, None), &[same.clone()]).count, 1);
+    assert_eq!(run(&timeline, count(None, None), std::slice::from_ref(&same)).count, 1);
     let always = run(&timeline, ALWAYS, &[same]);
     assert_eq!((always.verdict, seq(&always.violation)), (Verdict::Broken, Some(3)));
 }
@@ -84,9 +84,9 @@ fn arguments_and_value_share_variables() {
 fn a_call_under_way_breaks_nothing() {
     let timeline = script("f1 f=1 f2").timeline();
     let ok = called(anything(), lit(i(1)));
-    let always = run(&timeline, ALWAYS, &[ok.clone()]);
+    let always = run(&timeline, ALWAYS, std::slice::from_ref(&ok));
     assert_eq!((always.verdict, always.seen), (Verdict::Held, 1));
-    assert_eq!(run(&timeline, count(Some(2), None), &[ok.clone()]).seen, 2);
+    assert_eq!(run(&timeline, count(Some(2), None), std::slice::from_ref(&ok)).seen, 2);
     let failed = script("f1 f=1 f2 f!").timeline();
     assert_eq!(run(&failed, ALWAYS, &[ok]).verdict, Verdict::Broken);
 }

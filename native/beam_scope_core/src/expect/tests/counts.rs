@@ -64,11 +64,17 @@ fn nothing_recorded_is_no_proof() {
     let timeline = talk().timeline();
     let crash = step(What::Crashed, just(anything()));
     assert_eq!(
-        run(&timeline, count(None, Some(0)), &[crash.clone()]).verdict,
+        run(&timeline, count(None, Some(0)), std::slice::from_ref(&crash)).verdict,
         Verdict::Empty
     );
-    assert_eq!(run(&timeline, NEVER, &[crash.clone()]).verdict, Verdict::Empty);
-    assert_eq!(run(&timeline, ALWAYS, &[crash.clone()]).verdict, Verdict::Empty);
+    assert_eq!(
+        run(&timeline, NEVER, std::slice::from_ref(&crash)).verdict,
+        Verdict::Empty
+    );
+    assert_eq!(
+        run(&timeline, ALWAYS, std::slice::from_ref(&crash)).verdict,
+        Verdict::Empty
+    );
     assert_eq!(run(&timeline, count(Some(1), None), &[crash]).verdict, Verdict::Empty);
     let other = sent(lit(a("other")));
     assert_eq!(run(&timeline, count(None, Some(0)), &[other]).verdict, Verdict::Held);
@@ -150,6 +156,8 @@ fn what_cannot_be_seen_decides_nothing() {
         Verdict::Unknown
     );
     assert_eq!(run(&timeline, count(Some(2), None), &[nine()]).verdict, Verdict::Broken);
+    // There is room for one more, whatever it is.
+    assert_eq!(run(&timeline, count(None, Some(1)), &[nine()]).verdict, Verdict::Held);
     let any_number = sent(tagged("add", anything()));
     assert_eq!(
         run(&timeline, count(Some(4), Some(4)), &[any_number]).verdict,
@@ -324,4 +332,61 @@ fn the_nearest_miss_is_told() {
         when(tagged("add", var("n")), op(">", &[var("n"), lit(a("z"))])),
     );
     assert_eq!(seq(&run(&timeline, count(Some(1), None), &[guarded]).nearest), Some(3));
+}
+
+#[test]
+fn a_transition_is_told_with_its_sender_and_the_reply_however_far_away() {
+    let mut kit = Kit::chunked(2);
+    kit.server(2, 1, None, "S", i(0)).looped(2, i(0));
+    let (early, ask) = (cast(a("early")), call(7, 3, a("ask")));
+    kit.ev(2, EventKind::Receive, &[early.clone(), p(6)])
+        .ev(2, EventKind::Receive, &[ask.clone(), p(7)]);
+    for n in 0..3 {
+        kit.handled(2, cast(a("x")), i(n)).looped(2, i(n + 1));
+    }
+    kit.handled(2, early, i(3))
+        .looped(2, i(4))
+        .handled(2, ask, i(4))
+        .looped(2, i(5));
+    kit.ev(2, EventKind::Link, &[p(9)])
+        .ev(2, EventKind::Send, &[p(7), t(&[alias(3), a("answer")])]);
+    let timeline = kit.timeline();
+    let told = |to: i64| match run(&timeline, count(Some(1), None), &[state(lit(i(to)))]).first {
+        Some(super::super::Subject::Transition { transition, .. }) => transition,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told(4).from_process, Some(6));
+    assert_eq!(told(5).reply.map(|reply| reply.to_value()), Some(a("answer")));
+    assert_eq!(told(5).from_process, Some(7));
+}
+
+#[test]
+fn what_was_carried_forward_is_known_and_what_was_dropped_is_a_gap() {
+    use crate::store::{Mode, StoreConfig};
+    let mut kit = Kit::with(StoreConfig {
+        mode: Mode::Ring,
+        max_bytes: 256 << 10,
+        chunk_events: 256,
+        ..StoreConfig::default()
+    });
+    kit.server(2, 1, Some("srv"), "S", i(0)).looped(2, i(0));
+    kit.handled(2, cast(a("add")), i(0)).looped(2, i(1));
+    for n in 0..40_000 {
+        kit.ev(
+            1,
+            EventKind::Send,
+            &[p(3), Value::Binary(format!("{n:040}").into_bytes())],
+        );
+    }
+    assert!(kit.rec.counts().evicted > 0);
+    let timeline = kit.timeline();
+    let of = |n: i64| state(lit(i(n))).of(name("srv"));
+    let held = run(&timeline, count(Some(1), None), &[of(1)]);
+    assert_eq!((held.verdict, seq(&held.first)), (Verdict::Held, Some(5)));
+    let never = run(&timeline, NEVER, &[of(9)]);
+    assert_eq!(
+        (never.verdict, never.gap.unwrap().count),
+        (Verdict::Gap, kit.rec.counts().evicted)
+    );
+    assert_eq!(run(&timeline, NEVER, &[of(1)]).verdict, Verdict::Broken);
 }

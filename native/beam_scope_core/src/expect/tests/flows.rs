@@ -184,3 +184,20 @@ fn many_candidates_that_lead_nowhere_do_not_take_forever() {
     assert_eq!((found.count, found.failed_step), (3, Some(3)));
     assert!(began.elapsed().as_secs() < 20);
 }
+
+#[test]
+fn the_longest_flow_fits_on_a_small_stack() {
+    // Dirty schedulers have 320 KB.
+    let work = || {
+        let steps = super::super::MAX_STEPS as i64;
+        let mut kit = Kit::new();
+        for n in 0..steps {
+            kit.ev(1, EventKind::Send, &[p(2), t(&[a("a"), i(n)])]);
+        }
+        let all: Vec<S> = (0..steps).map(|n| sent(tagged("a", lit(i(n))))).collect();
+        let found = flow(&kit, &all);
+        assert_eq!((found.verdict, found.count), (Verdict::Held, steps as u64));
+    };
+    let small = std::thread::Builder::new().stack_size(320 << 10);
+    small.spawn(work).unwrap().join().unwrap();
+}

@@ -6,6 +6,7 @@ mod flows;
 mod model;
 mod monitors;
 mod pairs;
+mod states;
 
 use std::sync::Arc;
 

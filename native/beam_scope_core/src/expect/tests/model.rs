@@ -55,6 +55,9 @@ struct Asked {
     larger: bool,
 }
 
+/// Where something matched, and the variable that it binds.
+type Matched = (u64, Message, Option<(usize, i64)>);
+
 const VARS: [&str; 2] = ["x", "y"];
 
 fn pid_of() -> impl Strategy<Value = u64> {
@@ -169,7 +172,7 @@ impl Asked {
     }
 
     /// What matches by itself, and the variable that it binds.
-    fn matches(&self, messages: &[Message]) -> Vec<(u64, Message, Option<(usize, i64)>)> {
+    fn matches(&self, messages: &[Message]) -> Vec<Matched> {
         let fits = |one: &Message| {
             let number = match self.number {
                 Number::Is(n) => n == one.n,
