@@ -3,7 +3,7 @@ defmodule BeamScope.Expect.Candidates do
   # What came nearest to a step that found nothing: of some things of its kind, the one with the least that differs.
 
   alias BeamScope.{Diff, Error, Event}
-  alias BeamScope.Expect.{Nearest, Step}
+  alias BeamScope.Expect.{Nearest, Past, Step}
 
   # A failure is told in a moment, however long the recording is.
   @few 300
@@ -46,15 +46,19 @@ defmodule BeamScope.Expect.Candidates do
 
   defp few(rec, %Step{what: what, process: process}, order, span)
        when what in [:state, :transition] and process != nil do
-    transitions =
-      rec
-      |> BeamScope.history(process, [limit: :infinity, diff: false] ++ span)
-      |> Enum.filter(&(&1.kind not in [:gap, :end] and counts?(what, &1)))
-
-    Enum.take(transitions, if(order == :asc, do: @few, else: -@few))
+    for t <- transitions(rec, process, order, span), t.kind not in [:gap, :end], counts?(what, t), do: t
   end
 
   defp few(_rec, _step, _order, _span), do: []
+
+  defp transitions(rec, process, :asc, span),
+    do: BeamScope.history(rec, process, [limit: @few, diff: false] ++ span).transitions
+
+  defp transitions(rec, process, :desc, span) do
+    rec
+    |> Past.transitions(process, span[:until] || :end, [diff: false], &(length(&1) >= @few))
+    |> Enum.take(-@few)
+  end
 
   # Of a state that lasts, what made it so.
   defp counts?(:state, transition), do: transition.kind in [:init, :read] or transition.from != transition.to

@@ -3,13 +3,12 @@ defmodule BeamScope.Expect.Excerpt do
   # What went on around something, as lines: the messages or the states of those who took part, a mark at the thing itself.
 
   alias BeamScope.{Error, Event, History, Moment, Transition}
+  alias BeamScope.Expect.Past
   alias BeamScope.Terminal.{Events, Style}
 
   @before 3
   @later 3
   @messages [:send, :send_to_dead, :receive]
-  # Histories are read forwards: how far back to begin, until there is enough.
-  @windows [200, 5_000, 100_000]
   @lines_a_state 6
 
   @doc "The lines around a subject; none where there is nothing to show."
@@ -22,9 +21,17 @@ defmodule BeamScope.Expect.Excerpt do
     Error -> []
   end
 
-  def around(rec, %Transition{} = transition, style) do
-    transitions = rec |> history(%{track: transition.track}, transition.moment, []) |> beside(transition)
-    states(transitions, style) |> mark(transition)
+  def around(rec, %Transition{moment: moment} = transition, style) do
+    process = %{track: transition.track}
+    before = Past.transitions(rec, process, moment, [], &(length(&1) > @before))
+    later = BeamScope.history(rec, process, since: moment, limit: 3).transitions
+
+    (before ++ later)
+    |> Enum.uniq_by(&{&1.moment.seq, &1.kind, &1.handler})
+    |> window(moment.seq)
+    |> Enum.take(@before + 2)
+    |> states(style)
+    |> mark(transition)
   rescue
     Error -> []
   end
@@ -32,18 +39,13 @@ defmodule BeamScope.Expect.Excerpt do
   @doc "The last changes of a process' state up to a moment."
   @spec changes_before(BeamScope.Recording.t(), term, Moment.like(), Style.t()) :: [Style.line()]
   def changes_before(rec, process, moment, style) do
-    {:ok, last} = last_moment(rec, process, moment)
-    changed = for t <- history(rec, process, last, until: moment), changed?(t), do: t
-    changed |> Enum.take(-@before) |> states(style)
+    rec
+    |> Past.transitions(process, moment, [], &(Enum.count(&1, fn t -> changed?(t) end) >= @before))
+    |> Enum.filter(&changed?/1)
+    |> Enum.take(-@before)
+    |> states(style)
   rescue
-    _ in [Error, MatchError] -> []
-  end
-
-  defp last_moment(rec, process, moment) do
-    case BeamScope.events(rec, process: process, until: moment, order: :desc, limit: 1).events do
-      [event] -> {:ok, event.moment}
-      [] -> :none
-    end
+    Error -> []
   end
 
   defp changed?(%Transition{diff: %{same?: same?}}), do: not same?
@@ -78,21 +80,6 @@ defmodule BeamScope.Expect.Excerpt do
   end
 
   # ---- states ----
-
-  defp history(rec, process, moment, opts) do
-    Enum.reduce_while(@windows ++ [:all], [], fn window, _found ->
-      opts = [since: from(moment, window), limit: :infinity] ++ opts
-      found = BeamScope.history(rec, process, opts).transitions
-      enough? = Enum.count(found, &(&1.moment.seq < moment.seq and changed?(&1))) >= @before
-      if enough? or window == :all, do: {:halt, found}, else: {:cont, found}
-    end)
-  end
-
-  defp from(_moment, :all), do: :start
-  defp from(%Moment{seq: seq}, window), do: %Moment{seq: max(seq - window, 0), at_ns: 0}
-
-  defp beside(transitions, %Transition{moment: %Moment{seq: seq}}),
-    do: transitions |> window(seq) |> Enum.take(@before + 2)
 
   defp states([], _style), do: []
 
