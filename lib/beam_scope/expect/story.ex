@@ -2,13 +2,13 @@ defmodule BeamScope.Expect.Story do
   @moduledoc false
   # What happened, as half a sentence: "Counter answered {:ok, 3} to the second {:increment, 1}".
 
-  alias BeamScope.{Event, Pattern, Transition, Unknown}
+  alias BeamScope.{Event, Expect, Transition, Unknown}
   alias BeamScope.Expect.Names
   alias BeamScope.Terminal.{Events, Processes, Term}
 
   @text 60
   @messages [:send, :send_to_dead, :receive]
-  # How far back a call is looked for, and how many like it are counted.
+  # How far back a call is looked for.
   @back 500
   @ordinals ~w(first second third fourth fifth sixth seventh eighth ninth tenth)
 
@@ -89,12 +89,25 @@ defmodule BeamScope.Expect.Story do
 
   # The how-manieth of its kind, where there was more than one.
   defp nth(rec, call) do
-    same = %Pattern{data: {:pattern, {:lit, call.content}, nil}, source: ""}
-    same = BeamScope.messages(rec, to: %{track: call.to_track}, match: same, limit: @back).events
-    at = Enum.count(same, &(&1.moment.seq <= call.moment.seq))
-    if length(same) > 1, do: "the #{ordinal(at)} ", else: ""
+    what = if call.kind == :receive, do: :received, else: :sent
+    same = %{what: what, to: %{track: call.to_track}, pattern: {:pattern, {:lit, call.content}, nil}}
+    count = %{check: :count, min: 0, steps: [same]}
+
+    case Expect.run(rec, [Map.put(count, :until, call), count]) do
+      {:ok, [%{count: at}, %{count: all}]} when all > 1 -> "the #{ordinal(at)} "
+      _ -> ""
+    end
   end
 
-  @doc "A number as a word, where there is one."
-  def ordinal(n), do: Enum.at(@ordinals, n - 1) || "#{n}th"
+  @doc """
+  A number as a word, where there is one.
+
+      iex> Enum.map([2, 11, 22, 103], &BeamScope.Expect.Story.ordinal/1)
+      ["second", "11th", "22nd", "103rd"]
+  """
+  @spec ordinal(pos_integer) :: String.t()
+  def ordinal(n), do: Enum.at(@ordinals, n - 1) || "#{n}#{ending(rem(n, 100))}"
+
+  defp ending(n) when n in 11..13, do: "th"
+  defp ending(n), do: Map.get(%{1 => "st", 2 => "nd", 3 => "rd"}, rem(n, 10), "th")
 end
