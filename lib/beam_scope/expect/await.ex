@@ -88,6 +88,7 @@ defmodule BeamScope.Expect.Await do
     end
   end
 
+  @spec never_came!(Recording.t(), Assertion.t(), Error.t(), String.t()) :: no_return
   defp never_came!(rec, a, error, note),
     do: Failure.raise!(rec, a, %Report{sentence: Exception.message(error) <> ".", notes: [note]})
 

@@ -22,9 +22,8 @@ defmodule BeamScope.Expect.Excerpt do
   end
 
   def around(rec, %Transition{moment: moment} = transition, style) do
-    process = %{track: transition.track}
-    before = Past.transitions(rec, process, moment, [], &(length(&1) > @before))
-    later = BeamScope.history(rec, process, since: moment, limit: 3).transitions
+    before = Past.transitions(rec, transition, moment, [], &(length(&1) > @before))
+    later = BeamScope.history(rec, transition, since: moment, limit: 3).transitions
 
     (before ++ later)
     |> Enum.uniq_by(&{&1.moment.seq, &1.kind, &1.handler})
@@ -69,10 +68,11 @@ defmodule BeamScope.Expect.Excerpt do
   end
 
   defp before(rec, ask, track, event),
-    do: ask.(rec, process: %{track: track}, until: event, order: :desc, limit: @before + 1).events
+    do:
+      ask.(rec, process: %BeamScope.Process{track: track}, until: event, order: :desc, limit: @before + 1).events
 
   defp later(rec, ask, track, event),
-    do: ask.(rec, process: %{track: track}, since: event, limit: @later + 1).events
+    do: ask.(rec, process: %BeamScope.Process{track: track}, since: event, limit: @later + 1).events
 
   defp window(items, seq) do
     {before, later} = Enum.split_while(items, &(&1.moment.seq < seq))

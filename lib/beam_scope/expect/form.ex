@@ -40,6 +40,7 @@ defmodule BeamScope.Expect.Form do
   defp named(:crashed, [process, reason], _ast, _env), do: crashed(process, reason)
   defp named(_name, _args, ast, env), do: unknown(ast, env)
 
+  @spec unknown(Macro.t(), Macro.Env.t()) :: no_return
   defp unknown(ast, env), do: error(ast, env, "`#{Macro.to_string(ast)}` is no step: #{@steps}")
 
   @doc "A message, `:sent` or `:received`."
@@ -168,5 +169,6 @@ defmodule BeamScope.Expect.Form do
   defp headline(ast), do: ast |> Macro.to_string() |> String.split("\n") |> hd()
 
   @doc "Reports at its line what cannot be."
+  @spec error(Macro.t(), Macro.Env.t(), String.t()) :: no_return
   def error(ast, env, message), do: Compiler.error(ast, %{env: env}, message)
 end

@@ -6,6 +6,7 @@ defmodule BeamScope.Expect.Names do
   alias BeamScope.Terminal.{Processes, Term}
 
   defstruct pids: %{}, tracks: %{}
+  @type t :: %__MODULE__{pids: %{pid => term}, tracks: %{non_neg_integer => Process.t()}}
 
   @doc "The names that the processes of a recording bore."
   def new(rec) do

@@ -13,7 +13,7 @@ defmodule BeamScope.Expect.Nearest do
   @type t :: %__MODULE__{}
 
   @doc "Compares a subject with a step. `known` are variables that earlier steps bound."
-  @spec new(Step.t(), Event.t() | Transition.t(), map) :: t
+  @spec new(Step.t(), struct, map) :: t
   def new(%Step{} = step, subject, known \\ %{}) do
     {heads, guard} = Step.heads(step)
     heads = Stencil.bind(heads, known)
@@ -25,7 +25,7 @@ defmodule BeamScope.Expect.Nearest do
   end
 
   @doc "Whether a subject is of the step's kind and matches it, its variables aside that others bind."
-  @spec fits?(Step.t(), Event.t() | Transition.t()) :: boolean
+  @spec fits?(Step.t(), struct) :: boolean
   def fits?(%Step{} = step, subject), do: of_kind?(step, subject) and new(step, subject).failed == nil
 
   defp of_kind?(%Step{what: what}, %Transition{}), do: what in [:state, :transition, :crashed]

@@ -29,6 +29,7 @@ defmodule BeamScope.Expect.StateAt do
     end
   end
 
+  @spec fail!(BeamScope.Recording.t(), Assertion.t(), Report.t()) :: no_return
   defp fail!(rec, a, report), do: Failure.raise!(rec, a, report)
 
   # ---- reports ----

@@ -81,7 +81,7 @@ defmodule BeamScope.Expect.Story do
     tag = Event.tag(reply.message)
 
     rec
-    |> BeamScope.messages(to: %{track: track}, until: reply, order: :desc, limit: @back)
+    |> BeamScope.messages(to: %BeamScope.Process{track: track}, until: reply, order: :desc, limit: @back)
     |> Enum.find(&(&1.label == :call and Event.tag(&1.message) == tag))
   end
 
@@ -90,7 +90,13 @@ defmodule BeamScope.Expect.Story do
   # The how-manieth of its kind, where there was more than one.
   defp nth(rec, call) do
     what = if call.kind == :receive, do: :received, else: :sent
-    same = %{what: what, to: %{track: call.to_track}, pattern: {:pattern, {:lit, call.content}, nil}}
+
+    same = %{
+      what: what,
+      to: %BeamScope.Process{track: call.to_track},
+      pattern: {:pattern, {:lit, call.content}, nil}
+    }
+
     count = %{check: :count, min: 0, steps: [same]}
 
     case Expect.run(rec, [Map.put(count, :until, call), count]) do
