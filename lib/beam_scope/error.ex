@@ -35,6 +35,7 @@ defmodule BeamScope.Error do
   | `:setup_failed` | any | the virtual machine refused a step of the set-up |
   | `:timeout` | any | an internal process did not answer in time |
   | `:file` | any | a file could not be written or read |
+  | `:assertion_failed` | text | an assertion of `BeamScope.Assertions` where ExUnit is not there |
 
   Functions of the data plane use further atoms of their own; `message/1` prints those plainly.
 
@@ -76,6 +77,7 @@ defmodule BeamScope.Error do
           | :setup_failed
           | :timeout
           | :file
+          | :assertion_failed
           | atom()
 
   @type t :: %__MODULE__{reason: reason(), detail: term()}
@@ -208,8 +210,9 @@ defmodule BeamScope.Error do
   defp describe(:timeout, detail), do: "no answer in time" <> because(detail)
   defp describe(:file, detail), do: "the file could not be used" <> because(detail)
 
-  defp describe(reason, text) when reason in [:ambiguous_process, :invalid_moment, :invalid_recording],
-    do: text
+  defp describe(reason, text)
+       when reason in [:ambiguous_process, :assertion_failed, :invalid_moment, :invalid_recording],
+       do: text
 
   defp describe(reason, nil), do: plain(reason)
   defp describe(reason, detail), do: plain(reason) <> because(detail)

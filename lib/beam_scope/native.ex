@@ -8,7 +8,7 @@ defmodule BeamScope.Native do
   @on_load :load_library
 
   # Raised together with `ABI` in native/beam_scope_nif/src/abi.rs and `@abi` in mix.exs.
-  @abi 1
+  @abi 2
 
   @doc false
   def abi, do: @abi
@@ -72,6 +72,12 @@ defmodule BeamScope.Native do
   def live_open(_rec, _query), do: missing()
   def live_poll(_live, _limit, _keep), do: missing()
   def mailbox(_rec, _process, _moment), do: missing()
+
+  # expectations
+  def check(_rec, _checks), do: missing()
+  def monitor_open(_rec, _checks), do: missing()
+  def monitor_poll(_monitor), do: missing()
+  def monitor_finish(_monitor), do: missing()
 
   # terms at hand
   def diff(_a, _b), do: missing()

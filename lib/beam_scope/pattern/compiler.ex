@@ -5,27 +5,88 @@ defmodule BeamScope.Pattern.Compiler do
 
   alias BeamScope.Pattern.{Binary, Guard}
 
-  defstruct [:env, vars: %{}, order: []]
+  # `vars` are the variables met so far with their names in the data, `order` those names, `asts` the variables as they were
+  # written, both the latest first. `own` are the variables that the user wrote, where that is known.
+  defstruct [:env, :own, vars: %{}, order: [], asts: []]
 
   @allowed "allowed are literals, variables, `_`, pins, tuples, lists, `[head | tail]`, maps, structs, binaries, `a = b`, " <>
              "module attributes, and macros and sigils that expand to these"
 
   @doc "The quoted data and the names that a match binds."
   def translate(expr, env) do
-    {pattern, guards} = split_when(expr)
-    {head, state} = head(pattern, %__MODULE__{env: env})
-    data = {:{}, [], [:pattern, emit(head), emit_guard(Guard.translate(guards, state))]}
+    {data, state} = next(expr, %__MODULE__{env: env})
     {data, state.order |> Enum.reverse() |> Enum.reject(&hidden?/1)}
   end
 
-  defp split_when({:when, _, [pattern, guards]}), do: {pattern, when_list(guards)}
-  defp split_when({:__block__, _, [single]}), do: split_when(single)
-  defp split_when(pattern), do: {pattern, []}
+  defp hidden?(name), do: match?("_" <> _, Atom.to_string(name))
+
+  # ---- several patterns that share their variables ----
+
+  @doc """
+  A state for several patterns with the same variables. `sources` is what the user wrote: only variables that stand there
+  are `bound/1` by a match, and no macro's variable takes the name of one of them.
+  """
+  def start(sources, env), do: %__MODULE__{env: env, own: written(sources)}
+
+  defp written(sources) do
+    {_, ids} =
+      Macro.prewalk(sources, MapSet.new(), fn
+        {name, meta, context} = ast, ids when is_atom(name) and is_atom(context) ->
+          {ast, MapSet.put(ids, id(name, meta, context))}
+
+        ast, ids ->
+          {ast, ids}
+      end)
+
+    ids
+  end
+
+  @doc "The quoted data of the next pattern; what earlier ones bound, its guard may use and its head must equal."
+  def next(expr, state) do
+    {pattern, guards} = split_when(expr)
+    {head, state} = head(pattern, state)
+    {data(emit(head), Guard.translate(guards, state)), state}
+  end
+
+  @doc """
+  The quoted data of one pattern over several terms that are asked together: `{:tuple, heads}`.
+  Each may have a guard; all guards hold or the whole does not match.
+  """
+  def next_tuple(exprs, state) do
+    {heads, {guards, state}} = Enum.map_reduce(exprs, {[], state}, &part/2)
+    {data({:tuple, heads}, guards |> Enum.reverse() |> all(state)), state}
+  end
+
+  defp part(expr, {guards, state}) do
+    {pattern, more} = split_when(expr)
+    {head, state} = head(pattern, state)
+    {emit(head), {if(more == [], do: guards, else: [more | guards]), state}}
+  end
+
+  # Asked after all heads, so that each guard may use what any of them binds.
+  defp all([], _state), do: nil
+
+  defp all(guards, state) do
+    guards |> Enum.map(&Guard.translate(&1, state)) |> Enum.reduce(&{:op, :andalso, [&2, &1]})
+  end
+
+  defp data(head, guard), do: {:{}, [], [:pattern, head, emit_guard(guard)]}
+
+  @doc "What a match binds, in order: the variables' names in the data, and the variables as the user wrote them."
+  def bound(%__MODULE__{own: own, asts: asts}) do
+    for {name, {var, meta, context} = ast} <- Enum.reverse(asts),
+        MapSet.member?(own, id(var, meta, context)),
+        not hidden?(name),
+        do: {name, ast}
+  end
+
+  @doc "A pattern and its guards, of which several are alternatives."
+  def split_when({:when, _, [pattern, guards]}), do: {pattern, when_list(guards)}
+  def split_when({:__block__, _, [single]}), do: split_when(single)
+  def split_when(pattern), do: {pattern, []}
 
   defp when_list({:when, _, [first, rest]}), do: [first | when_list(rest)]
   defp when_list(guard), do: [guard]
-
-  defp hidden?(name), do: match?("_" <> _, Atom.to_string(name))
 
   @doc "Reports what cannot be data, at its line."
   def error(ast, state, message) do
@@ -63,7 +124,7 @@ defmodule BeamScope.Pattern.Compiler do
 
   def head({name, meta, context} = ast, state) when is_atom(name) and is_atom(context) do
     case Macro.expand(ast, match_env(state)) do
-      ^ast -> var({name, Keyword.get(meta, :counter, context)}, state)
+      ^ast -> var(id(name, meta, context), ast, state)
       expanded -> head(expanded, state)
     end
   end
@@ -88,16 +149,24 @@ defmodule BeamScope.Pattern.Compiler do
   defp signed(:-, number, state), do: {{:lit, {:-, [], [number]}}, state}
   defp signed(:+, number, state), do: {{:lit, number}, state}
 
-  @doc "Names a variable in the data. Variables of macros may share their name with the user's: those get a number."
-  def var({name, _} = id, state) do
+  # What tells two variables of one name apart: which macro they come from.
+  defp id(name, meta, context), do: {name, Keyword.get(meta, :counter, context)}
+
+  # Names a variable in the data. Variables of macros may share their name with the user's: those get a number.
+  defp var({name, _} = id, ast, state) do
     case state.vars do
       %{^id => known} ->
         {{:var, known}, state}
 
       vars ->
-        data_name = if name in state.order, do: :"_#{name}@#{map_size(vars)}", else: name
-        {{:var, data_name}, %{state | vars: Map.put(vars, id, data_name), order: [data_name | state.order]}}
+        data_name = if taken?(name, id, state), do: :"_#{name}@#{map_size(vars)}", else: name
+        state = %{state | vars: Map.put(vars, id, data_name), order: [data_name | state.order]}
+        {{:var, data_name}, %{state | asts: [{data_name, ast} | state.asts]}}
     end
+  end
+
+  defp taken?(name, id, %{order: order, own: own}) do
+    name in order or (own != nil and not MapSet.member?(own, id) and Enum.any?(own, &match?({^name, _}, &1)))
   end
 
   defp tuple(elements, state) do

@@ -357,6 +357,16 @@ defmodule BeamScope.Recording.Query do
     end
   end
 
+  @doc """
+  The core's selector for a process that the recording must know; as one end of a message (`:from`, `:to`) a pid may be that
+  of any process.
+  """
+  @spec process(Recording.t(), term, :process | :from | :to) :: {:ok, tuple} | {:error, Error.t()}
+  def process(rec, process, role) do
+    with {:ok, selector} <- selector(process),
+         do: resolve_one(rec, selector, if(role == :process, do: :track, else: role))
+  end
+
   @doc "The history of a process."
   @spec history(Recording.t(), term, keyword) :: {:ok, History.t()} | {:error, Error.t()}
   def history(rec, process, opts) do

@@ -59,6 +59,7 @@ defmodule BeamScope.Terminal.Style do
     "µ" => "u",
     "↻" => "*",
     "✗" => "x",
+    "✓" => "+",
     "‹" => "<",
     "›" => ">",
     "≈" => "~"

@@ -14,44 +14,30 @@ use crate::term::arena::{Arena, NodeId};
 use crate::term::Kind;
 
 /// Steps of one evaluation: nodes compared, heads and guards visited.
-const FUEL: usize = 4_000_000;
+pub(super) const FUEL: usize = 4_000_000;
 
 pub(super) fn matches(prepared: &Prepared<'_>, id: NodeId) -> Match {
-    let pattern = prepared.pattern;
     let fuel = Cell::new(FUEL);
-    let mut matching = Matching {
-        pattern,
-        arena: prepared.arena,
-        keys: &prepared.keys,
-        slots: vec![None; pattern.vars.len()],
-        compare: Compare {
-            truths: &pattern.truths,
-            fuel: &fuel,
-        },
-        unknown: None,
-    };
-    if matching.head(&pattern.head, Term::Node(prepared.arena, id)).is_err() {
+    let mut matching = Matching::new(prepared, &fuel);
+    if matching
+        .head(&prepared.pattern.head, Term::Node(prepared.arena, id))
+        .is_err()
+    {
         return Match::No;
     }
-    if let Some(guard) = &pattern.guard {
-        match matching.guards().test(guard).answer() {
-            Answer::Yes => {}
-            Answer::No => return Match::No,
-            Answer::Unknown(why) => matching.doubt(why),
-        }
-    }
-    match matching.unknown {
-        Some(why) => Match::Unknown(why),
-        None => Match::Yes(matching.bindings()),
+    match matching.guarded() {
+        Answer::Yes => Match::Yes(matching.bindings()),
+        Answer::No => Match::No,
+        Answer::Unknown(why) => Match::Unknown(why),
     }
 }
 
 /// A definite mismatch.
-struct Mismatch;
+pub(super) struct Mismatch;
 
-type Done = Result<(), Mismatch>;
+pub(super) type Done = Result<(), Mismatch>;
 
-fn require(yes: bool) -> Done {
+pub(super) fn require(yes: bool) -> Done {
     if yes {
         Ok(())
     } else {
@@ -59,22 +45,54 @@ fn require(yes: bool) -> Done {
     }
 }
 
-struct Matching<'m, 'a> {
-    pattern: &'a Pattern,
+pub(super) struct Matching<'m, 'a> {
+    pub(super) pattern: &'a Pattern,
     arena: &'a Arena,
     keys: &'m [Option<NodeId>],
-    slots: Vec<Option<Term<'a>>>,
-    compare: Compare<'m>,
+    pub(super) slots: Vec<Option<Term<'a>>>,
+    pub(super) compare: Compare<'m>,
     /// Why the match is not certain, if it is not.
     unknown: Option<Why>,
 }
 
-impl<'a> Matching<'_, 'a> {
-    fn doubt(&mut self, why: Why) {
+impl<'m, 'a> Matching<'m, 'a> {
+    pub(super) fn new(prepared: &'m Prepared<'a>, fuel: &'m Cell<usize>) -> Self {
+        let pattern = prepared.pattern;
+        Self {
+            pattern,
+            arena: prepared.arena,
+            keys: &prepared.keys,
+            slots: vec![None; pattern.vars.len()],
+            compare: Compare {
+                truths: &pattern.truths,
+                fuel,
+            },
+            unknown: None,
+        }
+    }
+
+    /// The answer once the head has matched.
+    pub(super) fn guarded(&mut self) -> Answer {
+        if let Some(guard) = &self.pattern.guard {
+            match self.guards().test(guard).answer() {
+                Answer::Yes => {}
+                Answer::No => return Answer::No,
+                Answer::Unknown(why) => self.doubt(why),
+            }
+        }
+        self.so_far()
+    }
+
+    /// The answer if there is nothing more to ask.
+    pub(super) fn so_far(&self) -> Answer {
+        self.unknown.map_or(Answer::Yes, Answer::Unknown)
+    }
+
+    pub(super) fn doubt(&mut self, why: Why) {
         self.unknown = self.unknown.or(Some(why));
     }
 
-    fn agree(&mut self, answer: Answer) -> Done {
+    pub(super) fn agree(&mut self, answer: Answer) -> Done {
         match answer {
             Answer::Yes => Ok(()),
             Answer::No => Err(Mismatch),
@@ -102,7 +120,7 @@ impl<'a> Matching<'_, 'a> {
         )
     }
 
-    fn head(&mut self, head: &'a Head, term: Term<'a>) -> Done {
+    pub(super) fn head(&mut self, head: &'a Head, term: Term<'a>) -> Done {
         if self.compare.spend().is_err() {
             self.doubt(Why::Unsupported);
             return Ok(());
@@ -114,7 +132,7 @@ impl<'a> Matching<'_, 'a> {
                 self.head(&both.0, term.clone())?;
                 self.head(&both.1, term)
             }
-            Head::Lit(id) => {
+            Head::Lit(id, _) => {
                 let literal = Term::Node(&self.pattern.literals, *id);
                 let exact = !cfg!(mutant = "pattern-loose-literals");
                 let answer = self.compare.equal(&term, &literal, exact);
@@ -227,8 +245,12 @@ impl<'a> Matching<'_, 'a> {
         Ok(())
     }
 
-    fn value_of(&self, key: usize, map: &Pairs<'a>) -> Result<Option<NodeId>, Why> {
-        let found = self.keys.get(key).copied().flatten();
+    pub(super) fn value_of(&self, key: usize, map: &Pairs<'a>) -> Result<Option<NodeId>, Why> {
+        let found = if std::ptr::eq(map.arena, self.arena) {
+            self.keys.get(key).copied().flatten()
+        } else {
+            self.pattern.keys.get(key).and_then(|key| map.arena.find(key))
+        };
         let found = found.and_then(|id| map.arena.map_get(map.id, id));
         if found.is_some() || map.whole() && map.arena.is_complete(map.id) {
             return Ok(found);
@@ -386,7 +408,7 @@ impl<'a> Matching<'_, 'a> {
     }
 
     fn segment_head(&mut self, segment: &'a Segment, term: Term<'a>) -> Done {
-        if let (SegmentKind::Float, Head::Lit(id), Term::Float(float)) = (segment.kind, &segment.head, &term) {
+        if let (SegmentKind::Float, Head::Lit(id, _), Term::Float(float)) = (segment.kind, &segment.head, &term) {
             // A whole number written in a float segment means that float.
             if let View::Number(Number::Int(n)) = Term::Node(&self.pattern.literals, *id).view() {
                 let wanted = n.small().map(|n| n as f64);
@@ -448,6 +470,13 @@ fn character(segment: &Segment, bits: &BitStr<'_>) -> Option<(u32, usize)> {
 fn bound(term: &Term<'_>, arena: &Arena) -> Bound {
     match term {
         Term::Node(of, id) if std::ptr::eq(*of, arena) => Bound::Node(*id),
+        term => apart(term),
+    }
+}
+
+/// A variable's value as an owned one.
+pub(super) fn apart(term: &Term<'_>) -> Bound {
+    match term {
         Term::Hidden(hidden) => Bound::Hidden(hidden.kind, hidden.why, hidden.size),
         term => match term::to_value(term) {
             Some(value) => Bound::Value(value),

@@ -33,27 +33,42 @@
 //! `===` to one of the others). A variable must be bound by the head; in the size of a segment, before it.
 //! Names that begin with `_` take part in equality but are not among the [`Bindings`].
 //!
+//! # Several patterns, several terms
+//!
+//! Patterns may share variables: those that earlier ones bound are *given* to a later one ([`Pattern::with_given`]), where
+//! its head asks for equality and its guard may use them; sizes of segments may not. And a tuple pattern may be asked of
+//! terms that live apart ([`Part`]) as if they were the elements of one tuple.
+//!
 //! # Bounds
 //!
 //! Patterns nest at most [`MAX_DEPTH`] deep and have at most [`MAX_NODES`] nodes, else [`PatternError`]. Terms are
 //! walked iteratively; an evaluation that takes more than some millions of steps ends as `Unknown(Unsupported)`.
 
+mod ask;
 mod bits;
 mod compare;
 mod guard;
 mod heads;
+mod near;
 mod number;
 mod parse;
+mod pool;
+mod sieve;
 mod term;
 
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use crate::term::arena::{Arena, NodeId};
 use crate::term::{AtomId, AtomSource, Kind, Value};
+
+pub use ask::Part;
+pub(crate) use ask::{Asked, Given};
+pub(crate) use pool::{Held, Pool};
 
 /// How deep a pattern may nest.
 pub const MAX_DEPTH: usize = 128;
@@ -66,6 +81,8 @@ pub struct Pattern {
     guard: Option<Guard>,
     /// The literals, and the keys of map patterns.
     literals: Arena,
+    /// The literals among the heads.
+    head_literals: Vec<NodeId>,
     keys: Vec<Value>,
     vars: Vec<Var>,
     truths: Truths,
@@ -76,13 +93,16 @@ struct Var {
     name: AtomId,
     /// Not told among the bindings.
     silent: bool,
+    /// Bound by an earlier pattern, and used in the guard only.
+    given: bool,
 }
 
 #[derive(Debug)]
 enum Head {
     Any,
     AnyAtom,
-    Lit(NodeId),
+    /// A literal, and its place among all of them.
+    Lit(NodeId, usize),
     Var(usize),
     Tuple(Vec<Head>),
     List(Vec<Head>),
@@ -244,7 +264,41 @@ impl Pattern {
     /// # Errors
     /// Where the data is not in the grammar, too deep or too large.
     pub fn from_value(data: &Value, atoms: Arc<dyn AtomSource>) -> Result<Self, PatternError> {
-        parse::pattern(data, atoms)
+        parse::pattern(data, atoms, &[])
+    }
+
+    /// Reads pattern data whose guard may use variables that earlier patterns bind: `given` are their names.
+    ///
+    /// # Errors
+    /// As [`from_value`](Self::from_value) does.
+    pub fn with_given(data: &Value, atoms: Arc<dyn AtomSource>, given: &[AtomId]) -> Result<Self, PatternError> {
+        parse::pattern(data, atoms, given)
+    }
+
+    /// The variables that its head binds, and whether each is told among the bindings.
+    pub fn variables(&self) -> impl Iterator<Item = (AtomId, bool)> + '_ {
+        let own = self.vars.iter().filter(|var| !var.given);
+        own.map(|var| (var.name, !var.silent))
+    }
+
+    /// The variables that its guard uses.
+    pub(crate) fn guard_variables(&self) -> Vec<AtomId> {
+        let mut slots = Vec::new();
+        let mut guards: Vec<&Guard> = self.guard.iter().collect();
+        while let Some(guard) = guards.pop() {
+            match guard {
+                Guard::Lit(_) => {}
+                Guard::Var(slot) => slots.push(*slot),
+                Guard::Op(_, args) => guards.extend(args),
+            }
+        }
+        let names = slots.into_iter().filter_map(|slot| self.vars.get(slot));
+        names.map(|var| var.name).collect()
+    }
+
+    /// The variables of earlier patterns that its guard uses.
+    pub(crate) fn given(&self) -> impl Iterator<Item = AtomId> + '_ {
+        self.vars.iter().filter(|var| var.given).map(|var| var.name)
     }
 
     /// Asks whether a term matches.
@@ -260,6 +314,8 @@ impl Pattern {
             pattern: self,
             arena,
             keys: self.keys.iter().map(|key| arena.find(key)).collect(),
+            literals: Vec::new(),
+            answers: Vec::new(),
         }
     }
 }
@@ -270,6 +326,10 @@ pub struct Prepared<'a> {
     pattern: &'a Pattern,
     arena: &'a Arena,
     keys: Vec<Option<NodeId>>,
+    /// The head's literals in the arena; empty unless it is to sieve.
+    literals: Vec<Option<NodeId>>,
+    /// The last answers, each at the place that its term's number gives; empty unless it is to sieve.
+    answers: Vec<Cell<Option<(NodeId, Answer)>>>,
 }
 
 impl Prepared<'_> {
@@ -282,8 +342,19 @@ impl Prepared<'_> {
 
 /// A three-valued answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
+pub(crate) enum Answer {
     Yes,
     No,
     Unknown(Why),
+}
+
+impl Answer {
+    /// Both of two.
+    pub(crate) const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Unknown(why), _) | (_, Self::Unknown(why)) => Self::Unknown(why),
+            (Self::Yes, Self::Yes) => Self::Yes,
+        }
+    }
 }

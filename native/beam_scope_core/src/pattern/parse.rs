@@ -6,19 +6,22 @@ use std::sync::{Arc, OnceLock};
 use super::guard::{Op, Type};
 use super::number::{Arith, Unary};
 use super::{Guard, Head, Pattern, PatternError, Segment, SegmentKind, Truths, Var, MAX_DEPTH, MAX_NODES};
-use crate::term::arena::Arena;
+use crate::term::arena::{Arena, NodeId};
 use crate::term::{AtomId, AtomSource, Value};
 
 type Parsed<T> = Result<T, PatternError>;
 
-pub(super) fn pattern(data: &Value, atoms: Arc<dyn AtomSource>) -> Parsed<Pattern> {
+pub(super) fn pattern(data: &Value, atoms: Arc<dyn AtomSource>, given: &[AtomId]) -> Parsed<Pattern> {
     let mut parser = Parser {
         atoms: atoms.as_ref(),
+        given,
         literals: Arena::new(),
+        head_literals: Vec::new(),
         keys: Vec::new(),
         vars: Vec::new(),
         slots: HashMap::new(),
         nodes: 0,
+        in_guard: false,
     };
     let (head, guard) = match data {
         Value::Tuple(parts) => match parts.as_slice() {
@@ -28,14 +31,20 @@ pub(super) fn pattern(data: &Value, atoms: Arc<dyn AtomSource>) -> Parsed<Patter
         _ => return Err(PatternError::NotAPattern),
     };
     let head = parser.head(head, 0)?;
+    parser.in_guard = true;
     let guard = parser.optional_guard(guard)?;
     let Parser {
-        literals, keys, vars, ..
+        literals,
+        head_literals,
+        keys,
+        vars,
+        ..
     } = parser;
     Ok(Pattern {
         head,
         guard,
         literals,
+        head_literals,
         keys,
         vars,
         truths: Truths {
@@ -48,11 +57,15 @@ pub(super) fn pattern(data: &Value, atoms: Arc<dyn AtomSource>) -> Parsed<Patter
 
 struct Parser<'p> {
     atoms: &'p dyn AtomSource,
+    given: &'p [AtomId],
     literals: Arena,
+    head_literals: Vec<NodeId>,
     keys: Vec<Value>,
     vars: Vec<Var>,
     slots: HashMap<AtomId, usize>,
     nodes: usize,
+    /// The head has been read.
+    in_guard: bool,
 }
 
 const fn malformed<T>(part: &'static str) -> Parsed<T> {
@@ -104,7 +117,11 @@ impl Parser<'_> {
             return malformed("a head is a tagged tuple");
         };
         match (&*tag, parts) {
-            ("lit", [term]) => Ok(Head::Lit(self.literals.intern(term))),
+            ("lit", [term]) => {
+                self.head_literals.push(self.literals.intern(term));
+                let place = self.head_literals.len() - 1;
+                Ok(Head::Lit(self.head_literals[place], place))
+            }
             ("var", [name]) => Ok(Head::Var(self.bind(name)?)),
             ("tuple", [Value::List(heads)]) => Ok(Head::Tuple(self.heads(heads, depth)?)),
             ("list", [Value::List(heads)]) => Ok(Head::List(self.heads(heads, depth)?)),
@@ -154,10 +171,14 @@ impl Parser<'_> {
         if let Some(slot) = self.slots.get(id) {
             return Ok(*slot);
         }
-        let silent = self.atoms.text(*id).is_none_or(|text| text.starts_with('_'));
-        self.vars.push(Var { name: *id, silent });
-        self.slots.insert(*id, self.vars.len() - 1);
-        Ok(self.vars.len() - 1)
+        Ok(self.enter_variable(*id, false))
+    }
+
+    fn enter_variable(&mut self, name: AtomId, given: bool) -> usize {
+        let silent = self.atoms.text(name).is_none_or(|text| text.starts_with('_'));
+        self.vars.push(Var { name, silent, given });
+        self.slots.insert(name, self.vars.len() - 1);
+        self.vars.len() - 1
     }
 
     fn segment(&mut self, value: &Value, depth: usize) -> Parsed<Segment> {
@@ -170,7 +191,7 @@ impl Parser<'_> {
         // The size is read first: it may use what stands before, not what this segment binds.
         let size = self.optional_guard(size)?;
         let head = self.head(head, depth + 1)?;
-        if !matches!(head, Head::Any | Head::Lit(_) | Head::Var(_)) {
+        if !matches!(head, Head::Any | Head::Lit(..) | Head::Var(_)) {
             return malformed("a segment's head is :any, a literal or a variable");
         }
         let unit = match u16::try_from(*unit) {
@@ -232,12 +253,16 @@ impl Parser<'_> {
         }
     }
 
-    fn bound(&self, name: &Value) -> Parsed<Guard> {
+    fn bound(&mut self, name: &Value) -> Parsed<Guard> {
         let slot = match name {
-            Value::Atom(id) => self.slots.get(id),
+            Value::Atom(id) => match self.slots.get(id).copied() {
+                // What was given may stand in the guard; in a size only what the head binds.
+                None if self.in_guard && self.given.contains(id) => Some(self.enter_variable(*id, true)),
+                slot => slot,
+            },
             _ => None,
         };
-        slot.map(|slot| Guard::Var(*slot))
+        slot.map(Guard::Var)
             .ok_or_else(|| PatternError::Unbound(self.text(name).unwrap_or_default()))
     }
 }

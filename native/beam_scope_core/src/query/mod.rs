@@ -3,8 +3,9 @@
 //! [`run`] answers it over what is recorded. [`Live`] answers it again and again over what came since.
 
 mod live;
-mod plan;
+pub(crate) mod plan;
 mod run;
+pub(crate) mod who;
 
 #[cfg(test)]
 mod tests;

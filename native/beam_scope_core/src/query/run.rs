@@ -3,14 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::event::EventKind;
 use crate::store::{ChunkView, EventRow, StoreError};
-use crate::timeline::history::sender_pid;
 use crate::timeline::index::ChunkIndex;
 use crate::timeline::view::Inner;
-use crate::timeline::{term, Moment, Timeline, TimelineError, Verdict};
+use crate::timeline::{Moment, Timeline, TimelineError, Verdict};
 
-use super::plan::{Ends, Plan};
+use super::plan::Plan;
+use super::who::Ends;
 use super::{Answer, Hit, Order, Query};
 
 /// Answers a query.
@@ -116,7 +115,7 @@ impl Reading<'_> {
         };
         let mut rows: Vec<&EventRow> = tracks
             .iter()
-            .flat_map(|track| view.track_rows(*track))
+            .flat_map(|track| view.track_rows(track))
             .filter(|row| cfg!(mutant = "query_track_ignores_span") || span.contains(&row.seq))
             .collect();
         rows.sort_unstable_by_key(|row| row.seq);
@@ -124,8 +123,8 @@ impl Reading<'_> {
     }
 
     fn row(&mut self, view: &Arc<ChunkView>, row: EventRow) {
-        let ends = ends(self.inner, view, &row);
-        if !self.plan.admits(self.inner, view, &row, &ends) {
+        let ends = Ends::of(self.inner, view, &row);
+        if !self.plan.admits(view, &row, &ends) {
             return;
         }
         match self.plan.judge(self.timeline.words(), &view.arena, &row) {
@@ -140,29 +139,5 @@ impl Reading<'_> {
             Verdict::Unknown => self.answer.unknown += 1,
             Verdict::No => {}
         }
-    }
-}
-
-/// Who sent a message and who it was for, as far as the recording tells.
-fn ends(inner: &Inner, view: &ChunkView, row: &EventRow) -> Ends {
-    match row.kind {
-        EventKind::Send | EventKind::SendToDead => Ends {
-            partner: inner.pairs.partner(row.seq),
-            from: Some(row.track),
-            to: inner.pairs.destination(row.seq),
-            to_pid: inner.pairs.behind_alias(row.seq),
-        },
-        EventKind::Receive => {
-            let sender = term(row, 1).and_then(|sender| sender_pid(&view.arena, sender));
-            let by_pid = sender.and_then(|pid| inner.index.facts.of_pid_at(pid, row.seq));
-            let from = by_pid.or_else(|| inner.pairs.sender(row.seq));
-            Ends {
-                partner: inner.pairs.partner(row.seq),
-                from,
-                to: Some(row.track),
-                to_pid: None,
-            }
-        }
-        _ => Ends::default(),
     }
 }

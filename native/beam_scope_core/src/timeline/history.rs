@@ -187,10 +187,13 @@ pub(crate) fn tagged_reply(arena: &Arena, message: NodeId) -> Option<(NodeId, No
     is_tag.then_some((tag, reply))
 }
 
+/// So many chunks are looked through for what belongs to a transition.
+const NEAR: usize = 8;
+
 /// What a walk through a history has found so far.
 pub(super) struct Walk<'a> {
     pub(super) rec: &'a Recording,
-    pub(super) words: &'a Words,
+    pub(super) words: &'a Arc<Words>,
     pub(super) index: &'a Index,
 }
 
@@ -209,6 +212,64 @@ impl Walk<'_> {
         let mut list = out.take();
         list.truncate(limit);
         Ok(list)
+    }
+
+    /// Adds what rows further away tell of a transition that was looked up alone: who sent the message, what was replied.
+    pub(super) fn complete(&self, one: &mut Transition) -> Result<(), StoreError> {
+        if one.from_process.is_none() {
+            one.from_process = self.sender(one)?;
+        }
+        if let (None, Some(tag)) = (&one.reply, &one.tag) {
+            one.reply = self.reply(one.track, tag.hash(), one.began_seq)?;
+        }
+        Ok(())
+    }
+
+    /// The sender of the last message with this content that came before it was handled.
+    fn sender(&self, one: &Transition) -> Result<Option<u64>, StoreError> {
+        let wanted = [&one.message, &one.raw].map(|term| term.as_ref().map(TermRef::hash));
+        let is_it = |arena: &Arena, message| {
+            let body = envelope(self.words, arena, message).body;
+            [message, body]
+                .iter()
+                .any(|node| wanted.contains(&Some(arena.content_hash(*node))))
+        };
+        let chunks: Vec<_> = self.index.chunks_of(one.track, 0, one.began_seq).collect();
+        for chunk in chunks.into_iter().rev().take(NEAR).filter(|_| wanted[0].is_some()) {
+            let view = match self.rec.view(&chunk.chunk) {
+                Err(StoreError::Evicted) => continue,
+                found => found?,
+            };
+            let rows = view.track_rows(one.track).rev().filter(|row| row.seq <= one.began_seq);
+            for row in rows.filter(|row| row.kind == EventKind::Receive) {
+                if term(row, 0).is_some_and(|message| is_it(&view.arena, message)) {
+                    return Ok(term(row, 1).and_then(|sender| sender_pid(&view.arena, sender)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The reply with this tag that was sent after an event.
+    fn reply(&self, track: TrackId, tag: u64, after: u64) -> Result<Option<TermRef>, StoreError> {
+        for chunk in self.index.chunks_of(track, after, u64::MAX).take(NEAR) {
+            let view = match self.rec.view(&chunk.chunk) {
+                Err(StoreError::Evicted) => continue,
+                found => found?,
+            };
+            let sent = view
+                .track_rows(track)
+                .filter(|row| row.kind == EventKind::Send && row.seq > after);
+            for message in sent.filter_map(|row| term(row, 1)) {
+                match tagged_reply(&view.arena, message) {
+                    Some((own, reply)) if view.arena.content_hash(own) == tag => {
+                        return Ok(Some(TermRef::in_chunk(&view, reply)));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Walks the transitions of one track into `out`; after each addition `more` says whether to go on.
@@ -254,13 +315,13 @@ impl Walk<'_> {
 
     /// A machine that stands before `from`, far enough back to know what was being handled then, and the first event to
     /// feed it.
-    fn machine(&self, track: TrackId, from: u64) -> Result<(Machine<'_>, u64), StoreError> {
+    fn machine(&self, track: TrackId, from: u64) -> Result<(Machine, u64), StoreError> {
         let spawned = self
             .index
             .facts
             .track(track)
             .is_some_and(|track| track.known == KnownHow::Spawned);
-        let machine = Machine::new(self.words, track, spawned && !self.index.is_carried(track));
+        let machine = Machine::new(Arc::clone(self.words), track, spawned && !self.index.is_carried(track));
         let before = |seq: u64| self.index.mark_at(track, seq.checked_sub(1)?);
         let mut next = before(from.saturating_add(1));
         while let Some((chunk, seq)) = next {
@@ -287,7 +348,7 @@ impl Walk<'_> {
     }
 
     /// What is still open at the end, and losses that no later event tells of.
-    fn tail(&self, track: TrackId, span: Span, machine: &mut Machine<'_>, company: &mut Company, out: &mut Output) {
+    fn tail(&self, track: TrackId, span: Span, machine: &mut Machine, company: &mut Company, out: &mut Output) {
         if let Some(loss) = self.index.tail_loss(self.rec, track, span.to) {
             machine.gap(
                 loss.after.seq,

@@ -42,6 +42,14 @@ impl ChunkIndex {
     pub(crate) const fn first_seq(&self) -> u64 {
         self.chunk.first_seq
     }
+
+    /// The rows from an event on, as far as they were read.
+    pub(crate) fn rows_from<'v>(&self, view: &'v ChunkView, seq: u64) -> &'v [EventRow] {
+        let rows = view.rows();
+        let start = rows.partition_point(|row| row.seq < seq);
+        let end = rows.partition_point(|row| row.seq < self.next_seq);
+        &rows[start.min(end)..end]
+    }
 }
 
 /// Everything that is looked up instead of searched.

@@ -60,8 +60,8 @@ enum Next {
 
 /// Makes transitions of one track's records, which must come in order and without holes that `lost_before` does not tell.
 #[derive(Debug)]
-pub(super) struct Machine<'w> {
-    words: &'w Words,
+pub(crate) struct Machine {
+    words: Arc<Words>,
     track: TrackId,
     /// It began in the recording, so its first state is the one that `init` made.
     born: bool,
@@ -73,10 +73,10 @@ pub(super) struct Machine<'w> {
     out: Vec<Transition>,
 }
 
-impl<'w> Machine<'w> {
+impl Machine {
     /// A machine for a track of which nothing is known yet.
     #[must_use]
-    pub(super) fn new(words: &'w Words, track: TrackId, born: bool) -> Self {
+    pub(crate) fn new(words: Arc<Words>, track: TrackId, born: bool) -> Self {
         let (known, open, next, out) = (Known::Unknown, None, Next::Untold, Vec::new());
         Self {
             words,
@@ -91,6 +91,25 @@ impl<'w> Machine<'w> {
         }
     }
 
+    /// The state now, as far as it is known.
+    pub(crate) const fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Every term that it keeps.
+    pub(crate) fn held_mut(&mut self) -> impl Iterator<Item = &mut TermRef> {
+        let next = match &mut self.next {
+            Next::Term(term) => Some(term),
+            _ => None,
+        };
+        let open = self.open.as_mut().map(|open| open.transition.terms_mut());
+        self.known
+            .term_mut()
+            .into_iter()
+            .chain(next)
+            .chain(open.into_iter().flatten())
+    }
+
     /// Starts in the middle: this was the state before the first record that will be fed.
     #[must_use]
     pub(super) fn resume(mut self, known: Known) -> Self {
@@ -100,17 +119,17 @@ impl<'w> Machine<'w> {
     }
 
     /// The transitions completed since the last call.
-    pub(super) fn take(&mut self) -> std::vec::Drain<'_, Transition> {
+    pub(crate) fn take(&mut self) -> std::vec::Drain<'_, Transition> {
         self.out.drain(..)
     }
 
     /// The transition still open, if any: its message was taken up and nothing more is in the recording.
-    pub(super) fn finish(&mut self) -> Option<Transition> {
+    pub(crate) fn finish(&mut self) -> Option<Transition> {
         self.open.take().map(|open| open.transition)
     }
 
     /// Records of the track that are not in the recording: whatever was known no longer is.
-    pub(super) fn gap(&mut self, seq: u64, at_ns: u64, lost: u32) {
+    pub(crate) fn gap(&mut self, seq: u64, at_ns: u64, lost: u32) {
         if let Some(open) = self.open.take() {
             self.out.push(open.transition);
         }
@@ -122,7 +141,7 @@ impl<'w> Machine<'w> {
     }
 
     /// Takes the next record of the track.
-    pub(super) fn feed(&mut self, view: &Arc<ChunkView>, row: &EventRow) {
+    pub(crate) fn feed(&mut self, view: &Arc<ChunkView>, row: &EventRow) {
         if row.lost_before > 0 && !cfg!(mutant = "timeline_gap_keeps_state") {
             self.gap(row.seq, row.at_ns, row.lost_before);
         }
@@ -150,7 +169,7 @@ impl<'w> Machine<'w> {
     fn handled(&mut self, at: At<'_>) {
         let before = at.field(Fields::BEFORE);
         self.close_late(at, before.as_ref());
-        let behaviour = at.behaviour(self.words);
+        let behaviour = at.behaviour(&self.words);
         let mut transition = self.opening(at, behaviour);
         self.name_timeout(&mut transition);
         self.next = Next::Untold;
@@ -187,14 +206,14 @@ impl<'w> Machine<'w> {
         };
         let arena = action.arena();
         let items = shape::tuple(arena, action.node());
-        let head = items.first().and_then(|head| word(self.words, arena, *head));
+        let head = items.first().and_then(|head| word(&self.words, arena, *head));
         self.next = match (head, items, arena.node(action.node())) {
             (Some(Word::Continue), &[_, what], _) => {
                 let mut transition = self.blank(at.row.seq, at.row.at_ns, TransitionKind::Continue);
                 transition.message = Some(action.at(what));
                 transition.raw = Some(action.clone());
                 transition.from = Known::Is(after);
-                let behaviour = at.behaviour(self.words);
+                let behaviour = at.behaviour(&self.words);
                 self.open = Some(Open {
                     transition,
                     behaviour,
@@ -222,7 +241,7 @@ impl<'w> Machine<'w> {
         else {
             return;
         };
-        let is_word = word(self.words, message.arena(), message.node()) == Some(Word::Timeout);
+        let is_word = word(&self.words, message.arena(), message.node()) == Some(Word::Timeout);
         let timeout = match &self.next {
             Next::Untold | Next::Timeout => is_word,
             Next::Message => false,
@@ -245,7 +264,7 @@ impl<'w> Machine<'w> {
         }
         let to = before.map_or_else(|| self.known.clone(), Known::Is);
         let open = self.open.take().unwrap_or_else(|| {
-            let behaviour = at.behaviour(self.words);
+            let behaviour = at.behaviour(&self.words);
             let mut transition = self.opening(at, behaviour);
             if behaviour != Behaviour::GenStatem || transition.message.is_none() {
                 transition.kind = TransitionKind::End;
@@ -269,12 +288,12 @@ impl<'w> Machine<'w> {
         let Some(class) = at.field(Fields::CLASS) else {
             // `terminate` as the fallback sees it tells no class; a callback that did not return before it has crashed.
             let unreturned = self.open.as_ref().is_some_and(|open| open.callback != Word::Other);
-            let orderly = !unreturned || is_orderly(self.words, &reason);
+            let orderly = !unreturned || is_orderly(&self.words, &reason);
             return by_reason(reason, !orderly);
         };
-        let by_exit = word(self.words, class.arena(), class.node()) == Some(Word::Exit);
+        let by_exit = word(&self.words, class.arena(), class.node()) == Some(Word::Exit);
         let head = shape::tuple(reason.arena(), reason.node()).first().copied();
-        let bad_return = head.and_then(|head| word(self.words, reason.arena(), head)) == Some(Word::BadReturnValue);
+        let bad_return = head.and_then(|head| word(&self.words, reason.arena(), head)) == Some(Word::BadReturnValue);
         if by_exit && !bad_return {
             Outcome::Stop(reason)
         } else {
@@ -283,7 +302,7 @@ impl<'w> Machine<'w> {
     }
 
     fn step(&mut self, at: At<'_>) {
-        let behaviour = at.behaviour(self.words);
+        let behaviour = at.behaviour(&self.words);
         self.open = None;
         let mut transition = self.opening(at, behaviour);
         match at.field(Fields::BEFORE) {
@@ -314,8 +333,8 @@ impl<'w> Machine<'w> {
     }
 
     fn callback(&mut self, at: At<'_>) {
-        let behaviour = at.behaviour(self.words);
-        let callback = at.word(self.words, Fields::CALLBACK).unwrap_or(Word::Other);
+        let behaviour = at.behaviour(&self.words);
+        let callback = at.word(&self.words, Fields::CALLBACK).unwrap_or(Word::Other);
         if let Some(open) = self.open.take() {
             self.out.push(open.transition);
         }
@@ -370,11 +389,11 @@ impl<'w> Machine<'w> {
         let Some(value) = at.field(Fields::RETURNED) else {
             return;
         };
-        let callback = at.word(self.words, Fields::CALLBACK).unwrap_or(Word::Other);
+        let callback = at.word(&self.words, Fields::CALLBACK).unwrap_or(Word::Other);
         let Some(mut open) = self.open.take() else {
             return self.returned_alone(at, callback, &value);
         };
-        let what = returned(self.words, value.arena(), open.behaviour, open.callback, value.node());
+        let what = returned(&self.words, value.arena(), open.behaviour, open.callback, value.node());
         let to = new_state(&value, what.state, &open.transition.from);
         open.transition.reply = what.reply.map(|reply| value.at(reply));
         let outcome = match what.ending {
@@ -393,9 +412,9 @@ impl<'w> Machine<'w> {
     /// A return whose call was lost still tells the state.
     fn returned_alone(&mut self, at: At<'_>, callback: Word, value: &TermRef) {
         let what = returned(
-            self.words,
+            &self.words,
             value.arena(),
-            at.behaviour(self.words),
+            at.behaviour(&self.words),
             callback,
             value.node(),
         );
@@ -409,7 +428,7 @@ impl<'w> Machine<'w> {
         // A callback that did not return, in a module without terminate/2: nobody else tells of its crash.
         let unreturned = self.open.as_ref().is_some_and(|open| open.callback != Word::Other);
         let outcome = reason.map_or(Outcome::Pending, |reason| {
-            let orderly = !unreturned || is_orderly(self.words, &reason);
+            let orderly = !unreturned || is_orderly(&self.words, &reason);
             by_reason(reason, !orderly)
         });
         if let Some(open) = self.open.take() {
@@ -436,7 +455,7 @@ impl<'w> Machine<'w> {
         };
         let mut transition = self.blank(at.row.seq, at.row.at_ns, kind);
         transition.from = self.known.clone();
-        let behaviour = at.behaviour(self.words);
+        let behaviour = at.behaviour(&self.words);
         self.close(
             at,
             Open {
@@ -458,7 +477,7 @@ impl<'w> Machine<'w> {
         self.seen = true;
         self.known = to;
         if open.behaviour == Behaviour::GenEvent && transition.handler.is_none() {
-            handlers::split(self.words, transition, &mut self.out);
+            handlers::split(&self.words, transition, &mut self.out);
         } else {
             self.out.push(transition);
         }
@@ -469,7 +488,7 @@ impl<'w> Machine<'w> {
         transition.from = at.field(Fields::BEFORE).map_or_else(|| self.known.clone(), Known::Is);
         transition.handler = at.field(Fields::HANDLER);
         if let Some(raw) = at.field(Fields::MESSAGE) {
-            let Shape { kind, body, from, tag } = message(self.words, raw.arena(), behaviour, raw.node());
+            let Shape { kind, body, from, tag } = message(&self.words, raw.arena(), behaviour, raw.node());
             transition.kind = kind;
             transition.message = Some(raw.at(body));
             transition.from_process = from;

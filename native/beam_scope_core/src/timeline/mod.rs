@@ -16,7 +16,7 @@ mod handlers;
 pub(crate) mod history;
 pub(crate) mod index;
 mod initial;
-mod machine;
+pub(crate) mod machine;
 mod mailbox;
 mod moment;
 pub(crate) mod pairing;

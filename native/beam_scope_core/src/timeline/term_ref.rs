@@ -76,6 +76,22 @@ impl TermRef {
         }
     }
 
+    /// Lets go of the chunks that these terms live in: what is theirs is copied into one arena. Terms without a chunk stay.
+    pub(crate) fn unpin<'r>(terms: impl Iterator<Item = &'r mut Self>) {
+        let mut arena = Arena::new();
+        let pinned: Vec<(&mut Self, NodeId)> = terms
+            .filter(|term| matches!(term.home, Home::Chunk(_)))
+            .map(|term| {
+                let node = arena.import(term.arena(), term.node);
+                (term, node)
+            })
+            .collect();
+        let arena = Arc::new(arena);
+        for (term, node) in pinned {
+            *term = Self::in_arena(Arc::clone(&arena), node);
+        }
+    }
+
     /// Whether both have the same content. Content hashes of 64 bits decide across arenas.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {

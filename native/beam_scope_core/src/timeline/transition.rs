@@ -25,6 +25,13 @@ impl Known {
         }
     }
 
+    pub(super) const fn term_mut(&mut self) -> Option<&mut TermRef> {
+        match self {
+            Self::Is(term) => Some(term),
+            Self::Unknown => None,
+        }
+    }
+
     /// Whether both are known and equal.
     #[must_use]
     pub fn is_same(&self, other: &TermRef) -> bool {
@@ -80,4 +87,22 @@ pub struct Transition {
     pub handler: Option<TermRef>,
     /// For a gap: how many events were lost.
     pub lost: u32,
+}
+
+impl Transition {
+    /// Every term that it holds, an outcome's aside: what has not ended has none.
+    pub(super) fn terms_mut(&mut self) -> impl Iterator<Item = &mut TermRef> {
+        let optional = [
+            &mut self.message,
+            &mut self.raw,
+            &mut self.reply,
+            &mut self.tag,
+            &mut self.handler,
+        ];
+        let states = [self.from.term_mut(), self.to.term_mut()];
+        optional
+            .into_iter()
+            .filter_map(Option::as_mut)
+            .chain(states.into_iter().flatten())
+    }
 }

@@ -62,7 +62,7 @@ pub(crate) struct Inner {
 #[derive(Debug)]
 pub struct Timeline {
     rec: Arc<Recording>,
-    words: Words,
+    words: Arc<Words>,
     inner: Mutex<Inner>,
 }
 
@@ -71,7 +71,7 @@ impl Timeline {
     #[must_use]
     pub fn new(rec: Arc<Recording>) -> Self {
         let atoms = Arc::clone(rec.atoms());
-        let words = Words::new(Box::new(move |id| atoms.text(id)));
+        let words = Arc::new(Words::new(Box::new(move |id| atoms.text(id))));
         Self {
             rec,
             words,
@@ -87,7 +87,7 @@ impl Timeline {
 
     /// What atoms mean in it.
     #[must_use]
-    pub const fn words(&self) -> &Words {
+    pub const fn words(&self) -> &Arc<Words> {
         &self.words
     }
 
@@ -266,6 +266,20 @@ impl Timeline {
             track,
             seq,
         )?)
+    }
+
+    /// The transitions of a track that an event completed, with who sent their message and what was replied, as far as the
+    /// recording tells.
+    pub(crate) fn completed_at(&self, inner: &Inner, track: TrackId, seq: u64) -> Result<Vec<Transition>, StoreError> {
+        let walk = Walk {
+            rec: &self.rec,
+            words: &self.words,
+            index: &inner.index,
+        };
+        let mut found = walk.transitions(track, Span { from: seq, to: seq }, usize::MAX)?;
+        found.retain(|one| one.seq == seq);
+        found.iter_mut().try_for_each(|one| walk.complete(one))?;
+        Ok(found)
     }
 
     /// The receive of a send, or the send of a receive.

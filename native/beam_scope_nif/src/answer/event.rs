@@ -31,6 +31,11 @@ pub(crate) fn counted(env: rustler::Env<'_>, count: usize, more: bool) -> Term<'
 }
 
 fn event<'a, 'o>(terms: &mut Terms<'a, 'o>, facts: &'o Facts, hit: &'o Hit) -> Term<'a> {
+    event_map(terms, facts, hit).finish(terms.env)
+}
+
+/// The map of one event, to be added to.
+pub(super) fn event_map<'a, 'o>(terms: &mut Terms<'a, 'o>, facts: &'o Facts, hit: &'o Hit) -> Map {
     let (env, row) = (terms.env, &hit.row);
     let pid = facts
         .track(row.track)
@@ -48,7 +53,7 @@ fn event<'a, 'o>(terms: &mut Terms<'a, 'o>, facts: &'o Facts, hit: &'o Hit) -> T
         .put(atoms::flags(), flag_list(env, row.flags));
     let mut parts = Parts { terms, facts, hit };
     parts.of_kind(&mut map);
-    map.finish(env)
+    map
 }
 
 /// The name that a track bore after an event.

@@ -1,6 +1,8 @@
 //! Answers of the core as maps of the VM, and questions of the VM as the core's.
 
+pub(crate) mod check;
 pub(crate) mod event;
+pub(crate) mod finding;
 mod process;
 pub(crate) mod question;
 mod transition;

@@ -67,7 +67,7 @@ pub(crate) fn value(term: Term<'_>) -> Result<Value, Error> {
 }
 
 /// The same in the words of a recording: one that was read from a file has atoms of its own.
-fn local(term: Term<'_>, rec: &Recording) -> Result<Value, Error> {
+pub(crate) fn local(term: Term<'_>, rec: &Recording) -> Result<Value, Error> {
     let mut value = value(term)?;
     if let Some(table) = rec.table() {
         table.localize(&mut value, &LiveAtoms);
@@ -164,7 +164,7 @@ fn kinds(list: Term<'_>) -> Result<u32, Error> {
     })
 }
 
-fn mfa(term: Term<'_>, rec: &Recording) -> Result<Mfa, Error> {
+pub(crate) fn mfa(term: Term<'_>, rec: &Recording) -> Result<Mfa, Error> {
     let (module, function, arity): (Term<'_>, Term<'_>, Term<'_>) = term
         .decode()
         .map_err(|_| bad("a function is {module, function, arity}"))?;

@@ -1,9 +1,10 @@
 //! The functions that `BeamScope.Native` lists, one file per room of the core. Registered by rustler's inventory.
 
 pub(crate) mod diff;
+mod expect;
 mod library;
 mod live;
-mod pattern;
+pub(crate) mod pattern;
 mod query;
 mod recording;
 mod roundtrip;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use beam_scope_core::pattern::{Bindings, Bound, Match, Pattern, Why};
 use beam_scope_core::term::arena::Arena;
-use beam_scope_core::term::Kind;
+use beam_scope_core::term::{AtomId, Kind};
 use rustler::{Encoder, Env, Term};
 
 use crate::answer::{question, Map};
@@ -22,7 +22,7 @@ fn match_term<'a>(env: Env<'a>, data: Term<'a>, term: Term<'a>) -> Answer<'a> {
     let mut arena = Arena::new();
     let node = captured::intern(&mut arena, term)?;
     Ok(match pattern.matches(&arena, node) {
-        Match::Yes(bindings) => (atoms::match_(), bound(env, &arena, &bindings)).encode(env),
+        Match::Yes(Bindings(found)) => (atoms::match_(), bound(env, &Live, Some(&arena), &found)).encode(env),
         Match::No => atoms::nomatch().encode(env),
         Match::Unknown(why) => (atoms::unknown(), reason(why)).encode(env),
     })
@@ -36,23 +36,29 @@ fn reason(why: Why) -> rustler::Atom {
     }
 }
 
-fn bound<'a>(env: Env<'a>, arena: &Arena, bindings: &Bindings) -> Term<'a> {
-    let mut terms = Decoder::new(env, arena, &Live);
+/// Variables and their values, as a map. Nodes are those of `arena`.
+pub(crate) fn bound<'a>(
+    env: Env<'a>,
+    origin: &dyn Origin,
+    arena: Option<&Arena>,
+    bindings: &[(AtomId, Bound)],
+) -> Term<'a> {
+    let mut terms = arena.map(|arena| Decoder::new(env, arena, origin));
     let (mut names, mut values) = (Vec::new(), Vec::new());
-    for (name, bound) in &bindings.0 {
-        names.push(Live.atom(env, *name));
-        values.push(
-            match bound {
-                Bound::Node(node) => terms.term(*node),
-                Bound::Value(value) => {
-                    let mut own = Arena::new();
-                    let node = own.intern(value);
-                    Decoder::new(env, &own, &Live).term(node)
-                }
-                Bound::Hidden(kind, why, size) => hidden(env, *kind, *why, *size),
+    for (name, bound) in bindings {
+        let value = match bound {
+            Bound::Node(node) => terms.as_mut().map(|terms| terms.term(*node)),
+            Bound::Value(value) => {
+                let mut own = Arena::new();
+                let node = own.intern(value);
+                Some(Decoder::new(env, &own, origin).term(node))
             }
-            .as_c_arg(),
-        );
+            Bound::Hidden(kind, why, size) => Some(hidden(env, *kind, *why, *size)),
+        };
+        if let Some(value) = value {
+            names.push(origin.atom(env, *name));
+            values.push(value.as_c_arg());
+        }
     }
     // SAFETY: made in this environment.
     unsafe { Term::new(env, crate::decode::make_map(env, &names, &values)) }

@@ -2,6 +2,7 @@
 
 mod guards;
 mod heads;
+mod several;
 mod sound;
 
 use std::sync::Arc;

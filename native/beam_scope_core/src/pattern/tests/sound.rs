@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-type Dice<'d> = &'d mut dyn FnMut() -> u8;
+pub(super) type Dice<'d> = &'d mut dyn FnMut() -> u8;
 
 fn leaf() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -16,7 +16,7 @@ fn leaf() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn term() -> impl Strategy<Value = Value> {
+pub(super) fn term() -> impl Strategy<Value = Value> {
     leaf().prop_recursive(3, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
@@ -29,7 +29,7 @@ fn term() -> impl Strategy<Value = Value> {
 }
 
 /// A head made from a term, so that it often matches: parts become variables or wildcards.
-fn head_of(value: &Value, dice: Dice<'_>) -> Value {
+pub(super) fn head_of(value: &Value, dice: Dice<'_>) -> Value {
     match (dice() % 8, value) {
         (0, _) => anything(),
         (1, _) => var("x"),
@@ -72,7 +72,7 @@ fn head_of(value: &Value, dice: Dice<'_>) -> Value {
     }
 }
 
-fn guard_of(dice: Dice<'_>, depth: usize) -> Value {
+pub(super) fn guard_of(dice: Dice<'_>, depth: usize) -> Value {
     let operand = |dice: Dice<'_>| match dice() % 8 {
         0 | 1 => var("x"),
         2 => var("y"),
@@ -105,7 +105,7 @@ fn guard_of(dice: Dice<'_>, depth: usize) -> Value {
 }
 
 /// The term with some parts cut off or redacted.
-fn hide(value: &Value, dice: Dice<'_>) -> Value {
+pub(super) fn hide(value: &Value, dice: Dice<'_>) -> Value {
     let each = |items: &[Value], dice: Dice<'_>| -> Vec<Value> { items.iter().map(|item| hide(item, dice)).collect() };
     let full = |len: usize, dice: Dice<'_>| if dice().is_multiple_of(3) { 0 } else { len as u64 };
     match (dice() % 8, value) {
@@ -160,7 +160,7 @@ fn hide(value: &Value, dice: Dice<'_>) -> Value {
     }
 }
 
-fn roll(bytes: Vec<u8>) -> impl FnMut() -> u8 {
+pub(super) fn roll(bytes: Vec<u8>) -> impl FnMut() -> u8 {
     let mut at = 0usize;
     move || {
         at += 1;

@@ -12,7 +12,7 @@ use crate::timeline::{Known, Moment, TimelineError};
 
 /// One record of a process.
 #[derive(Clone, Debug)]
-enum Act {
+pub(crate) enum Act {
     Handled(i64, i64),
     Loop(i64),
     Continue(i64),
@@ -70,7 +70,7 @@ fn fold(model: &mut Model, act: &Act, lost: u32) {
     }
 }
 
-fn write(kit: &mut Kit, pid: u64, act: &Act) {
+pub(crate) fn write(kit: &mut Kit, pid: u64, act: &Act) {
     let server = (Fields::BEHAVIOUR, a("gen_server"));
     let callback = (Fields::CALLBACK, a("handle_info"));
     let fields = |one, two: &[(u16, Value)]| [&[server.clone(), callback.clone(), one], two].concat();
@@ -97,7 +97,7 @@ fn write(kit: &mut Kit, pid: u64, act: &Act) {
 }
 
 /// Acts of three processes; nothing follows an exit.
-fn script() -> impl Strategy<Value = Vec<(u64, u32, Act)>> {
+pub(crate) fn script() -> impl Strategy<Value = Vec<(u64, u32, Act)>> {
     let one = (1..4u64, prop_oneof![8 => Just(0u32), 1 => 1..4u32], act());
     prop::collection::vec(one, 1..80).prop_map(|mut acts| {
         let mut ended = std::collections::HashSet::new();

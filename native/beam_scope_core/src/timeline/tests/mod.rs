@@ -2,7 +2,7 @@
 
 mod behaviours;
 pub(crate) mod kit;
-mod law3;
+pub(crate) mod law3;
 mod law5;
 mod mailboxes;
 mod processes;

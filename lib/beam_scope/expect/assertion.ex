@@ -1,0 +1,165 @@
+defmodule BeamScope.Expect.Assertion do
+  @moduledoc false
+  # An assertion as data, and what becomes of it: it holds and binds, or `BeamScope.Expect.Failure` says why not.
+
+  alias BeamScope.{Error, Expect, Native, Recording}
+  alias BeamScope.Expect.{Await, Explain, Failure, StateAt, Step}
+  alias BeamScope.Recording.Query
+
+  @enforce_keys [:name, :check, :steps]
+  defstruct [
+    :name,
+    :check,
+    :steps,
+    :scope,
+    :times,
+    :within,
+    :since,
+    :until,
+    :timeout,
+    :expr,
+    at: :end,
+    negate: false,
+    strict: false,
+    allow_empty: false,
+    await: false,
+    vars: [],
+    pins: []
+  ]
+
+  @type t :: %__MODULE__{steps: [Step.t()]}
+
+  # What happened before the assertion is on its way to the recording for some milliseconds.
+  @flush_ms 5_000
+
+  @doc """
+  Holds, or raises `ExUnit.AssertionError`. Returns the first match, or `true`, and the values of the variables that the patterns
+  bind.
+  """
+  @spec run!(Recording.t(), t) :: {term, [term]}
+  def run!(rec, %__MODULE__{} = a) do
+    {value, bindings} = hold!(rec, a)
+    {value, Enum.map(a.vars, &Map.get(bindings, &1))}
+  end
+
+  defp hold!(%Recording{} = rec, a) do
+    check!(a)
+    if a.await, do: Await.hold!(rec, a), else: now!(rec, a)
+  end
+
+  defp hold!(other, _a), do: raise(Query.not_a_recording(other))
+
+  defp now!(rec, a) do
+    flush(rec)
+    if a.check == :state_at, do: StateAt.hold!(rec, a), else: judge!(rec, a, ask!(rec, a))
+  end
+
+  @doc "Waits until all that happened before is in the recording."
+  @spec flush(Recording.t()) :: :ok
+  def flush(%Recording{pid: nil}), do: :ok
+
+  def flush(%Recording{native: native}) do
+    _ = Native.recording_flush(native, @flush_ms)
+    :ok
+  end
+
+  @doc "The engine's answer, as of now."
+  @spec ask!(Recording.t(), t) :: map
+  def ask!(rec, a) do
+    case Expect.run(rec, [to_check(a)]) do
+      {:ok, [result]} -> result
+      {:error, %Error{} = error} -> raise error
+    end
+  end
+
+  @doc "The value and the bindings of a result that satisfies, else the failure."
+  @spec judge!(Recording.t(), t, map) :: {term, map}
+  def judge!(rec, a, result) do
+    case verdict(a, result) do
+      :ok -> {value(a, result), result.bindings}
+      why -> Failure.raise!(rec, a, Explain.report(rec, a, why, result))
+    end
+  end
+
+  @doc "`:ok`, or why not: `:broken`, `:unknown`, `:gap`, `:empty`, and `:idle` where nothing put it to the test."
+  @spec verdict(t, map) :: :ok | :broken | :unknown | :gap | :empty | :idle
+  def verdict(a, %{verdict: :empty} = result) do
+    cond do
+      not vacuous?(a) -> :broken
+      pair?(a) and result.seen > 0 -> permit(a, :idle)
+      true -> permit(a, :empty)
+    end
+  end
+
+  def verdict(a, %{verdict: :held, count: 0}), do: if(pair?(a), do: permit(a, :idle), else: :ok)
+  def verdict(_a, %{verdict: :held}), do: :ok
+  def verdict(_a, %{verdict: why}), do: why
+
+  defp vacuous?(%{check: :count} = a), do: least(a.times) == 0
+  defp vacuous?(%{check: check}), do: check in [:every, :leads_to, :causality]
+
+  # Of which the one half may never have come: then nothing asked for the other.
+  defp pair?(%{check: check}), do: check in [:leads_to, :causality]
+
+  defp permit(%{allow_empty: true}, _why), do: :ok
+  # That there was no crash to be seen is what one wants to know.
+  defp permit(%{steps: [%Step{what: :crashed}]}, _why), do: :ok
+  defp permit(_a, why), do: why
+
+  defp value(%{check: :count, times: times}, result), do: if(times == 0, do: true, else: result.first)
+  defp value(%{check: :flow}, result), do: result.steps
+  defp value(_a, _result), do: true
+
+  # ---- what the engine is asked ----
+
+  @doc "The engine's check for an assertion."
+  @spec to_check(t) :: map
+  def to_check(%__MODULE__{} = a) do
+    %{
+      check: a.check,
+      steps: Enum.map(a.steps, &Step.to_check/1),
+      min: least(a.times),
+      max: most(a),
+      scope: a.scope,
+      negate: a.negate,
+      within_ms: a.within,
+      strict: a.strict,
+      since: a.since,
+      until: a.until
+    }
+  end
+
+  @doc "At least so many."
+  def least(nil), do: 1
+  def least(%Range{first: first}), do: first
+  def least(n), do: n
+
+  # To wait for exactly three is to wait for three.
+  defp most(%{await: true}), do: nil
+  defp most(%{times: nil}), do: nil
+  defp most(%{times: %Range{last: last}}), do: last
+  defp most(%{times: n}), do: n
+
+  # ---- options that are known only now ----
+
+  defp check!(a) do
+    valid!(:times, a.times, times?(a.times), "a number or a range, such as 3 or 1..3")
+    valid!(:within, a.within, a.within == nil or positive?(a.within), "milliseconds, a positive integer")
+    valid!(:strict, a.strict, is_boolean(a.strict), "true or false")
+    valid!(:allow_empty, a.allow_empty, is_boolean(a.allow_empty), "true or false")
+
+    for %Step{mfa: {module, _, _}} <- a.steps,
+        do: valid!(:call, module, is_atom(module), "a module's function")
+  end
+
+  defp times?(nil), do: true
+  defp times?(%Range{first: first, last: last, step: step}), do: step == 1 and first >= 0 and last >= first
+  defp times?(n), do: is_integer(n) and n >= 0
+
+  defp positive?(n), do: is_integer(n) and n > 0
+
+  defp valid!(_key, _value, true, _expected), do: :ok
+
+  defp valid!(key, value, false, expected),
+    do: raise(Error.new(:invalid_option, %{key: key, value: value, expected: expected}))
+end

@@ -1,0 +1,127 @@
+defmodule BeamScope.Expect.Syntax do
+  @moduledoc false
+  # From what stands in a test to the code that runs there. Macros stay thin: the patterns become data here, and a
+  # function does the rest (`BeamScope.Expect.Assertion`).
+
+  alias BeamScope.Expect.{Assertion, Form, Quoted, Step}
+  alias BeamScope.Pattern.Compiler
+
+  @span [:since, :until]
+
+  # Which options an assertion takes, beside those that its step takes.
+  @options %{
+    assert_state: [:at],
+    assert_transition: [:on, :all, :times, :allow_empty] ++ @span,
+    assert_sent: [:from, :to, :times, :allow_empty] ++ @span,
+    refute_sent: [:from, :to, :allow_empty] ++ @span,
+    assert_delivered: [:from, :to, :times, :allow_empty] ++ @span,
+    refute_delivered: [:from, :to, :allow_empty] ++ @span,
+    assert_called: [:returns, :by, :times, :allow_empty] ++ @span,
+    refute_called: [:returns, :by, :allow_empty] ++ @span,
+    assert_flow: @span,
+    assert_always: [:allow_empty] ++ @span,
+    assert_never: [:allow_empty] ++ @span,
+    assert_eventually: @span,
+    assert_leads_to: [:within, :allow_empty] ++ @span,
+    assert_causality: [:strict, :allow_empty] ++ @span,
+    refute_crash: [:allow_empty] ++ @span,
+    await_state: [:since, :timeout],
+    await_transition: [:on, :times, :since, :timeout],
+    await_sent: [:from, :to, :times, :since, :timeout],
+    await_delivered: [:from, :to, :times, :since, :timeout],
+    await_called: [:returns, :by, :times, :since, :timeout],
+    await_flow: [:since, :timeout]
+  }
+
+  @form_options [:from, :to, :on, :returns, :by]
+
+  @doc "The options of an assertion, and apart from them those of its step."
+  def options(name, opts, ast, env) do
+    {form, own} = opts |> Form.options(Map.fetch!(@options, name), ast, env) |> Keyword.split(@form_options)
+    {own, form}
+  end
+
+  @doc """
+  The code of an assertion: `fields` are those of `%Assertion{}`, quoted; `forms` its steps; `expr` the whole as it was written.
+  """
+  def build(name, rec, fields, forms, expr, env) do
+    {forms, assignments} = Enum.map_reduce(forms, [], &hoist/2)
+    patterns = Enum.flat_map(forms, &Form.patterns/1)
+    start = Compiler.start(patterns, env)
+    {steps, state} = Enum.map_reduce(forms, start, &step(&1, &2, env))
+    bound = if binds?(fields), do: Compiler.bound(state), else: []
+
+    more = [
+      name: name,
+      steps: steps,
+      scope: scope(fields[:check], forms, start),
+      vars: Keyword.keys(bound),
+      pins: Quoted.pins(patterns, Map.keys(state.vars), env),
+      expr: Macro.escape(expr, prune_metadata: true)
+    ]
+
+    run(quote(do: %Assertion{unquote_splicing(fields ++ more)}), rec, assignments, Keyword.values(bound))
+  end
+
+  # What is said of all, or of none, cannot bind one.
+  defp binds?(fields), do: fields[:check] in [:count, :flow, :state_at] and fields[:times] != 0
+
+  defp hoist(form, assignments) do
+    {parts, assignments} =
+      Enum.map_reduce(form.parts, assignments, fn {role, ast}, assignments ->
+        {ast, assignments} = Quoted.hoist(ast, assignments)
+        {{role, ast}, assignments}
+      end)
+
+    {%{form | parts: parts}, assignments}
+  end
+
+  # Of all transitions, those whose message matches are asked.
+  defp scope(:every, [%Form{what: :transition, parts: parts}], state) do
+    unless Form.any?(parts[:message]), do: parts[:message] |> Compiler.next(state) |> elem(0)
+  end
+
+  defp scope(_check, _forms, _state), do: nil
+
+  # ---- steps ----
+
+  defp step(%Form{parts: parts} = form, state, env) do
+    {pattern, state} = pattern(Keyword.values(parts), state)
+
+    fields =
+      form.fields ++
+        [
+          what: form.what,
+          pattern: pattern,
+          source: form.source,
+          parts: for({role, ast} <- parts, do: part(role, ast, env)),
+          guards: Quoted.guards(Form.patterns(form), env)
+        ]
+
+    {quote(do: %Step{unquote_splicing(fields)}), state}
+  end
+
+  defp pattern([one], state), do: Compiler.next(one, state)
+  defp pattern(several, state), do: Compiler.next_tuple(several, state)
+
+  defp part(role, ast, env) do
+    {pattern, _guards} = Compiler.split_when(ast)
+
+    if Form.any?(pattern),
+      do: {:{}, [], [role, nil, nil]},
+      else: {:{}, [], [role, Macro.to_string(pattern), {:ok, Quoted.left(pattern, env)}]}
+  end
+
+  # ---- code ----
+
+  # The match keeps the call from being the test's last: a failure must come from the test's own line. Variables are bound in the
+  # test, and used as far as the compiler can tell.
+  defp run(assertion, rec, assignments, vars) do
+    quote do
+      unquote_splicing(assignments)
+      {value, unquote(vars)} = Assertion.run!(unquote(rec), unquote(assertion))
+      _ = unquote(vars)
+      value
+    end
+  end
+end

@@ -1,0 +1,353 @@
+//! From rows to things that happened, for all processes in one pass.
+//!
+//! Each process that somebody looks at has a machine of its own, fed as its rows come; so a pass over the chunks in their
+//! order is enough for the transitions of all of them. What a machine keeps holds on to the chunk that it came from: a
+//! process that has been idle for some chunks has its terms copied out, so that no more than a few chunks stay decoded.
+
+use std::cell::OnceCell;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::event::EventKind;
+use crate::pattern::Part;
+use crate::query::plan::Function;
+use crate::store::{ChunkView, EventRow, TrackId};
+use crate::timeline::machine::Machine;
+use crate::timeline::view::Inner;
+use crate::timeline::{term, KnownHow, Outcome, TermRef, Transition, TransitionKind, Words};
+
+use super::calls::{Calls, End, OpenCall};
+use super::check::What;
+use super::content::{part, Content};
+use super::crash::is_failure;
+use super::plan::Plan;
+use super::subject::{Happened, Mail, Place, Stage};
+
+/// So many chunks, or readings of one, may stay in memory for what is kept of them.
+const PINNED: usize = 8;
+
+/// One process.
+struct Fed {
+    machine: Machine,
+    calls: Calls,
+    /// Where the state was told that is known now.
+    told: Option<Place>,
+    /// The last event that completed something, and how much.
+    completed: (u64, u32),
+    crashed: bool,
+    /// The reading that it had a row in last.
+    fed: u64,
+}
+
+/// All processes.
+pub(super) struct Feed {
+    words: Arc<Words>,
+    tracks: Vec<Option<Box<Fed>>>,
+    reading: u64,
+    /// Who had rows in the last readings.
+    recent: VecDeque<Vec<TrackId>>,
+    done: Vec<Transition>,
+}
+
+/// Where what happened goes.
+pub(super) trait Sink {
+    fn take(&mut self, happened: &Happened<'_>);
+}
+
+impl Feed {
+    pub(super) fn new(words: Arc<Words>) -> Self {
+        Self {
+            words,
+            tracks: Vec::new(),
+            reading: 0,
+            recent: VecDeque::from([Vec::new()]),
+            done: Vec::new(),
+        }
+    }
+
+    /// The rows of another chunk follow, or newer ones of the same. Lets go of what is kept of old ones.
+    pub(super) fn next_reading(&mut self) {
+        self.reading += 1;
+        self.recent.push_back(Vec::new());
+        if self.recent.len() <= PINNED {
+            return;
+        }
+        let oldest = self.reading.saturating_sub(PINNED as u64);
+        for track in self.recent.pop_front().unwrap_or_default() {
+            let fed = self.tracks.get_mut(track.0 as usize).and_then(Option::as_mut);
+            if let Some(fed) = fed.filter(|fed| fed.fed <= oldest) {
+                TermRef::unpin(fed.machine.held_mut().chain(fed.calls.held_mut()));
+            }
+        }
+    }
+
+    /// Takes the next row of the recording.
+    pub(super) fn row(
+        &mut self,
+        plan: &Plan,
+        inner: &Inner,
+        view: &Arc<ChunkView>,
+        row: &EventRow,
+        sink: &mut impl Sink,
+    ) {
+        if row.lost_before > 0 {
+            self.lost(row, sink);
+        }
+        match row.kind {
+            EventKind::Send | EventKind::SendToDead => self.message(inner, view, row, What::Sent, sink),
+            EventKind::Receive => self.message(inner, view, row, What::Received, sink),
+            EventKind::Call if plan.follows(What::Called, row.track) => self.call(inner, view, row, sink),
+            EventKind::Return | EventKind::Exception => self.returned(view, row, sink),
+            EventKind::State if follows_states(plan, row.track) => self.state(inner, view, row, sink),
+            EventKind::Exit => self.exit(plan, inner, view, row, sink),
+            _ => {}
+        }
+    }
+
+    fn fed(&mut self, inner: &Inner, track: TrackId) -> &mut Fed {
+        let at = track.0 as usize;
+        if at >= self.tracks.len() {
+            self.tracks.resize_with(at + 1, || None);
+        }
+        let (words, reading) = (&self.words, self.reading);
+        let fed = self.tracks[at].get_or_insert_with(|| {
+            let index = &inner.index;
+            let spawned = index
+                .facts
+                .track(track)
+                .is_some_and(|track| track.known == KnownHow::Spawned);
+            let born = spawned && !index.is_carried(track);
+            Box::new(Fed {
+                machine: Machine::new(Arc::clone(words), track, born),
+                calls: Calls::default(),
+                told: None,
+                completed: (u64::MAX, 0),
+                crashed: false,
+                fed: u64::MAX,
+            })
+        });
+        if fed.fed != reading {
+            fed.fed = reading;
+            if let Some(recent) = self.recent.back_mut() {
+                recent.push(track);
+            }
+        }
+        fed
+    }
+
+    fn existing(&mut self, track: TrackId) -> Option<&mut Fed> {
+        self.tracks.get_mut(track.0 as usize)?.as_deref_mut()
+    }
+
+    // ---- messages ----
+
+    fn message(&self, inner: &Inner, view: &Arc<ChunkView>, row: &EventRow, what: What, sink: &mut impl Sink) {
+        let Some(content) = Content::message(&self.words, &view.arena, row) else {
+            return;
+        };
+        let mut happened = Happened::new(place(what, row), content);
+        happened.mail = Some(Mail {
+            inner,
+            view,
+            row,
+            ends: OnceCell::new(),
+        });
+        sink.take(&happened);
+    }
+
+    // ---- calls ----
+
+    fn call(&mut self, inner: &Inner, view: &Arc<ChunkView>, row: &EventRow, sink: &mut impl Sink) {
+        let (Some(function), Some(args)) = (Function::of(&view.arena, row), term(row, 2)) else {
+            return;
+        };
+        let args = TermRef::in_chunk(view, args);
+        let call = OpenCall {
+            function,
+            seq: row.seq,
+            args: Some(args),
+        };
+        tell_call(row, &call, Part::Absent, Stage::Made, sink);
+        let forgotten = self.fed(inner, row.track).calls.begin(call);
+        if let Some(call) = forgotten {
+            tell_call(row, &call, Part::Unknown, Stage::Ended, sink);
+        }
+    }
+
+    fn returned(&mut self, view: &Arc<ChunkView>, row: &EventRow, sink: &mut impl Sink) {
+        let Some(function) = Function::of(&view.arena, row) else {
+            return;
+        };
+        let ended = self.existing(row.track).map(|fed| fed.calls.end(function));
+        let value = match row.kind {
+            EventKind::Return => term(row, 3).map_or(Part::Unknown, |node| Part::Term(&view.arena, node)),
+            _ => Part::Absent,
+        };
+        for (call, how) in ended.unwrap_or_default() {
+            let value = if how == End::Here { value } else { Part::Absent };
+            tell_call(row, &call, value, Stage::Ended, sink);
+        }
+    }
+
+    // ---- states ----
+
+    fn state(&mut self, inner: &Inner, view: &Arc<ChunkView>, row: &EventRow, sink: &mut impl Sink) {
+        self.fed(inner, row.track).machine.feed(view, row);
+        self.transitions(row.track, sink);
+    }
+
+    /// Tells what the machine of a process has completed.
+    fn transitions(&mut self, track: TrackId, sink: &mut impl Sink) {
+        let mut done = std::mem::take(&mut self.done);
+        if let Some(fed) = self.existing(track) {
+            done.extend(fed.machine.take());
+            for transition in &done {
+                fed.tell(transition, sink);
+            }
+        }
+        done.clear();
+        self.done = done;
+    }
+
+    fn exit(&mut self, plan: &Plan, inner: &Inner, view: &Arc<ChunkView>, row: &EventRow, sink: &mut impl Sink) {
+        if follows_states(plan, row.track) {
+            self.fed(inner, row.track).machine.feed(view, row);
+            self.transitions(row.track, sink);
+        }
+        let fed = self.tracks.get_mut(row.track.0 as usize).and_then(Option::take);
+        let crashed = fed.as_ref().is_some_and(|fed| fed.crashed);
+        for (call, _) in fed.map(|mut fed| fed.calls.all(End::Never)).unwrap_or_default() {
+            tell_call(row, &call, Part::Absent, Stage::Ended, sink);
+        }
+        let Some(reason) = term(row, 0).filter(|reason| is_failure(&self.words, &view.arena, *reason)) else {
+            return;
+        };
+        let mut happened = Happened::new(place(What::Crashed, row), Content::reason(&view.arena, reason));
+        happened.again = crashed;
+        sink.take(&happened);
+    }
+
+    fn lost(&mut self, row: &EventRow, sink: &mut impl Sink) {
+        let Some(fed) = self.existing(row.track) else { return };
+        let calls = fed.calls.all(End::Lost);
+        if cfg!(mutant = "expect_states_survive_losses") {
+            return;
+        }
+        if !matches!(row.kind, EventKind::State | EventKind::Exit) {
+            fed.machine.gap(row.seq, row.at_ns, row.lost_before);
+        }
+        for (call, _) in calls {
+            tell_call(row, &call, Part::Unknown, Stage::Ended, sink);
+        }
+        self.transitions(row.track, sink);
+    }
+
+    /// Rows were dropped before they could be read: nobody's state or calls are known.
+    pub(super) fn skipped(&mut self, seq: u64, at_ns: u64) {
+        for fed in self.tracks.iter_mut().flatten() {
+            fed.machine.gap(seq, at_ns, 0);
+            fed.machine.take();
+            fed.calls.all(End::Lost);
+            fed.told = None;
+        }
+    }
+
+    /// Calls that have not ended when the recording does.
+    pub(super) fn finish(&mut self, last: &EventRow, sink: &mut impl Sink) {
+        for (track, fed) in self.tracks.iter_mut().enumerate() {
+            let calls = fed.as_mut().map(|fed| fed.calls.all(End::Never));
+            for (call, _) in calls.unwrap_or_default() {
+                let row = EventRow {
+                    track: TrackId(track as u32),
+                    ..*last
+                };
+                tell_call(&row, &call, Part::Absent, Stage::Open, sink);
+            }
+        }
+    }
+
+    /// The states that are known now.
+    pub(super) fn states(&self) -> impl Iterator<Item = (Place, &TermRef)> {
+        let fed = self.tracks.iter().flatten();
+        fed.filter_map(|fed| Some((fed.told?, fed.machine.known().term()?)))
+    }
+}
+
+impl Fed {
+    fn tell(&mut self, transition: &Transition, sink: &mut impl Sink) {
+        let nth = self.number(transition.seq);
+        let place = |what| Place {
+            what,
+            track: transition.track,
+            seq: transition.seq,
+            at_ns: transition.at_ns,
+            call: None,
+            nth,
+            by_transition: true,
+        };
+        let is_step = !matches!(
+            transition.kind,
+            TransitionKind::Gap | TransitionKind::End | TransitionKind::Read
+        );
+        let is_state = is_step || transition.kind == TransitionKind::Read;
+        if let (Some(state), true) = (transition.to.term(), is_state) {
+            self.told = Some(place(What::State));
+            let content = Content::State(part(state));
+            sink.take(&Happened::new(place(What::State), content));
+        }
+        if is_step && !matches!(transition.outcome, Outcome::Pending) {
+            sink.take(&Happened::new(place(What::Transition), Content::step(transition)));
+        }
+        if let Outcome::Crash(_, reason) = &transition.outcome {
+            self.crashed = true;
+            sink.take(&Happened::new(
+                place(What::Crashed),
+                Content::reason(reason.arena(), reason.node()),
+            ));
+        }
+    }
+
+    /// Which of those that the same event completed.
+    fn number(&mut self, seq: u64) -> u32 {
+        match &mut self.completed {
+            (last, n) if *last == seq => {
+                *n += 1;
+                *n
+            }
+            completed => {
+                *completed = (seq, 0);
+                0
+            }
+        }
+    }
+}
+
+fn follows_states(plan: &Plan, track: TrackId) -> bool {
+    [What::State, What::Transition, What::Crashed]
+        .into_iter()
+        .any(|what| plan.follows(what, track))
+}
+
+const fn place(what: What, row: &EventRow) -> Place {
+    Place {
+        what,
+        track: row.track,
+        seq: row.seq,
+        at_ns: row.at_ns,
+        call: None,
+        nth: 0,
+        by_transition: false,
+    }
+}
+
+fn tell_call(row: &EventRow, call: &OpenCall, value: Part<'_>, stage: Stage, sink: &mut impl Sink) {
+    let Some(args) = &call.args else { return };
+    let place = Place {
+        call: Some(call.seq),
+        ..place(What::Called, row)
+    };
+    let mut happened = Happened::new(place, Content::Call([part(args), value]));
+    happened.function = Some(call.function);
+    happened.stage = stage;
+    sink.take(&happened);
+}

@@ -1,0 +1,201 @@
+//! Checks beside a recording that grows.
+
+use super::*;
+
+const MS: u64 = 1_000_000;
+
+fn told(monitor: &mut Monitor, timeline: &Timeline, now: u64) -> Vec<(usize, Verdict)> {
+    let decided = monitor.poll(timeline, now).unwrap();
+    decided.iter().map(|(at, finding)| (*at, finding.verdict)).collect()
+}
+
+#[test]
+fn each_check_is_told_once_by_the_event_that_decides_it() {
+    let mut kit = Kit::chunked(3);
+    kit.ev(1, EventKind::Send, &[p(2), i(0)]);
+    let timeline = kit.timeline();
+    let steps = |n: i64| [sent(lit(i(n))).of(name("later"))];
+    let mut monitor = Monitor::new(
+        &timeline,
+        vec![
+            check(&timeline, NEVER, None, &steps(7)),
+            check(&timeline, count(Some(2), None), None, &steps(3)),
+            check(&timeline, count(Some(1), Some(1)), None, &steps(4)),
+        ],
+    )
+    .unwrap();
+    assert!(told(&mut monitor, &timeline, 0).is_empty());
+    kit.ev(1, EventKind::Register, &[a("later")]);
+    for n in 0..6 {
+        kit.ev(1, EventKind::Send, &[p(2), i(n)])
+            .ev(1, EventKind::Send, &[p(2), i(n)]);
+        if n < 3 {
+            assert!(told(&mut monitor, &timeline, 0).is_empty(), "at {n}");
+        }
+    }
+    assert_eq!(
+        told(&mut monitor, &timeline, 0),
+        [(1, Verdict::Held), (2, Verdict::Broken)]
+    );
+    kit.ev(1, EventKind::Send, &[p(2), i(7)]);
+    let decided = monitor.poll(&timeline, 0).unwrap();
+    assert_eq!(
+        (decided.len(), decided[0].0, seq(&decided[0].1.violation)),
+        (1, 0, Some(14))
+    );
+    assert!(told(&mut monitor, &timeline, 0).is_empty());
+    let end: Vec<Verdict> = monitor
+        .finish(&timeline, 0)
+        .unwrap()
+        .iter()
+        .map(|one| one.verdict)
+        .collect();
+    assert_eq!(end, [Verdict::Broken, Verdict::Held, Verdict::Broken]);
+}
+
+#[test]
+fn time_alone_breaks_what_waits() {
+    let mut kit = Kit::new();
+    let timeline = kit.timeline();
+    let steps = [sent(tagged("order", var("x"))), sent(tagged("shipped", var("x")))];
+    let rule = Rule::LeadsTo {
+        within_ns: Some(50 * MS),
+    };
+    let mut monitor = Monitor::new(&timeline, vec![check(&timeline, rule, None, &steps)]).unwrap();
+    for n in 0..3 {
+        kit.ev(1, EventKind::Send, &[p(2), t(&[a("order"), i(n)])]);
+    }
+    kit.ev(1, EventKind::Send, &[p(2), t(&[a("shipped"), i(0)])]);
+    assert!(told(&mut monitor, &timeline, 40 * MS).is_empty());
+    let next = monitor.next_ns().unwrap();
+    assert!((50 * MS..100 * MS).contains(&next), "{next}");
+    // What came in time may still be on its way.
+    assert!(told(&mut monitor, &timeline, 60 * MS).is_empty());
+    let decided = monitor.poll(&timeline, next).unwrap();
+    assert_eq!((decided.len(), seq(&decided[0].1.violation)), (1, Some(1)));
+    assert_eq!(monitor.next_ns(), None);
+}
+
+#[test]
+fn a_flow_holds_as_soon_as_it_is_complete() {
+    let mut kit = Kit::chunked(2);
+    kit.ev(1, EventKind::Send, &[p(2), a("x")]);
+    let timeline = kit.timeline();
+    let steps = [sent(lit(a("x"))), sent(lit(a("y")))];
+    let mut monitor = Monitor::new(&timeline, vec![check(&timeline, Rule::Flow, None, &steps)]).unwrap();
+    assert!(told(&mut monitor, &timeline, 0).is_empty());
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    kit.ev(1, EventKind::Send, &[p(2), a("y")]);
+    assert_eq!(told(&mut monitor, &timeline, 0), [(0, Verdict::Held)]);
+}
+
+#[test]
+fn polled_or_run_at_the_end_the_answers_are_the_same() {
+    let mut kit = Kit::chunked(3);
+    kit.server(2, 1, Some("srv"), "S", i(0)).looped(2, i(0));
+    let timeline = kit.timeline();
+    let grown = op("=:=", &[var("y"), op("+", &[var("x"), lit(i(1))])]);
+    let checks = |timeline: &Timeline| {
+        let parts = tup(&[var("x"), var("y"), anything()]);
+        vec![
+            check(
+                timeline,
+                ALWAYS,
+                None,
+                &[step(What::Transition, when(parts, grown.clone()))],
+            ),
+            check(timeline, count(Some(1), None), None, &[state(lit(i(5)))]),
+            check(timeline, count(Some(1), None), None, &[state(lit(i(50)))]),
+        ]
+    };
+    let mut monitor = Monitor::new(&timeline, checks(&timeline)).unwrap();
+    for n in 1..20 {
+        kit.handled(2, cast(a("add")), i(n - 1));
+        monitor.poll(&timeline, 0).unwrap();
+        kit.looped(2, i(n));
+    }
+    let live: Vec<_> = monitor.finish(&timeline, 0).unwrap();
+    let after = super::super::run(&timeline, checks(&timeline), 0).unwrap();
+    for (one, other) in live.iter().zip(&after) {
+        assert_eq!((one.verdict, one.count), (other.verdict, other.count));
+        assert_eq!(seq(&one.first), seq(&other.first));
+    }
+    // What was told stays as it was then.
+    let seen: Vec<u64> = live.iter().map(|one| one.seen).collect();
+    assert_eq!(seen, [19, 6, 20]);
+}
+
+#[test]
+fn what_waits_is_bounded() {
+    let mut kit = Kit::new();
+    let timeline = kit.timeline();
+    let steps = [sent(tagged("order", var("x"))), sent(tagged("shipped", var("x")))];
+    let rule = Rule::LeadsTo { within_ns: None };
+    let mut monitor = Monitor::new(&timeline, vec![check(&timeline, rule, None, &steps)]).unwrap();
+    let most = super::super::waiting::MOST as i64;
+    for n in 0..most + 10 {
+        kit.ev(1, EventKind::Send, &[p(2), t(&[a("order"), i(n)])]);
+    }
+    monitor.poll(&timeline, 0).unwrap();
+    // Those that were forgotten may have been met: nobody can say.
+    for n in 0..most + 10 {
+        kit.ev(1, EventKind::Send, &[p(2), t(&[a("shipped"), i(n)])]);
+    }
+    assert_eq!(monitor.finish(&timeline, 0).unwrap()[0].verdict, Verdict::Unknown);
+}
+
+#[test]
+fn events_that_were_dropped_before_they_were_read_are_a_gap() {
+    use crate::store::{Mode, StoreConfig};
+    let mut kit = Kit::with(StoreConfig {
+        mode: Mode::Ring,
+        max_bytes: 256 << 10,
+        chunk_events: 256,
+        ..StoreConfig::default()
+    });
+    kit.ev(1, EventKind::Send, &[p(2), a("x")]);
+    let timeline = kit.timeline();
+    let mut monitor = Monitor::new(
+        &timeline,
+        vec![check(&timeline, NEVER, None, &[sent(lit(a("z"))).of(pid(1))])],
+    )
+    .unwrap();
+    monitor.poll(&timeline, 0).unwrap();
+    for n in 0..40_000 {
+        kit.ev(
+            1,
+            EventKind::Send,
+            &[p(2), Value::Binary(format!("{n:040}").into_bytes())],
+        );
+    }
+    let found = monitor.finish(&timeline, 0).unwrap();
+    assert!(kit.rec.counts().evicted > 0);
+    assert_eq!(found[0].verdict, Verdict::Gap);
+    // Read in time, what is dropped later is not missing.
+    let mut kit = Kit::with(StoreConfig {
+        mode: Mode::Ring,
+        max_bytes: 256 << 10,
+        chunk_events: 256,
+        ..StoreConfig::default()
+    });
+    let timeline = kit.timeline();
+    kit.ev(1, EventKind::Send, &[p(2), a("x")]);
+    let mut monitor = Monitor::new(
+        &timeline,
+        vec![check(&timeline, NEVER, None, &[sent(lit(a("z"))).of(pid(1))])],
+    )
+    .unwrap();
+    for n in 0..40_000 {
+        kit.ev(
+            1,
+            EventKind::Send,
+            &[p(2), Value::Binary(format!("{n:040}").into_bytes())],
+        );
+        if n % 100 == 0 {
+            monitor.poll(&timeline, 0).unwrap();
+        }
+    }
+    assert!(kit.rec.counts().evicted > 0);
+    let found = monitor.finish(&timeline, 0).unwrap();
+    assert_eq!((found[0].verdict, found[0].seen), (Verdict::Held, 40_001));
+}

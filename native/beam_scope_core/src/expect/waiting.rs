@@ -1,0 +1,142 @@
+//! What waits for its other end, found by the values of the variables that both ends share.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use crate::pattern::Held;
+
+use super::joint::Values;
+use super::subject::Place;
+
+/// No more than so many wait; the oldest goes and is counted.
+pub(super) const MOST: usize = 200_000;
+
+/// Something that waits.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) place: Place,
+    pub(super) values: Values,
+    key: u64,
+    /// Whether it is what it seems could not be decided, or something came that may be its other end.
+    pub(super) doubtful: bool,
+}
+
+impl Waiter {
+    pub(super) const fn new(place: Place, values: Values, key: u64, doubtful: bool) -> Self {
+        Self {
+            place,
+            values,
+            key,
+            doubtful,
+        }
+    }
+}
+
+/// What to do with one that was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Visit {
+    Leave,
+    Take,
+    TakeAndStop,
+}
+
+/// Everything that waits, in the order in which it came.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    all: BTreeMap<u64, Waiter>,
+    next: u64,
+    by_key: HashMap<u64, VecDeque<u64>>,
+    /// All before this one may have been met.
+    doubtful_to: u64,
+    /// How many were forgotten because there were too many.
+    pub(super) forgotten: u64,
+    /// How many may still be looked at before it is given up.
+    pub(super) budget: u64,
+}
+
+impl Waiting {
+    pub(super) fn push(&mut self, waiter: Waiter) {
+        self.by_key.entry(waiter.key).or_default().push_back(self.next);
+        self.all.insert(self.next, waiter);
+        self.next += 1;
+        if self.all.len() > MOST {
+            self.pop();
+            self.forgotten += 1;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// When the oldest came.
+    pub(super) fn oldest_ns(&self) -> Option<u64> {
+        self.all.values().next().map(|waiter| waiter.place.at_ns)
+    }
+
+    /// Takes the oldest.
+    pub(super) fn pop(&mut self) -> Option<Waiter> {
+        let (id, mut waiter) = self.all.pop_first()?;
+        waiter.doubtful |= id < self.doubtful_to;
+        if let Some(queue) = self.by_key.get_mut(&waiter.key) {
+            queue.retain(|one| *one != id);
+            if queue.is_empty() {
+                self.by_key.remove(&waiter.key);
+            }
+        }
+        Some(waiter)
+    }
+
+    /// Forgets the older half.
+    pub(super) fn forget_half(&mut self) {
+        for _ in 0..self.all.len().div_ceil(2) {
+            self.pop();
+            self.forgotten += 1;
+        }
+    }
+
+    /// Something came that may be the other end of any that waits.
+    pub(super) fn doubt_all(&mut self) {
+        self.doubtful_to = self.next;
+    }
+
+    /// Looks at those with the same values, oldest first. `false`: so many that it was given up.
+    pub(super) fn visit(&mut self, key: u64, mut look: impl FnMut(&mut Waiter) -> Visit) -> bool {
+        let Some(mut queue) = self.by_key.remove(&key) else {
+            return true;
+        };
+        let mut kept = VecDeque::new();
+        let mut whole = true;
+        while let Some(id) = queue.pop_front() {
+            whole = self.budget > 0;
+            self.budget = self.budget.saturating_sub(1);
+            let waiter = self.all.get_mut(&id).filter(|_| whole);
+            let visit = waiter.map_or(Visit::TakeAndStop, &mut look);
+            if visit == Visit::Leave || !whole {
+                kept.push_back(id);
+            } else {
+                self.all.remove(&id);
+            }
+            if visit == Visit::TakeAndStop {
+                break;
+            }
+        }
+        kept.append(&mut queue);
+        if !kept.is_empty() {
+            self.by_key.insert(key, kept);
+        }
+        whole
+    }
+
+    /// Everything that waits, oldest first, and whether it may have been met.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Waiter, bool)> {
+        let all = self.all.iter();
+        all.map(|(id, waiter)| (waiter, waiter.doubtful || *id < self.doubtful_to))
+    }
+
+    /// Every value that is kept.
+    pub(super) fn held_mut(&mut self) -> impl Iterator<Item = &mut Held> {
+        self.all
+            .values_mut()
+            .flat_map(|waiter| waiter.values.iter_mut().flatten())
+    }
+}

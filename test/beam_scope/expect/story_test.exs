@@ -1,0 +1,4 @@
+defmodule BeamScope.Expect.StoryTest do
+  use ExUnit.Case, async: true
+  doctest BeamScope.Expect.Story
+end
