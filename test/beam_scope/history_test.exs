@@ -116,6 +116,39 @@ defmodule BeamScope.HistoryTest do
     def shut(:info, _message, n), do: {:keep_state, n + 100}
   end
 
+  # A state that the loop told is not told again with the next message: whoever may not have heard it must not be told less.
+  test "what a pause hides is not taken for the state before", %{server: server} do
+    rec = BeamScope.start!(server, level: :states)
+    GenServer.call(server, {:add, 1})
+    {:ok, _} = BeamScope.set_level(rec, :off)
+    GenServer.call(server, {:add, 10})
+    {:ok, _} = BeamScope.set_level(rec, :states)
+    GenServer.call(server, {:add, 100})
+    BeamScope.stop(rec)
+
+    assert %{from: %{n: 11}, to: %{n: 111}} =
+             rec |> BeamScope.history(server) |> Enum.find(&(&1.content == {:add, 100}))
+  end
+
+  test "a recording that begins later knows the state before its first message", %{server: server} do
+    first = BeamScope.start!(server, level: :states)
+    GenServer.call(server, {:add, 1})
+    second = BeamScope.start!(server, level: :states)
+    GenServer.call(server, {:add, 10})
+    third = BeamScope.start!(server, level: :full)
+    GenServer.call(server, {:add, 100})
+
+    for {rec, steps} <- [
+          {first, [{0, 1}, {1, 11}, {11, 111}]},
+          {second, [{1, 11}, {11, 111}]},
+          {third, [{11, 111}]}
+        ] do
+      BeamScope.stop(rec)
+      calls = rec |> BeamScope.history(server) |> Enum.filter(&(&1.kind == :call))
+      assert Enum.map(calls, &{&1.from.n, &1.to.n}) == steps
+    end
+  end
+
   test "a gen_statem's history has state and data" do
     {:ok, door} = Door.start()
 

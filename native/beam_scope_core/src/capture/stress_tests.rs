@@ -104,6 +104,41 @@ fn put(engine: &Engine<()>, route: u32, pid: u64, kind: EventKind, payload: &[u8
     true
 }
 
+fn tell(engine: &Engine<()>, route: u32, pid: u64) {
+    let mut writer = engine.writer(route).expect("open");
+    writer.reserve(pid, 1, false).expect("room")[0] = tag::NIL;
+    let head = RecordHead {
+        kind: EventKind::State as u8,
+        terms: 1,
+        told: Told::State,
+        ..RecordHead::default()
+    };
+    writer.commit(head, 1);
+}
+
+/// What was told is left out of later records only while everybody who gets those got it.
+#[test]
+fn a_state_is_told_again_to_whoever_comes_later() {
+    let engine = engine();
+    let log = Arc::new(Log::default());
+    let one = open(&engine, RouteKind::Shared, &log, RingConfig::default());
+    let route = one.route();
+    let told = || engine.writer(route).expect("open").is_told(0x10);
+    one.add_members(&[0x10]);
+    assert!(!told());
+    tell(&engine, route, 0x10);
+    assert!(told() && !engine.writer(route).expect("open").is_told(0x20));
+    let two = open(&engine, RouteKind::Shared, &log, RingConfig::default());
+    assert!(!told(), "another recording");
+    tell(&engine, route, 0x10);
+    two.add_members(&[0x10]);
+    assert!(!told(), "another member");
+    tell(&engine, route, 0x10);
+    one.update(ALL_KINDS, true, Arc::new(()));
+    assert!(!told(), "other wishes: something may have been left out meanwhile");
+    assert!(one.close(WAIT) && two.close(WAIT));
+}
+
 #[test]
 fn a_record_arrives_and_everything_is_freed() {
     let engine = engine();
