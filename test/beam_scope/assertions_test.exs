@@ -77,7 +77,9 @@ defmodule BeamScope.AssertionsTest do
     text
     |> String.replace(~r/<\d+\.\d+\.\d+>/, "<pid>")
     |> String.replace(~r/ *#\d+/, " #n")
-    |> String.replace(~r/ *[\d.]+ (µs|ms|s)\b/u, " T")
+    |> String.replace(~r/ *[\d.]+\s(µs|ms|s)\b/u, " T")
+    # Columns are as wide as what stands in them.
+    |> String.replace(~r/(\S)   +(?=\S)/, "\\1  ")
     |> String.replace(~r/ +$/m, "")
   end
 
@@ -296,7 +298,7 @@ defmodule BeamScope.AssertionsTest do
              > #n T  Till → <pid>  REPLY {:ok, 5}  (to #n, T)
               #n T  <pid> → Till  CAST {:tell, 7}
               #n T  <pid> → Till  CALL :get
-              #n T  Till → Echo       INFO {:echo, 7, #PID<pid>}\
+              #n T  Till → Echo  INFO {:echo, 7, #PID<pid>}\
              """
 
       assert {error.left, error.right} == {{:ok, 4}, {:ok, 5}}
