@@ -4,6 +4,7 @@
 //!   pass; the aim is under a second on one core. What the first question to a recording costs (reading it once into an
 //!   index, pairing sends and receives) is printed apart: every later question shares it;
 //! * `one_check_1m`: one check, for what the pass itself costs;
+//! * `ten_leads_to_1m`: ten times what costs most an event, 100,000 causes and effects each;
 //! * `flow_1m`: a flow of three steps with a variable;
 //! * `monitor_100k`: 20 checks beside a recording that grows by 100,000 events, polled every 5,000 as a poller of 50 ms does
 //!   at 100,000 events a second: what of a second that takes.
@@ -352,6 +353,18 @@ fn thirty(c: &mut Criterion) {
             ],
         )]
     };
+    let pairs = || {
+        let rule = Rule::LeadsTo {
+            within_ns: Some(10_000_000),
+        };
+        let step = |what| (what, None, just(add(var("n"))));
+        (0..10)
+            .map(|_| check(rule, &[step(What::Sent), step(What::Received)]))
+            .collect()
+    };
+    group.bench_function("ten_leads_to_1m", |b| {
+        b.iter(|| black_box(run(&timeline, pairs(), 0).is_ok()))
+    });
     group.bench_function("flow_1m", |b| b.iter(|| black_box(run(&timeline, flow(), 0).is_ok())));
     group.finish();
 }

@@ -1,6 +1,7 @@
 //! What waits for its other end, found by the values of the variables that both ends share.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::pattern::Held;
 
@@ -39,12 +40,32 @@ pub(super) enum Visit {
     TakeAndStop,
 }
 
+/// Keys are hashes already.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+}
+
 /// Everything that waits, in the order in which it came.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     all: BTreeMap<u64, Waiter>,
     next: u64,
-    by_key: HashMap<u64, VecDeque<u64>>,
+    by_key: HashMap<u64, VecDeque<u64>, BuildHasherDefault<Hashed>>,
     /// All before this one may have been met.
     doubtful_to: u64,
     /// How many were forgotten because there were too many.

@@ -88,6 +88,10 @@ impl Arena {
 
     /// Copies a term of another arena; parts that it shares are copied once.
     pub fn import(&mut self, from: &Arena, id: NodeId) -> NodeId {
+        let slot = from.slot(id);
+        if !slot.has_links() {
+            return self.copy(from, slot, &HashMap::new());
+        }
         self.import_with(from, id, &mut HashMap::new())
     }
 
