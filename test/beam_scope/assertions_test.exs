@@ -651,6 +651,24 @@ defmodule BeamScope.AssertionsTest do
     end
   end
 
+  describe "what an assertion does" do
+    setup :tray
+
+    test "leaves no trace in the recording of a test that is recorded itself" do
+      rec = BeamScope.start!([self(), Tray], level: :full)
+      GenServer.call(Tray, :get)
+      # What is sent here is what there is: the question, and the answer.
+      assert_sent rec, _, from: self(), times: 1
+      refute_sent rec, :never, from: self()
+      await_state rec, Tray, %{count: 0}, 1_000
+      assert_raise ExUnit.AssertionError, fn -> await_sent rec, :never, 1 end
+      assert_raise ExUnit.AssertionError, fn -> assert_flow(rec, do: sent(:never)) end
+      assert_sent rec, _, from: self(), times: 1
+      assert_delivered rec, _, to: self(), times: 1
+      BeamScope.close(rec)
+    end
+  end
+
   describe "await_*" do
     setup :tray
 
@@ -772,7 +790,7 @@ defmodule BeamScope.AssertionsTest do
     end
 
     test "is BeamScope's own where ExUnit is not there" do
-      error = BeamScope.Expect.Failure.exception("Counter did not.", message: "Counter did not.")
+      error = BeamScope.Expect.Failure.exception(message: "Counter did not.")
       assert is_struct(error, ExUnit.AssertionError)
       assert Exception.message(Error.new(:assertion_failed, "Counter did not.")) == "Counter did not."
     end
