@@ -41,8 +41,21 @@ defmodule BeamScope.Expect.Recorded do
   # The first two that differ, or the one that has no other.
   defp sides([{_role, align} | _]) do
     entry = Enum.find(align.entries, &(&1.kind != :matched))
-    for {side, step} <- [left: entry.expected, right: entry.actual], step != nil, do: {side, step}
+    for {side, step} <- [left: entry.expected, right: entry.actual], step != nil, do: {side, plain(step)}
   end
 
   defp sides(_none), do: []
+
+  # Of a step, what it says: not where in the recording it stands.
+  defp plain(%_{} = step),
+    do:
+      for(
+        {key, value} <- Map.from_struct(step),
+        value != nil,
+        key not in [:seq, :order],
+        into: %{},
+        do: {key, value}
+      )
+
+  defp plain(other), do: other
 end
