@@ -77,7 +77,9 @@ defmodule BeamScope.AssertionsTest do
     text
     |> String.replace(~r/<\d+\.\d+\.\d+>/, "<pid>")
     |> String.replace(~r/ *#\d+/, " #n")
-    |> String.replace(~r/ *[\d.]+ (µs|ms|s)\b/u, " T")
+    |> String.replace(~r/ *[\d.]+\s(µs|ms|s)\b/u, " T")
+    # Columns are as wide as what stands in them.
+    |> String.replace(~r/(\S)   +(?=\S)/, "\\1  ")
     |> String.replace(~r/ +$/m, "")
   end
 
@@ -296,7 +298,7 @@ defmodule BeamScope.AssertionsTest do
              > #n T  Till → <pid>  REPLY {:ok, 5}  (to #n, T)
               #n T  <pid> → Till  CAST {:tell, 7}
               #n T  <pid> → Till  CALL :get
-              #n T  Till → Echo       INFO {:echo, 7, #PID<pid>}\
+              #n T  Till → Echo  INFO {:echo, 7, #PID<pid>}\
              """
 
       assert {error.left, error.right} == {{:ok, 4}, {:ok, 5}}
@@ -649,6 +651,32 @@ defmodule BeamScope.AssertionsTest do
     end
   end
 
+  describe "what an assertion does" do
+    setup :tray
+
+    # assert_raise/2 would print the failure, for which ExUnit starts a process.
+    defp fails?(fun) do
+      fun.()
+      false
+    rescue
+      ExUnit.AssertionError -> true
+    end
+
+    test "leaves no trace in the recording of a test that is recorded itself" do
+      rec = BeamScope.start!([self(), Tray], level: :full)
+      GenServer.call(Tray, :get)
+      # What is sent here is what there is: the question, and the answer.
+      assert_sent rec, _, from: self(), times: 1
+      refute_sent rec, :never, from: self()
+      await_state rec, Tray, %{count: 0}, 1_000
+      assert fails?(fn -> await_sent rec, :never, 1 end)
+      assert fails?(fn -> assert_flow(rec, do: sent(:never)) end)
+      assert_sent rec, _, from: self(), times: 1
+      assert_delivered rec, _, to: self(), times: 1
+      BeamScope.close(rec)
+    end
+  end
+
   describe "await_*" do
     setup :tray
 
@@ -770,7 +798,7 @@ defmodule BeamScope.AssertionsTest do
     end
 
     test "is BeamScope's own where ExUnit is not there" do
-      error = BeamScope.Expect.Failure.exception("Counter did not.", message: "Counter did not.")
+      error = BeamScope.Expect.Failure.exception(message: "Counter did not.")
       assert is_struct(error, ExUnit.AssertionError)
       assert Exception.message(Error.new(:assertion_failed, "Counter did not.")) == "Counter did not."
     end

@@ -3,7 +3,7 @@ defmodule BeamScope.Expect.Assertion do
   # An assertion as data, and what becomes of it: it holds and binds, or `BeamScope.Expect.Failure` says why not.
 
   alias BeamScope.{Error, Expect, Native, Recording}
-  alias BeamScope.Expect.{Await, Explain, Failure, StateAt, Step}
+  alias BeamScope.Expect.{Aside, Await, Explain, Failure, StateAt, Step}
   alias BeamScope.Recording.Query
 
   @enforce_keys [:name, :check, :steps]
@@ -18,6 +18,7 @@ defmodule BeamScope.Expect.Assertion do
     :until,
     :timeout,
     :expr,
+    :test,
     at: :end,
     negate: false,
     strict: false,
@@ -37,19 +38,19 @@ defmodule BeamScope.Expect.Assertion do
   bind.
   """
   @spec run!(Recording.t(), t) :: {term, [term]}
-  def run!(rec, %__MODULE__{} = a) do
-    {value, bindings} = hold!(rec, a)
+  def run!(%Recording{} = rec, %__MODULE__{} = a) do
+    a = %{a | test: self()}
+    seen = a.await && Await.watch(rec, a)
+    {value, bindings} = Aside.run(rec, fn -> hold!(rec, a, seen) end)
     {value, Enum.map(a.vars, &Map.get(bindings, &1))}
   end
 
-  defp hold!(%Recording{} = rec, a) do
+  def run!(other, _a), do: raise(Query.not_a_recording(other))
+
+  defp hold!(rec, %{await: true} = a, seen), do: Await.hold!(rec, a, seen)
+
+  defp hold!(rec, a, _seen) do
     check!(a)
-    if a.await, do: Await.hold!(rec, a), else: now!(rec, a)
-  end
-
-  defp hold!(other, _a), do: raise(Query.not_a_recording(other))
-
-  defp now!(rec, a) do
     flush(rec)
     if a.check == :state_at, do: StateAt.hold!(rec, a), else: judge!(rec, a, ask!(rec, a))
   end
@@ -142,15 +143,19 @@ defmodule BeamScope.Expect.Assertion do
 
   # ---- options that are known only now ----
 
-  defp check!(a) do
+  @doc "Refuses options that make no sense."
+  @spec check!(t) :: :ok
+  def check!(a) do
     valid!(:times, a.times, times?(a.times), "a number or a range, such as 3 or 1..3")
     valid!(:within, a.within, a.within == nil or positive?(a.within), "milliseconds, a positive integer")
     valid!(:strict, a.strict, is_boolean(a.strict), "true or false")
     valid!(:allow_empty, a.allow_empty, is_boolean(a.allow_empty), "true or false")
 
-    for %Step{mfa: {module, _, _}} <- a.steps,
-        do: valid!(:call, module, is_atom(module), "a module's function")
+    Enum.each(a.steps, &call!/1)
   end
+
+  defp call!(%Step{mfa: {module, _, _}}), do: valid!(:call, module, is_atom(module), "a module's function")
+  defp call!(_step), do: :ok
 
   defp times?(nil), do: true
   defp times?(%Range{first: first, last: last, step: step}), do: step == 1 and first >= 0 and last >= first

@@ -6,7 +6,7 @@ defmodule BeamScope.Expect.Await do
   use GenServer
 
   alias BeamScope.{Error, Expect, Recorder, Recording}
-  alias BeamScope.Expect.{Assertion, Explain, Failure, Report}
+  alias BeamScope.Expect.{Aside, Assertion, Explain, Failure, Report}
 
   # Events reach the recording within 10 ms; to look costs microseconds.
   @poll_ms 4
@@ -14,15 +14,27 @@ defmodule BeamScope.Expect.Await do
   @quiet 10
   @default_ms 100
 
-  @doc "The value and the bindings as soon as the assertion holds; the failure when the time is over."
-  @spec hold!(Recording.t(), Assertion.t()) :: {term, map}
-  def hold!(rec, %Assertion{} = a) do
-    timeout = timeout!(a.timeout)
+  @typedoc "What the waiting ended with."
+  @type seen :: {:held, Expect.Result.t()} | {:timeout, non_neg_integer} | :stopped | {:error, Error.t()}
 
-    case watch(rec, a, timeout) do
-      {:held, result} -> Assertion.judge!(rec, a, result)
-      over -> last_look!(rec, a, note(over, timeout))
-    end
+  @doc "Waits, in the test, until the assertion holds or the time is over."
+  @spec watch(Recording.t(), Assertion.t()) :: seen
+  def watch(rec, %Assertion{} = a) do
+    Assertion.check!(a)
+    timeout = timeout!(a.timeout)
+    # An alias, so that nothing stays in the test's mailbox when the answer comes too late.
+    reply_to = :erlang.alias([:reply])
+
+    helper =
+      Aside.start!({GenServer, :start_link, [__MODULE__, {rec, Assertion.to_check(a), reply_to, self()}]})
+
+    monitor = Process.monitor(helper)
+    send(helper, :look)
+    seen = await(reply_to, monitor, timeout)
+    :erlang.unalias(reply_to)
+    Process.demonitor(monitor, [:flush])
+    Process.exit(helper, :shutdown)
+    seen
   end
 
   defp timeout!(nil), do: Application.get_env(:ex_unit, :assert_receive_timeout, @default_ms)
@@ -33,38 +45,23 @@ defmodule BeamScope.Expect.Await do
     raise Error.new(:invalid_option, %{key: :timeout, value: other, expected: expected})
   end
 
-  # An alias, so that nothing stays in the test's mailbox when the answer comes too late.
-  defp watch(rec, a, timeout) do
-    reply_to = :erlang.alias([:reply])
-    helper = start!(rec, a, reply_to)
-    monitor = Process.monitor(helper)
-    answer = await(reply_to, monitor, timeout)
-    :erlang.unalias(reply_to)
-    Process.demonitor(monitor, [:flush])
-    Process.exit(helper, :shutdown)
-    answer
-  end
-
   defp await(reply_to, monitor, timeout) do
     receive do
       {^reply_to, answer} -> answer
       {:DOWN, ^monitor, _, _, _reason} -> :stopped
     after
-      timeout -> :timeout
+      timeout -> {:timeout, timeout}
     end
   end
 
-  defp start!(rec, a, reply_to) do
-    arguments = {rec, Assertion.to_check(a), reply_to, self()}
-    child = %{id: __MODULE__, start: {GenServer, :start_link, [__MODULE__, arguments]}, restart: :temporary}
+  @doc "The value and the bindings where the assertion held in time; else the failure."
+  @spec hold!(Recording.t(), Assertion.t(), seen) :: {term, map}
+  def hold!(rec, a, {:held, result}), do: Assertion.judge!(rec, a, result)
+  def hold!(_rec, _a, {:error, error}), do: raise(error)
+  def hold!(rec, a, {:timeout, timeout}), do: last_look!(rec, a, "Waited #{timeout} ms.")
 
-    case Recorder.start_helper(child) do
-      {:ok, pid} -> pid
-      {:error, %Error{} = error} -> raise error
-      {:error, {%Error{} = error, _child}} -> raise error
-      {:error, reason} -> raise Error.new(:setup_failed, reason)
-    end
-  end
+  def hold!(rec, a, :stopped),
+    do: last_look!(rec, a, "The recording has stopped, so that nothing more can come.")
 
   # What came in the last moment counts; else the answer as of now says what came instead.
   defp last_look!(rec, a, note) do
@@ -92,9 +89,6 @@ defmodule BeamScope.Expect.Await do
   defp never_came!(rec, a, error, note),
     do: Failure.raise!(rec, a, %Report{sentence: Exception.message(error) <> ".", notes: [note]})
 
-  defp note(:timeout, timeout), do: "Waited #{timeout} ms."
-  defp note(:stopped, _timeout), do: "The recording has stopped, so that nothing more can come."
-
   # ---- the helper ----
 
   @impl true
@@ -102,15 +96,12 @@ defmodule BeamScope.Expect.Await do
     case Expect.monitor(rec, [check]) do
       {:ok, monitor} ->
         Process.monitor(waiting)
-        {:ok, %{rec: rec, monitor: monitor, reply_to: reply_to, looks: 0}, {:continue, :look}}
+        {:ok, %{rec: rec, monitor: monitor, reply_to: reply_to, looks: 0}}
 
       {:error, error} ->
         {:stop, error}
     end
   end
-
-  @impl true
-  def handle_continue(:look, state), do: look(state)
 
   @impl true
   def handle_info(:look, state), do: look(state)
@@ -136,8 +127,9 @@ defmodule BeamScope.Expect.Await do
     {:noreply, state}
   end
 
+  # It stays until it is sent away: see `BeamScope.Expect.Aside`.
   defp tell(%{reply_to: reply_to} = state, answer) do
     send(reply_to, {reply_to, answer})
-    {:stop, :normal, state}
+    {:noreply, state}
   end
 end

@@ -12,7 +12,7 @@ defmodule BeamScope.Expect.Explain do
   """
   @spec report(BeamScope.Recording.t(), Assertion.t(), atom, map) :: Report.t()
   def report(rec, %Assertion{} = a, why, result) do
-    context = %{rec: rec, a: a, result: result, names: Names.new(rec)}
+    context = %{rec: rec, a: a, result: result, names: Names.new(rec, a.test)}
     if why == :broken, do: broken(a.check, a.steps, context), else: Limits.report(why, context)
   end
 
@@ -209,8 +209,9 @@ defmodule BeamScope.Expect.Explain do
 
   defp early(step, before, %{result: %{nearest: subject, bindings: known}} = c) do
     later = Enum.find_index(before, fn {_, other} -> other.moment.seq > subject.moment.seq end)
+    taken? = Enum.any?(before, fn {_, other} -> other.moment.seq == subject.moment.seq end)
 
-    if later != nil and Nearest.new(step, subject, known).failed == nil do
+    if later != nil and not taken? and Nearest.new(step, subject, known).failed == nil do
       at = before |> Enum.at(later) |> elem(1) |> then(& &1.moment.seq)
 
       %Report{

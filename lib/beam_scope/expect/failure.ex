@@ -18,30 +18,16 @@ defmodule BeamScope.Expect.Failure do
   @doc "Raises `ExUnit.AssertionError`; where ExUnit is not there, a `BeamScope.Error` with the same words."
   @spec raise!(BeamScope.Recording.t(), Assertion.t(), Report.t()) :: no_return
   def raise!(rec, %Assertion{} = a, %Report{} = report) do
-    raise_with!(text(rec, report), [expr: a.expr] ++ Left.fields(a, report))
+    raise exception([message: text(rec, report), expr: a.expr] ++ Left.fields(a, report))
   end
 
-  @doc "Raises with this message and these other fields, as from the line of the test."
-  @spec raise_with!(String.t(), keyword) :: no_return
-  def raise_with!(message, fields),
-    do: reraise(exception(message, [message: message] ++ fields), stacktrace())
-
-  @doc "The exception for a message and the other fields of `ExUnit.AssertionError`."
-  @spec exception(String.t(), keyword) :: Exception.t()
-  def exception(message, fields) do
+  @doc "The exception, with the fields of `ExUnit.AssertionError`."
+  @spec exception(keyword) :: Exception.t()
+  def exception(fields) do
     if Code.ensure_loaded?(@exception),
       do: struct!(@exception, fields),
-      else: Error.new(:assertion_failed, message)
+      else: Error.new(:assertion_failed, fields[:message])
   end
-
-  # From the test on: what lies between is of no interest to its author.
-  defp stacktrace do
-    {:current_stacktrace, trace} = Process.info(self(), :current_stacktrace)
-    Enum.drop_while(trace, fn {module, _, _, _} -> ours?(Atom.to_string(module)) end)
-  end
-
-  defp ours?("Elixir.BeamScope.Expect." <> rest), do: not String.ends_with?(rest, "Test")
-  defp ours?(module), do: module == "Elixir.Process"
 
   # ---- text ----
 

@@ -5,20 +5,21 @@ defmodule BeamScope.Expect.Names do
   alias BeamScope.{Event, Process, Transition}
   alias BeamScope.Terminal.{Processes, Term}
 
-  defstruct pids: %{}, tracks: %{}
-  @type t :: %__MODULE__{pids: %{pid => term}, tracks: %{non_neg_integer => Process.t()}}
+  defstruct pids: %{}, tracks: %{}, test: nil
+  @type t :: %__MODULE__{pids: %{pid => term}, tracks: %{non_neg_integer => Process.t()}, test: pid | nil}
 
-  @doc "The names that the processes of a recording bore."
-  def new(rec) do
+  @doc "The names that the processes of a recording bore; the test has one too."
+  def new(rec, test) do
     processes = BeamScope.processes(rec).processes
 
     %__MODULE__{
+      test: test,
       pids: for(%{name: name, pid: pid} <- processes, name != nil, into: %{}, do: {pid, name}),
       tracks: Map.new(processes, &{&1.track, &1})
     }
   rescue
     # Names are a help; a failure is told without them too.
-    BeamScope.Error -> %__MODULE__{}
+    BeamScope.Error -> %__MODULE__{test: test}
   end
 
   @doc "What stands for a process in a question: a name as it was written, a pid by its name."
@@ -33,7 +34,7 @@ defmodule BeamScope.Expect.Names do
   def pid(names, pid) do
     case names.pids do
       %{^pid => name} -> Processes.who(pid, name)
-      _ when pid == self() -> "the test #{Processes.who(pid)}"
+      _ when pid == names.test -> "the test #{Processes.who(pid)}"
       _ -> Processes.who(pid)
     end
   end

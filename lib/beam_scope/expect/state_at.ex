@@ -72,7 +72,7 @@ defmodule BeamScope.Expect.StateAt do
     end
   end
 
-  defp who(rec, %Assertion{steps: [step]}), do: Names.selector(Names.new(rec), step.process)
+  defp who(rec, %Assertion{steps: [step], test: test}), do: Names.selector(Names.new(rec, test), step.process)
 
   defp was(%Assertion{at: :end}), do: "ended with"
   defp was(a), do: "had#{at(a)} the state"

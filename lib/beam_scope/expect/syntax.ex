@@ -3,8 +3,9 @@ defmodule BeamScope.Expect.Syntax do
   # From what stands in a test to the code that runs there. Macros stay thin: the patterns become data here, and a
   # function does the rest (`BeamScope.Expect.Assertion`).
 
-  alias BeamScope.Expect.{Assertion, Form, Quoted, Step}
+  alias BeamScope.Expect.{Aside, Assertion, Await, Form, Quoted, Step}
   alias BeamScope.Pattern.Compiler
+  alias BeamScope.Recorder
 
   @span [:since, :until]
 
@@ -45,6 +46,7 @@ defmodule BeamScope.Expect.Syntax do
   The code of an assertion: `fields` are those of `%Assertion{}`, quoted; `forms` its steps; `expr` the whole as it was written.
   """
   def build(name, rec, fields, forms, expr, env) do
+    preload()
     {forms, assignments} = Enum.map_reduce(forms, [], &hoist/2)
     patterns = Enum.flat_map(forms, &Form.patterns/1)
     start = Compiler.start(patterns, env)
@@ -62,6 +64,9 @@ defmodule BeamScope.Expect.Syntax do
 
     run(quote(do: %Assertion{unquote_splicing(fields ++ more)}), rec, assignments, Keyword.values(bound))
   end
+
+  # The test itself runs these, and often is recorded: to load a module is to send a message. Tests are compiled where they run.
+  defp preload, do: Enum.each([Aside, Assertion, Await, Recorder, Recorder.Hub], &Code.ensure_loaded/1)
 
   # What is said of all, or of none, cannot bind one.
   defp binds?(fields), do: fields[:check] in [:count, :flow, :state_at] and fields[:times] != 0
