@@ -8,7 +8,7 @@ defmodule BeamScope.Native do
   @on_load :load_library
 
   # Raised together with `ABI` in native/beam_scope_nif/src/abi.rs and `@abi` in mix.exs.
-  @abi 1
+  @abi 2
 
   @doc false
   def abi, do: @abi
@@ -76,6 +76,7 @@ defmodule BeamScope.Native do
   # terms at hand
   def diff(_a, _b), do: missing()
   def match(_pattern, _term), do: missing()
+  def align(_expected, _actual, _options), do: missing()
 
   # An exception as the error's reason is that exception; static analysis knows that a library replaces `nif_error/1`.
   defp missing, do: :erlang.nif_error(BeamScope.Native.Loader.missing())

@@ -118,4 +118,9 @@ rustler::atoms! {
     string,
     nomatch,
     unsupported,
+    matched,
+    different,
+    out_of_order,
+    missing,
+    unexpected,
 }
