@@ -140,6 +140,13 @@ defmodule BeamScope.Align.Sentence do
       "#{answer(expected.reply, at)} was expected."
   end
 
+  defp state(expected, %Step{state: nil} = actual, at),
+    do: "#{who(actual, at)} kept its state #{since(actual, at)}; #{state_text(expected, at)} was expected."
+
+  defp state(%Step{state: nil}, actual, at),
+    do:
+      "#{who(actual, at)} changed its state to #{state_text(actual, at)} #{since(actual, at)}, which was not expected."
+
   # Of a state, the first thing that differs.
   defp state(%Step{state: {:ok, old}} = expected, %Step{state: {:ok, new}} = actual, at) do
     case Diff.changes(Diff.diff(old, new)) do
@@ -150,10 +157,6 @@ defmodule BeamScope.Align.Sentence do
         "#{who(actual, at)} was in state #{text(new, at)} #{since(actual, at)}; #{state_text(expected, at)} was expected."
     end
   end
-
-  defp state(expected, actual, at),
-    do:
-      "#{who(actual, at)} was in state #{state_text(actual, at)} #{since(actual, at)}; #{state_text(expected, at)} was expected."
 
   defp part(path, {:changed, old, new}, at), do: "#{path(path)}: #{text(new, at)} instead of #{text(old, at)}"
   defp part(path, {:added, new}, at), do: "#{path(path)}: #{text(new, at)}, which was not expected,"
@@ -167,7 +170,6 @@ defmodule BeamScope.Align.Sentence do
   defp since(step, at), do: "after #{which(step, at, :actual)}"
 
   defp state_text(%Step{state: {:ok, state}}, at), do: text(state, at)
-  defp state_text(_step, _at), do: "an unknown one"
 
   # ---- parts of sentences ----
 

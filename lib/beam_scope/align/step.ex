@@ -12,7 +12,11 @@ defmodule BeamScope.Align.Step do
     * `:tell` – it cast `message` to `to`; `:send` – it sent it
     * `:answer` – it answered a call of `to` later, or another's
     * `:invoke` – a function in `calls:`: `message` is `{m, f, args}`, `reply` its result
+    * `:state` – it was in `state` at this point; `:changed` – its state was changed by no message
     * `:exit` – it ended with `message` as reason
+
+  `role` is whose step it is, `handler` the handler of a gen_event, `order` is `:any` among steps that have no order between
+  them, and `seq` the number of the event in its recording.
 
   Golden executions are made of these, and `new/1` makes them of events and transitions.
   """
@@ -21,7 +25,7 @@ defmodule BeamScope.Align.Step do
   alias BeamScope.Align.Step
 
   @enforce_keys [:what]
-  defstruct [:what, :role, :message, :from, :to, :reply, :state, :seq]
+  defstruct [:what, :role, :message, :from, :to, :reply, :state, :handler, :order, :seq]
 
   @type t :: %Step{
           what: atom,
@@ -31,6 +35,8 @@ defmodule BeamScope.Align.Step do
           to: term,
           reply: {:ok | :error, term} | nil,
           state: {:ok, term} | nil,
+          handler: term,
+          order: :any | nil,
           seq: non_neg_integer | nil
         }
 

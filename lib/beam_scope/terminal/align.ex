@@ -26,7 +26,8 @@ defmodule BeamScope.Terminal.Align do
   @gap " │ "
 
   @doc """
-  The whole alignment. Options: `text:` a function from an entry's term and a width to its text; `who:` whose sequence it is;
+  The whole alignment. Options: `text:` a function from an entry's term and a width to its text; `diff:` one
+  from an entry that differs to the diff to show; `who:` whose sequence it is;
   `sentence: false` leaves out the first line.
 
       iex> align = BeamScope.Align.align([:a, :b, :c, :d, :e], [:a, :b, :c, :x, :e])
@@ -61,9 +62,9 @@ defmodule BeamScope.Terminal.Align do
   defp later(n), do: [[{:dim, "  … #{Style.count(n, "more divergence")} after it"}]]
 
   defp at(style, opts) do
-    opts = Keyword.validate!(opts, text: &Term.text/2, who: nil, sentence: true)
+    opts = Keyword.validate!(opts, text: &Term.text/2, diff: & &1.diff, who: nil, sentence: true)
     column = if style.width >= @side_by_side, do: div(style.width - Style.width(@gap), 2)
-    %{style: style, text: opts[:text], column: column}
+    %{style: style, text: opts[:text], diff: opts[:diff], column: column}
   end
 
   # ---- above the entries ----
@@ -161,11 +162,11 @@ defmodule BeamScope.Terminal.Align do
 
   # Of terms that stand there whole, the difference can be seen.
   defp diff(e, at) do
-    if Diff.equal?(e.diff) or (whole?(e.expected, at) and whole?(e.actual, at) and not unknown?(e.diff)) do
+    if whole?(e.expected, at) and whole?(e.actual, at) and not unknown?(e.diff) do
       []
     else
       {shown, rest} =
-        e.diff |> Diff.lines(%{at.style | width: at.style.width - 4}) |> Enum.split(@lines_a_diff)
+        e |> at.diff.() |> Diff.lines(%{at.style | width: at.style.width - 4}) |> Enum.split(@lines_a_diff)
 
       more = if rest == [], do: [], else: [[{:dim, "… #{Style.count(length(rest), "more line")}"}]]
       Enum.map(shown ++ more, &["    " | &1])
