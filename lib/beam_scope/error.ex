@@ -228,7 +228,7 @@ defmodule BeamScope.Error do
 
   defp describe(:golden_version, %{path: path, version: version, known: known}) do
     "#{path} is a golden execution of version #{version}, and this BeamScope reads version #{known}. It was left as it is" <>
-      if(version < known, do: "; BEAM_SCOPE_UPDATE=1 writes it anew", else: "")
+      anew(version, known)
   end
 
   defp describe(:golden_level, %{path: path, expected: expected, actual: actual}) do
@@ -244,6 +244,11 @@ defmodule BeamScope.Error do
 
   defp describe(reason, nil), do: plain(reason)
   defp describe(reason, detail), do: plain(reason) <> because(detail)
+
+  defp anew(version, known) when is_integer(version) and is_integer(known) and version < known,
+    do: "; BEAM_SCOPE_UPDATE=1 writes it anew"
+
+  defp anew(_version, _known), do: ""
 
   defp plain(reason), do: reason |> Atom.to_string() |> String.replace("_", " ")
 

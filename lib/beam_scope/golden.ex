@@ -87,13 +87,15 @@ defmodule BeamScope.Golden do
     * `unordered:` – roles of which only the messages they got are written, sorted: not what they sent, answered and were in
     * `order:` – `:causal` as above, or `:arrival`: all messages in the order in which they were handled
     * `only:` – the roles to write; all by default
+    * `roles:` – names of your own, as `[{role, process}]` with pids or registered names: for processes whose names are made up
+      anew in every run, as in `roles: [{:counter, pid}]`
   """
 
   alias BeamScope.{Align, Error, Recording}
   alias BeamScope.Golden.{Difference, Reader, Story, Text}
   alias BeamScope.Recording.Query
 
-  @canon [ignore: [], normalize: nil, unordered: [], order: :causal, only: nil]
+  @canon [ignore: [], normalize: nil, unordered: [], order: :causal, only: nil, roles: []]
   @extension ".golden"
 
   @typedoc "What is different: see `compare/3`."
@@ -202,8 +204,18 @@ defmodule BeamScope.Golden do
   defp options(opts) do
     with :ok <- Query.known(opts, Keyword.keys(@canon)) do
       opts = @canon |> Keyword.merge(opts) |> Map.new()
-      Enum.find_value(opts, {:ok, %{opts | ignore: List.wrap(opts.ignore)}}, &wrong/1)
+      Enum.find_value(opts, &wrong/1) || {:ok, ready(opts)}
     end
+  end
+
+  defp ready(opts) do
+    roles = Map.new(opts.roles, fn {role, process} -> {process, role} end)
+    %{opts | ignore: List.wrap(opts.ignore), roles: roles}
+  end
+
+  defp wrong({:roles, roles}) do
+    unless is_list(roles) and Enum.all?(roles, &match?({role, _} when is_atom(role) or is_binary(role), &1)),
+      do: invalid(:roles, roles, "a list of {role, process}, roles being atoms or strings")
   end
 
   defp wrong({:normalize, fun}) when fun != nil and not is_function(fun, 1),

@@ -54,7 +54,16 @@ defmodule BeamScope.Golden.Canon do
   defp walk(%Unknown{}, canon), do: {Mark.new(:unknown), canon}
   defp walk(%Mark{} = mark, canon), do: {mark, canon}
   defp walk(n, canon) when is_integer(n), do: if(clock?(n, canon), do: time(canon), else: {n, canon})
-  defp walk(%MapSet{} = set, canon), do: set |> Enum.to_list() |> members(canon)
+
+  defp walk(%MapSet{map: map}, canon) when is_map(map) and not is_struct(map),
+    do: map |> Map.keys() |> members(canon)
+
+  # Of a set that was cut, or hidden, that is what there is.
+  defp walk(%MapSet{map: map}, canon) do
+    {part, canon} = term(map, canon)
+    {Mark.new(:set, [part]), canon}
+  end
+
   defp walk(%module{} = struct, canon), do: struct(module, struct, canon)
 
   defp walk({mega, second, micro} = tuple, canon)

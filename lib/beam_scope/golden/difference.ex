@@ -76,12 +76,9 @@ defmodule BeamScope.Golden.Difference do
       Style.render(Style.wrap([{:heading, sentence}], style.width, 4), style),
       ["\n\n", Style.render([[{:name, Roles.text(role)}] | excerpt(align, style)], style), "\n"],
       others(others, style),
-      "\n",
-      Style.render(
-        [["golden execution: ", path], [{:dim, "If this is as it should be: BEAM_SCOPE_UPDATE=1 mix test"}]],
-        style
-      ),
-      "\n"
+      # A path is for copying: it is never cut.
+      ["\ngolden execution: ", path, "\n"],
+      [Style.render([[{:dim, "If this is as it should be: BEAM_SCOPE_UPDATE=1 mix test"}]], style), "\n"]
     ]
   end
 

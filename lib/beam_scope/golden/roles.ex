@@ -4,12 +4,13 @@ defmodule BeamScope.Golden.Roles do
 
   alias BeamScope.Golden.Print
 
-  defstruct by_track: %{}, by_pid: %{}, noise: MapSet.new()
+  defstruct by_track: %{}, by_pid: %{}, by_name: %{}, noise: MapSet.new()
 
   @type role :: atom | tuple | String.t()
   @type t :: %__MODULE__{
           by_track: %{non_neg_integer => role},
           by_pid: %{term => role},
+          by_name: %{term => role},
           noise: MapSet.t()
         }
 
@@ -28,11 +29,12 @@ defmodule BeamScope.Golden.Roles do
 
   def system?(_other), do: false
 
-  @doc "The roles of all processes that were recorded."
-  @spec build(BeamScope.Golden.Source.t()) :: t
-  def build(source) do
+  @doc "The roles of all processes that were recorded; `given` are those of the user's choice, by pid or name."
+  @spec build(BeamScope.Golden.Source.t(), %{term => role}) :: t
+  def build(source, given) do
     start = %{
-      roles: %__MODULE__{},
+      roles: %__MODULE__{by_name: given},
+      given: given,
       counts: %{},
       through: %{},
       owner: source.info[:owner],
@@ -56,8 +58,14 @@ defmodule BeamScope.Golden.Roles do
     %{state | roles: %{roles | noise: noise}}
   end
 
-  # Task.async_stream has a process of its own between caller and tasks.
-  defp stands_between?(process), do: process.behaviour == :plain and process.module == Task.Supervised
+  # Task.async_stream has a process of its own between caller and tasks, a plain function.
+  defp stands_between?(process), do: process.module == Task.Supervised and not task?(process)
+
+  @doc "Whether this is a task. Those of newer Elixirs are processes that proc_lib started, like others."
+  @spec task?(BeamScope.Process.t()) :: boolean
+  def task?(%{behaviour: :task}), do: true
+  def task?(%{initial_call: {Task.Supervised, _function, _arity}}), do: true
+  def task?(_process), do: false
 
   defp through(process, state),
     do: noise(process, %{state | through: Map.put(state.through, process.track, parent(process, state))})
@@ -82,18 +90,25 @@ defmodule BeamScope.Golden.Roles do
     put(process, role, %{state | counts: Map.put(state.counts, base, n)})
   end
 
-  defp role(%{name: name}, _state) when name != nil, do: name
-  defp role(%{pid: owner}, %{owner: owner}), do: "caller"
-  defp role(%{known: :seen}, _state), do: nil
+  defp role(process, %{given: given} = state) do
+    case Enum.find([process.pid | process.names], &is_map_key(given, &1)) do
+      nil -> found(process, state)
+      key -> Map.fetch!(given, key)
+    end
+  end
 
-  defp role(process, state) do
+  defp found(%{name: name}, _state) when name != nil, do: name
+  defp found(%{pid: owner}, %{owner: owner}), do: "caller"
+  defp found(%{known: :seen}, _state), do: nil
+
+  defp found(process, state) do
     restarted = state.roles.by_track[process.restart_of]
     id = state.ids[process.pid]
 
     cond do
       restarted -> restarted
       id -> {:count, prefix(process, state) <> Print.flat(id)}
-      true -> {:count, prefix(process, state) <> kind(process) <> request(process, state)}
+      true -> {:count, prefix(process, state) <> kind(process, task?(process)) <> request(process, state)}
     end
   end
 
@@ -108,7 +123,9 @@ defmodule BeamScope.Golden.Roles do
     end
   end
 
-  defp kind(%{behaviour: :task}), do: "Task"
+  defp kind(_process, true), do: "Task"
+  defp kind(process, false), do: kind(process)
+
   defp kind(%{behaviour: :agent}), do: "Agent"
   defp kind(%{module: module}) when module not in [nil, :erlang], do: Print.flat(module)
   defp kind(%{initial_call: {m, f, a}}) when is_integer(a), do: Exception.format_mfa(m, f, a)

@@ -7,7 +7,7 @@ defmodule BeamScope.Golden.Source do
   alias BeamScope.Recording.Query
 
   @kinds [:send, :send_to_dead, :receive, :spawn, :exit, :call, :return, :exception]
-  @servers [:gen_server, :gen_statem, :gen_event, :supervisor, :agent]
+  @servers [:gen_server, :gen_statem, :gen_event, :agent, :supervisor, :dynamic_supervisor, :task_supervisor]
   @cut_short [:events, :bytes, :ms, :rate]
   # What a server does by itself right after a message belongs to that message.
   @follow [:continue, :internal, :enter]
@@ -53,8 +53,8 @@ defmodule BeamScope.Golden.Source do
     lost = events.dropped + Map.get(events, :evicted, 0)
 
     cond do
-      lost > 0 -> incomplete("#{lost} events were lost")
       info[:stop_reason] in @cut_short -> incomplete("it was stopped by its limit of #{info.stop_reason}")
+      lost > 0 -> incomplete("#{lost} events were lost")
       true -> :ok
     end
   end

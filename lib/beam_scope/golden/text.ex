@@ -93,7 +93,7 @@ defmodule BeamScope.Golden.Text do
   defp argument(term), do: guarded(term, Print.flat(term))
 
   # `call -1` would be a subtraction.
-  defp guarded(term, text) when is_number(term), do: "(#{text})"
+  defp guarded(term, text) when is_number(term) and term < 0, do: "(#{text})"
   defp guarded(_term, text), do: text
 
   defp key(key), do: "#{key}: "

@@ -111,7 +111,7 @@ defmodule BeamScope.Terminal.AlignTest do
     IO.write(inspect(align, syntax_colors: [atom: :blue]))
     """
 
-    args = ["-pa", to_string(:code.lib_dir(:beam_scope, :ebin)), "-e", code]
+    args = ["-pa", Application.app_dir(:beam_scope, "ebin"), "-e", code]
     {output, 0} = System.cmd("elixir", args, env: [{"NO_COLOR", "1"}])
     assert output =~ "- :a"
     refute output =~ "\e["

@@ -127,6 +127,8 @@ struct Work<'a> {
     keys: skeleton::Keys,
     /// The name of structs, as a node.
     struct_key: Option<NodeId>,
+    /// What is equal to something elsewhere, by the exact alignment alone.
+    elsewhere: moves::Moves,
     until: Instant,
     fuel: Cell<usize>,
 }
@@ -165,16 +167,18 @@ impl Work<'_> {
 #[must_use]
 pub fn align(arena: &Arena, expected: &[Entry], actual: &[Entry], options: &AlignOptions) -> Alignment {
     let began = Instant::now();
-    let work = Work {
+    let mut work = Work {
         arena,
         expected,
         actual,
         keys: skeleton::keys(expected, actual),
         struct_key: near::struct_key(arena, &options.diff),
+        elsewhere: moves::Moves::default(),
         until: began + options.deadline,
         fuel: Cell::new(options.fuel),
     };
     let skeleton = skeleton::anchors(&work, began, options.deadline);
+    work.elsewhere = moves::find(&work, &skeleton.anchors);
     let pairs = region::pairs(&work, &skeleton.anchors);
     let moved = moves::find(&work, &pairs);
     let steps = Emit {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{Pair, Work};
 
 /// Which entries moved where.
+#[derive(Default)]
 pub(super) struct Moves {
     expected: Vec<Option<usize>>,
     actual: Vec<Option<usize>>,

@@ -68,10 +68,16 @@ fn nearest(work: &Work<'_>, expected: &[usize], actual: &[usize], pairs: &mut Ve
     replaced(work, &expected[from.0..], &actual[from.1..], pairs);
 }
 
-/// One entry in the place of one other is that one, replaced, however little they have in common.
+/// One entry in the place of one other is that one, replaced, however little they have in common; unless one of them only
+/// stands elsewhere.
 fn replaced(work: &Work<'_>, expected: &[usize], actual: &[usize], pairs: &mut Vec<Pair>) {
     if let ([e], [a]) = (expected, actual) {
-        if work.is_one_group((*e, *a)) {
+        let moved = work
+            .elsewhere
+            .of_expected(*e)
+            .or(work.elsewhere.of_actual(*a))
+            .is_some();
+        if work.is_one_group((*e, *a)) && !moved {
             pairs.push((*e, *a));
         }
     }

@@ -192,6 +192,14 @@ fn what_moved_is_out_of_order_at_the_first_of_its_places() {
 }
 
 #[test]
+fn what_moved_is_not_taken_for_the_entry_in_whose_place_it_came() {
+    let far: Vec<Value> = (100..120).map(odd).collect();
+    let expected = [vec![odd(1), odd(2)], far.clone(), vec![atom(5)]].concat();
+    let actual = [vec![odd(1), atom(5)], far, vec![]].concat();
+    assert_eq!(shape(&expected, &actual), format!("=-<{}", "=".repeat(20)));
+}
+
+#[test]
 fn entries_of_different_groups_have_nothing_to_do_with_each_other() {
     let a = [(reply(1), 1), (reply(2), 1)];
     let b = [(reply(1), 1), (reply(2), 2)];
