@@ -36,6 +36,11 @@ defmodule BeamScope.Error do
   | `:timeout` | any | an internal process did not answer in time |
   | `:file` | any | a file could not be written or read |
   | `:assertion_failed` | text | an assertion of `BeamScope.Assertions` where ExUnit is not there |
+  | `:golden_missing` | the path | there is no golden execution, and `CI` does not let one be written |
+  | `:golden_damaged` | `%{path:, what:}` | a file is no golden execution, or not a whole one |
+  | `:golden_version` | `%{path:, version:, known:}` | another version of BeamScope wrote the golden execution |
+  | `:golden_level` | `%{path:, expected:, actual:}` | the golden execution was recorded at another level |
+  | `:golden_incomplete` | text | the recording lost events, so that it cannot be told the same twice |
 
   Functions of the data plane use further atoms of their own; `message/1` prints those plainly.
 
@@ -78,6 +83,11 @@ defmodule BeamScope.Error do
           | :timeout
           | :file
           | :assertion_failed
+          | :golden_missing
+          | :golden_damaged
+          | :golden_version
+          | :golden_level
+          | :golden_incomplete
           | atom()
 
   @type t :: %__MODULE__{reason: reason(), detail: term()}
@@ -210,12 +220,38 @@ defmodule BeamScope.Error do
   defp describe(:timeout, detail), do: "no answer in time" <> because(detail)
   defp describe(:file, detail), do: "the file could not be used" <> because(detail)
 
+  defp describe(:golden_missing, path) do
+    "there is no golden execution #{path}, and with CI=true none is written. Run the test once without it and " <>
+      "commit the file"
+  end
+
+  defp describe(:golden_damaged, %{path: path, what: what}),
+    do: "#{path} cannot be read as a golden execution: #{what}. It was left as it is"
+
+  defp describe(:golden_version, %{path: path, version: version, known: known}) do
+    "#{path} is a golden execution of version #{version}, and this BeamScope reads version #{known}. It was left as it is" <>
+      anew(version, known)
+  end
+
+  defp describe(:golden_level, %{path: path, expected: expected, actual: actual}) do
+    "#{path} was recorded at level #{inspect(expected)}, this recording at #{inspect(actual)}. " <>
+      "Record at the same level, or write it anew with BEAM_SCOPE_UPDATE=1"
+  end
+
+  defp describe(:golden_incomplete, text),
+    do: "the recording is not complete (#{text}), so it cannot be told the same twice. Raise its limits:"
+
   defp describe(reason, text)
        when reason in [:ambiguous_process, :assertion_failed, :invalid_moment, :invalid_recording],
        do: text
 
   defp describe(reason, nil), do: plain(reason)
   defp describe(reason, detail), do: plain(reason) <> because(detail)
+
+  defp anew(version, known) when is_integer(version) and is_integer(known) and version < known,
+    do: "; BEAM_SCOPE_UPDATE=1 writes it anew"
+
+  defp anew(_version, _known), do: ""
 
   defp plain(reason), do: reason |> Atom.to_string() |> String.replace("_", " ")
 

@@ -82,6 +82,7 @@ defmodule BeamScope.Native do
   # terms at hand
   def diff(_a, _b), do: missing()
   def match(_pattern, _term), do: missing()
+  def align(_expected, _actual, _options), do: missing()
 
   # An exception as the error's reason is that exception; static analysis knows that a library replaces `nif_error/1`.
   defp missing, do: :erlang.nif_error(BeamScope.Native.Loader.missing())

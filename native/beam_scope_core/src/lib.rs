@@ -5,11 +5,12 @@
 //! 1. [`capture`]: a record is written into the ring of the thread it happened on; one drainer merges the rings by time.
 //! 2. [`store`]: records become rows in chunks; their terms are interned, so equal terms are stored once.
 //! 3. [`timeline`]: processes, transitions, mailboxes, the supervision tree and who caused what, read from chunks.
-//! 4. [`diff`], [`pattern`], [`query`], [`expect`]: what a user asks of the above.
+//! 4. [`diff`], [`pattern`], [`query`], [`expect`], [`align`]: what a user asks of the above.
 //!
 //! [`term`] is the language all of them share: the wire form of a captured BEAM term, its interned form and an owned one.
 #![deny(unsafe_code)]
 
+pub mod align;
 pub mod capture;
 pub mod diff;
 pub mod event;

@@ -140,4 +140,9 @@ rustler::atoms! {
     violation,
     what,
     within_ms,
+    matched,
+    different,
+    out_of_order,
+    missing,
+    unexpected,
 }

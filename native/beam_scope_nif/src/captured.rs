@@ -33,26 +33,45 @@ const KINDS: [Kind; 11] = [
 
 /// Puts a term into an arena: whole, where it is no larger than what calls take and no deeper than the encoder goes.
 pub(crate) fn intern(arena: &mut Arena, term: Term<'_>) -> Result<NodeId, Error> {
-    let mut size = FIRST_BYTES;
-    loop {
-        let mut buffer = vec![0; size];
-        let budget = Budget {
-            bytes: size,
-            depth: MAX_DEPTH,
-        };
-        let env = term.get_env().as_c_arg();
-        let written = encode(env, term.as_c_arg(), &mut buffer, budget, &Rules::none())
-            .ok_or_else(|| fault("budget", "too small for a marker"))?;
-        // Cut for its size, or for its depth, which no size helps.
-        if written.flags & flags::TRUNCATED != 0 && size < MOST_BYTES {
-            size *= 8;
-            continue;
+    Intern::default().term(arena, term)
+}
+
+/// Puts many terms into an arena, one buffer for all.
+pub(crate) struct Intern {
+    buffer: Vec<u8>,
+}
+
+impl Default for Intern {
+    fn default() -> Self {
+        Self {
+            buffer: vec![0; FIRST_BYTES],
         }
-        let wire = buffer.get(..written.len).unwrap_or(&[]);
-        let (node, _) = arena
-            .intern_wire(wire)
-            .map_err(|error| fault("wire", error.to_string()))?;
-        return Ok(revive(arena, node));
+    }
+}
+
+impl Intern {
+    /// See [`intern`].
+    pub(crate) fn term(&mut self, arena: &mut Arena, term: Term<'_>) -> Result<NodeId, Error> {
+        loop {
+            let size = self.buffer.len();
+            let budget = Budget {
+                bytes: size,
+                depth: MAX_DEPTH,
+            };
+            let env = term.get_env().as_c_arg();
+            let written = encode(env, term.as_c_arg(), &mut self.buffer, budget, &Rules::none())
+                .ok_or_else(|| fault("budget", "too small for a marker"))?;
+            // Cut for its size, or for its depth, which no size helps.
+            if written.flags & flags::TRUNCATED != 0 && size < MOST_BYTES {
+                self.buffer = vec![0; size * 8];
+                continue;
+            }
+            let wire = self.buffer.get(..written.len).unwrap_or(&[]);
+            let (node, _) = arena
+                .intern_wire(wire)
+                .map_err(|error| fault("wire", error.to_string()))?;
+            return Ok(revive(arena, node));
+        }
     }
 }
 

@@ -285,6 +285,7 @@ impl<C: RouteConfig> Shared<C> {
         route.recordings.push(Recording {
             id: recording,
             bit,
+            opened: self.clock.now(),
             sink: open.sink,
             hook: open.hook,
             kinds: open.kinds,

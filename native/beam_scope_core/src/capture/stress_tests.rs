@@ -116,6 +116,22 @@ fn tell(engine: &Engine<()>, route: u32, pid: u64) {
     writer.commit(head, 1);
 }
 
+#[test]
+fn what_waits_in_the_rings_is_not_for_a_recording_that_opens_now() {
+    let engine = engine();
+    let (old, new) = (Arc::new(Log::default()), Arc::new(Log::default()));
+    let one = open(&engine, RouteKind::Shared, &old, RingConfig::default());
+    one.add_members(&[0x10]);
+    for _ in 0..200 {
+        assert!(put(&engine, one.route(), 0x10, EventKind::Send, &[tag::NIL]));
+    }
+    let two = open(&engine, RouteKind::Shared, &new, RingConfig::default());
+    two.add_members(&[0x10]);
+    assert!(put(&engine, two.route(), 0x10, EventKind::Send, &[tag::NIL]));
+    assert!(two.flush(WAIT) && two.close(WAIT) && one.close(WAIT));
+    assert_eq!((old.pids().len(), new.pids().len()), (201, 1));
+}
+
 /// What was told is left out of later records only while everybody who gets those got it.
 #[test]
 fn a_state_is_told_again_to_whoever_comes_later() {

@@ -209,6 +209,8 @@ pub struct DiffOptions {
     pub deadline: Duration,
     /// Lists and texts whose differing middle has more parts than this are not aligned.
     pub max_align: usize,
+    /// How many places are compared one by one: [`MAX_PLACES`], or fewer; with 0, what differs is replaced whole.
+    pub max_places: usize,
 }
 
 impl DiffOptions {
@@ -220,6 +222,7 @@ impl DiffOptions {
             map_set_field: find("map"),
             deadline: Duration::from_millis(200),
             max_align: 20_000,
+            max_places: MAX_PLACES,
         }
     }
 }
@@ -235,7 +238,7 @@ pub fn diff(arena: &Arena, a: NodeId, b: NodeId, options: &DiffOptions) -> Diff 
         map_set_field: node(options.map_set_field),
         until: Instant::now() + options.deadline,
         max_align: options.max_align,
-        fuel: Cell::new(MAX_PLACES),
+        fuel: Cell::new(options.max_places),
     };
     walk.diff(a, b, 0)
 }

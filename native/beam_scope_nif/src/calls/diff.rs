@@ -34,7 +34,7 @@ fn diff<'a>(env: Env<'a>, a: Term<'a>, b: Term<'a>) -> Answer<'a> {
     Ok(Writer::new(env, &arena, &Live).diff(&compare(&arena, a, b, &options)))
 }
 
-fn live_id(env: Env<'_>, text: &str) -> Option<AtomId> {
+pub(super) fn live_id(env: Env<'_>, text: &str) -> Option<AtomId> {
     let atom = Atom::from_str(env, text).ok()?;
     Some(AtomId(vm::word(atom.as_c_arg()) as u64))
 }
@@ -61,14 +61,15 @@ pub(crate) fn between<'a>(
     Writer::new(env, &arena, origin).diff(&compare(&arena, old, new, &options))
 }
 
-struct Writer<'a, 'o> {
+/// Makes terms of differences.
+pub(super) struct Writer<'a, 'o> {
     env: Env<'a>,
     terms: Decoder<'a, 'o>,
     origin: &'o dyn Origin,
 }
 
 impl<'a, 'o> Writer<'a, 'o> {
-    fn new(env: Env<'a>, arena: &'o Arena, origin: &'o dyn Origin) -> Self {
+    pub(super) fn new(env: Env<'a>, arena: &'o Arena, origin: &'o dyn Origin) -> Self {
         Self {
             env,
             terms: Decoder::new(env, arena, origin),
@@ -77,7 +78,7 @@ impl<'a, 'o> Writer<'a, 'o> {
     }
 
     // As deep as the difference, which the core bounds.
-    fn diff(&mut self, diff: &Diff) -> Term<'a> {
+    pub(super) fn diff(&mut self, diff: &Diff) -> Term<'a> {
         let env = self.env;
         match diff {
             Diff::Same => atoms::same().encode(env),

@@ -1,5 +1,6 @@
 //! The functions that `BeamScope.Native` lists, one file per room of the core. Registered by rustler's inventory.
 
+mod align;
 pub(crate) mod diff;
 mod expect;
 mod library;
