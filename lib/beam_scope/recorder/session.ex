@@ -12,6 +12,8 @@ defmodule BeamScope.Recorder.Session do
 
   alias BeamScope.Error
 
+  @sessions {__MODULE__, :sessions?}
+
   @enforce_keys [:module, :handle]
   defstruct [:module, :handle]
 
@@ -44,7 +46,15 @@ defmodule BeamScope.Recorder.Session do
 
   @doc "Whether this virtual machine has trace sessions."
   @spec sessions?() :: boolean()
-  def sessions?, do: Code.ensure_loaded?(:trace) and function_exported?(:trace, :session_create, 3)
+  def sessions? do
+    case :persistent_term.get(@sessions, nil) do
+      nil -> tap(trace_module?(), &:persistent_term.put(@sessions, &1))
+      known -> known
+    end
+  end
+
+  # Where there is no such module, to look for it costs a walk through every directory of the code path.
+  defp trace_module?, do: Code.ensure_loaded?(:trace) and function_exported?(:trace, :session_create, 3)
 
   @doc "The implementation for this virtual machine."
   @spec implementation() :: module()
