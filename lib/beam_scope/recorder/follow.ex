@@ -13,6 +13,7 @@ defmodule BeamScope.Recorder.Follow do
   alias BeamScope.Recorder.{Behaviour, Facts, Targets}
 
   defstruct names: [],
+            awaited: MapSet.new(),
             members: MapSet.new(),
             companions: MapSet.new(),
             starters: MapSet.new(),
@@ -20,6 +21,7 @@ defmodule BeamScope.Recorder.Follow do
 
   @type t :: %__MODULE__{
           names: [term()],
+          awaited: MapSet.t(term()),
           members: MapSet.t(pid()),
           companions: MapSet.t(pid()),
           starters: MapSet.t(pid()),
@@ -36,7 +38,8 @@ defmodule BeamScope.Recorder.Follow do
     companions = for {_, pid} <- targets.names, supervisor <- supervisors(pid), do: supervisor
 
     %__MODULE__{
-      names: Enum.map(targets.names, &elem(&1, 0)),
+      names: Enum.map(targets.names, &elem(&1, 0)) ++ targets.awaited,
+      awaited: MapSet.new(targets.awaited),
       members: members,
       companions: companions |> MapSet.new() |> MapSet.difference(members)
     }
@@ -130,11 +133,20 @@ defmodule BeamScope.Recorder.Follow do
     }
   end
 
+  @doc "A name is borne now: how it is followed, and whether it was awaited."
+  @spec appear(t(), term()) :: {t(), boolean()}
+  def appear(follow, name) do
+    awaited = for key <- [name, {:tree, name}], key in follow.awaited, do: key
+    {%{follow | awaited: Enum.reduce(awaited, follow.awaited, &MapSet.delete(&2, &1))}, awaited != []}
+  end
+
   @doc "The name by which a process is followed, if it bears one."
   @spec name_of(t(), pid()) :: term() | nil
-  def name_of(follow, pid), do: Enum.find(follow.names, &(whereis(&1) == pid))
+  def name_of(follow, pid), do: Enum.find(follow.names, &(bearer(&1) == pid))
 
-  defp whereis(name) do
+  @doc "The process that bears a followed name now."
+  @spec bearer(term()) :: pid() | nil
+  def bearer(name) do
     Targets.whereis(name)
   rescue
     _ -> nil

@@ -195,6 +195,7 @@ defmodule BeamScope.Recorder.Server do
   # The event itself tells the name: by now the process may have ended again.
   defp registered(%{follow: follow} = state, pid, name) do
     cond do
+      pid in follow.members -> %{state | follow: follow |> Follow.appear(name) |> elem(0)}
       pid not in follow.pending -> state
       name in follow.names or {:tree, name} in follow.names -> restarted(state, name, pid)
       true -> judge(state, pid)
@@ -227,10 +228,9 @@ defmodule BeamScope.Recorder.Server do
   defp restarted(state, name, pid) do
     if state.options.follow == false, do: Session.untrace(state.session, [pid], [:set_on_spawn])
 
-    Setup.note(
-      %{state | follow: Follow.join(state.follow, pid)},
-      "#{inspect(name)} was started again as #{inspect(pid)}"
-    )
+    {follow, first?} = state.follow |> Follow.join(pid) |> Follow.appear(name)
+    again = if first?, do: "", else: " again"
+    Setup.note(%{state | follow: follow}, "#{inspect(name)} was started#{again} as #{inspect(pid)}")
   end
 
   defp let_go(state, pid) do
@@ -287,7 +287,7 @@ defmodule BeamScope.Recorder.Server do
   defp finish(state, reason) do
     Session.close(state.session)
     _ = state.native.recording_flush(state.data, @flush_ms)
-    state = state |> hear_out() |> unread()
+    state = state |> hear_out() |> unread() |> say_absent()
     stop_native(state.native, state.data, reason)
     Setup.update_meta(state)
     Hub.unregister(state.hub)
@@ -304,6 +304,26 @@ defmodule BeamScope.Recorder.Server do
       0 -> Enum.reduce(state.follow.pending, state, &judge(&2, &1))
     end
   end
+
+  defp say_absent(state), do: Enum.reduce(state.follow.awaited, state, &say_absent(&2, &1))
+
+  defp say_absent(state, name) do
+    case Follow.bearer(name) do
+      pid when is_pid(pid) ->
+        if pid in state.follow.members, do: state, else: Setup.note(state, not_ours(name, pid))
+
+      # What bore a name of another registry may have ended: nobody tells.
+      nil when is_atom(name) ->
+        Setup.note(state, "nobody was registered as #{inspect(name)} while this was recorded")
+
+      nil ->
+        state
+    end
+  end
+
+  defp not_ours(name, pid),
+    do:
+      "#{inspect(name)} (#{inspect(pid)}) was started by a process that is not recorded, and so is not recorded either"
 
   # The set-up failed: nothing may be left, not even the data.
   defp undo(state) do

@@ -40,12 +40,21 @@ defmodule BeamScope.Recorder.Setup do
   end
 
   defp resolve(%{options: options} = state) do
-    given = [force: options.force, caller: state.caller, empty: state.form == :record]
+    given = resolving(state)
 
     with {:ok, calls} <- Plan.expand_calls(options.calls),
          {:ok, targets} <- Targets.resolve(state.given, given) do
       {:ok, %{state | calls: calls, targets: targets}}
     end
+  end
+
+  defp resolving(%{options: options} = state) do
+    [
+      force: options.force,
+      caller: state.caller,
+      empty: state.form == :record,
+      absent: options.internal[:absent]
+    ]
   end
 
   defp plan(%{options: options} = state) do
@@ -284,8 +293,7 @@ defmodule BeamScope.Recorder.Setup do
   defp rescan(state, left) do
     known = MapSet.new(Targets.pids(state.targets))
 
-    with {:ok, again} <-
-           Targets.resolve(state.given, force: state.options.force, caller: state.caller, empty: true),
+    with {:ok, again} <- Targets.resolve(state.given, Keyword.put(resolving(state), :empty, true)),
          [_ | _] = fresh <- Enum.reject(Targets.pids(again), &(&1 in known)) do
       gathered = Baseline.gather(fresh)
       for {pid, facts, _} <- gathered, do: state.native.recording_inject(state.data, :baseline, pid, [facts])
