@@ -62,11 +62,10 @@ defmodule BeamScope.Recorder do
   end
 
   # The calling process comes in last and goes out first, without a message.
-  defp join(recording, %{session: %{module: Session.Classic}, native: native}),
-    do: native.recording_add_members(recording.native, [self()])
-
-  defp join(_recording, %{flags: []}), do: :ok
-  defp join(_recording, %{session: session, flags: flags}), do: Session.trace(session, [self()], flags)
+  defp join(recording, %{session: session, native: native, flags: flags}) do
+    native.recording_add_members(recording.native, [self()])
+    if session.module != Session.Classic and flags != [], do: Session.trace(session, [self()], flags)
+  end
 
   @doc "The calling process is traced no longer; the recording goes on."
   @spec leave(Recording.t(), entry()) :: term()

@@ -45,6 +45,7 @@ defmodule BeamScope.Case.Excerpt do
   # Of a message that was seen at both ends, the sending.
   defp tells?(%Event{kind: :receive, partner: partner}) when is_integer(partner), do: false
   defp tells?(%Event{label: :io}), do: false
+  defp tells?(%Event{to: Logger}), do: false
   defp tells?(%Event{to_name: Logger}), do: false
   defp tells?(%Event{kind: :receive, label: :reply, content: content}), do: not process_info?(content)
 

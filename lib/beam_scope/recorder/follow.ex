@@ -6,8 +6,9 @@ defmodule BeamScope.Recorder.Follow do
   is its supervisor's child: to have the next bearer of a name from its first state on, the supervisors
   above it are traced too, as *companions*. Their other children are let go as soon as they are seen to be others.
 
-  `record/2` has one more kind of companion, *starters*: supervisors that may start processes for a recorded one.
-  Such a child stays when it, by `$callers` or `$ancestors`, or the supervisor's last request name a recorded process.
+  `record/2` has *starters* too: supervisors that may start processes for a recorded one. The library sees for whom they
+  do it: whom the request they handle is from. The other children are *strangers* until they say by `$callers` or
+  `$ancestors` that they work for a recorded process; what else a starter does is no part of the recording.
   """
 
   alias BeamScope.Recorder.{Behaviour, Facts, Targets}
@@ -17,7 +18,8 @@ defmodule BeamScope.Recorder.Follow do
             members: MapSet.new(),
             companions: MapSet.new(),
             starters: MapSet.new(),
-            pending: MapSet.new()
+            pending: MapSet.new(),
+            strangers: MapSet.new()
 
   @type t :: %__MODULE__{
           names: [term()],
@@ -25,7 +27,8 @@ defmodule BeamScope.Recorder.Follow do
           members: MapSet.t(pid()),
           companions: MapSet.t(pid()),
           starters: MapSet.t(pid()),
-          pending: MapSet.t(pid())
+          pending: MapSet.t(pid()),
+          strangers: MapSet.t(pid())
         }
 
   @typedoc "What became of a new process."
@@ -94,12 +97,14 @@ defmodule BeamScope.Recorder.Follow do
   @doc "A process was spawned."
   @spec spawned(t(), pid(), pid()) :: {t(), verdict()}
   def spawned(follow, parent, child) do
-    companion? = parent in follow.companions or parent in follow.starters
-
-    if companion? and parent not in follow.members,
+    if parent in follow.companions and child not in follow.members,
       do: {%{follow | pending: MapSet.put(follow.pending, child)}, :pending},
       else: {join(follow, child), :member}
   end
+
+  @doc "A starter spawned a process that no member asked for."
+  @spec strange(t(), pid()) :: t()
+  def strange(follow, child), do: %{follow | strangers: MapSet.put(follow.strangers, child)}
 
   @doc "A process belongs to the recording from now on."
   @spec join(t(), pid()) :: t()
@@ -108,6 +113,7 @@ defmodule BeamScope.Recorder.Follow do
       follow
       | members: MapSet.put(follow.members, pid),
         pending: MapSet.delete(follow.pending, pid),
+        strangers: MapSet.delete(follow.strangers, pid),
         companions: MapSet.delete(follow.companions, pid)
     }
   end
@@ -121,6 +127,15 @@ defmodule BeamScope.Recorder.Follow do
         pending: MapSet.delete(follow.pending, pid)
     }
 
+  @doc "A stranger is a supervisor that may start processes for members."
+  @spec start_for_others(t(), pid()) :: t()
+  def start_for_others(follow, pid),
+    do: %{
+      follow
+      | starters: MapSet.put(follow.starters, pid),
+        strangers: MapSet.delete(follow.strangers, pid)
+    }
+
   @doc "A process is none of ours, or has ended."
   @spec leave(t(), pid()) :: t()
   def leave(follow, pid) do
@@ -128,6 +143,7 @@ defmodule BeamScope.Recorder.Follow do
       follow
       | members: MapSet.delete(follow.members, pid),
         pending: MapSet.delete(follow.pending, pid),
+        strangers: MapSet.delete(follow.strangers, pid),
         companions: MapSet.delete(follow.companions, pid),
         starters: MapSet.delete(follow.starters, pid)
     }

@@ -81,6 +81,9 @@ defmodule BeamScope.Recorder.Hub do
 
   @impl true
   def handle_call({:start_recorder, arguments}, _from, state) do
+    # Here, since it must be alone: on OTP 25 and 26 two checks at a time would take each other for another tool.
+    _ = Profile.current(Profile.wanted(arguments.options.internal[:profile]))
+
     case GenServer.start(Server, Map.put(arguments, :hub, self()), spawn_opt: [priority: :high]) do
       {:ok, pid} ->
         exclude(state, pid)

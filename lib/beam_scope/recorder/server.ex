@@ -149,6 +149,8 @@ defmodule BeamScope.Recorder.Server do
   defp event({:limit, reason}, state), do: {:stop, :normal, finish(state, reason)}
   defp event(_event, %{follow: nil} = state), do: {:noreply, state}
   defp event({:spawned, parent, child, mfa}, state), do: {:noreply, spawned(state, parent, child, mfa)}
+  defp event({:adopted, starter, child, mfa}, state), do: {:noreply, followed(state, starter, child, mfa)}
+  defp event({:stranger, starter, child, _mfa}, state), do: {:noreply, stranger(state, starter, child)}
 
   defp event({:registered, pid, name}, state), do: {:noreply, registered(state, pid, name)}
 
@@ -186,6 +188,12 @@ defmodule BeamScope.Recorder.Server do
     end
   end
 
+  defp stranger(state, starter, child) do
+    Session.adopt(state.session, [child], inherited(state, starter))
+    Process.send_after(self(), {:judge, child}, @judge_ms)
+    %{state | follow: Follow.strange(state.follow, child)}
+  end
+
   defp inherited(%{follow: follow, plan: plan}, parent) do
     if parent in follow.companions or parent in follow.starters,
       do: Enum.uniq([:set_on_spawn | plan.flags]),
@@ -202,69 +210,62 @@ defmodule BeamScope.Recorder.Server do
     end
   end
 
-  # A child of a companion: does it bear a followed name, or work for a recorded process?
-  defp judge(state, pid) do
+  # A child of a companion or a stranger: does it bear a followed name, or work for a recorded process?
+  defp judge(%{follow: follow} = state, pid) do
     cond do
-      pid not in state.follow.pending ->
+      pid not in follow.pending and pid not in follow.strangers ->
         state
 
-      name = Follow.name_of(state.follow, pid) ->
+      name = Follow.name_of(follow, pid) ->
         restarted(state, name, pid)
 
-      Follow.works_for_member?(state.follow, pid) ->
-        %{state | follow: Follow.join(state.follow, pid)}
+      Follow.works_for_member?(follow, pid) ->
+        join(state, pid)
 
-      asked_for?(state, pid) ->
-        %{state | follow: Follow.join(state.follow, pid)}
+      pid in follow.strangers and Follow.supervisor?(pid) ->
+        state.native.recording_add_starters(state.data, [pid])
+        %{state | follow: Follow.start_for_others(follow, pid)}
 
-      Follow.supervisor?(pid) and state.follow.names != [] ->
-        %{state | follow: Follow.accompany(state.follow, pid)}
+      pid in follow.pending and follow.names != [] and Follow.supervisor?(pid) ->
+        %{state | follow: Follow.accompany(follow, pid)}
 
       true ->
         let_go(state, pid)
     end
   end
 
+  defp join(state, pid) do
+    if pid in state.follow.strangers do
+      state.native.recording_add_members(state.data, [pid])
+      Setup.introduce(state, [pid])
+    end
+
+    %{state | follow: Follow.join(state.follow, pid)}
+  end
+
   defp restarted(state, name, pid) do
     if state.options.follow == false, do: Session.untrace(state.session, [pid], [:set_on_spawn])
 
-    {follow, first?} = state.follow |> Follow.join(pid) |> Follow.appear(name)
+    state = join(state, pid)
+    {follow, first?} = Follow.appear(state.follow, name)
     again = if first?, do: "", else: " again"
     Setup.note(%{state | follow: follow}, "#{inspect(name)} was started#{again} as #{inspect(pid)}")
   end
 
   defp let_go(state, pid) do
-    pids = [pid | Targets.below(pid)]
+    if Process.alive?(pid),
+      do: let_go_all(state, [pid | Targets.below(pid)]),
+      else: %{state | follow: Follow.leave(state.follow, pid)}
+  end
+
+  defp let_go_all(state, pids) do
     Session.untrace(state.session, pids, [:all])
-    state.native.recording_remove_members(state.data, pids)
+
+    if Enum.any?(pids, &(&1 in state.follow.pending)),
+      do: state.native.recording_remove_members(state.data, pids)
+
     %{state | follow: Enum.reduce(pids, state.follow, &Follow.leave(&2, &1))}
   end
-
-  # The last request that the supervisor took before the spawn names who wanted it.
-  defp asked_for?(%{follow: follow} = state, pid) do
-    with {:parent, parent} when is_pid(parent) <- Process.info(pid, :parent),
-         true <- parent in follow.starters,
-         {:ok, %{events: events}} <- last_steps(state, parent) do
-      events
-      |> Enum.drop_while(&(not spawn_of?(&1, pid)))
-      |> Enum.find_value(&requester/1)
-      |> Kernel.in(follow.members)
-    else
-      _ -> false
-    end
-  end
-
-  defp last_steps(state, parent) do
-    query = %{kinds: [:spawn, :state, :receive], track: {:pid, parent}, limit: 100, order: :desc}
-    blank = Map.new([:from, :to, :since, :until, :match, :mfa], &{&1, nil})
-    state.native.query(state.data, Map.merge(blank, query))
-  end
-
-  defp spawn_of?(%{kind: :spawn, child: child}, pid), do: child == pid
-  defp spawn_of?(_, _), do: false
-
-  defp requester(%{message: {:"$gen_call", {pid, _}, _}}) when is_pid(pid), do: pid
-  defp requester(_), do: nil
 
   defp unread(%{unread: unread} = state) when unread == %{}, do: state
 
@@ -301,7 +302,14 @@ defmodule BeamScope.Recorder.Server do
         {:noreply, state} = event(event, state)
         hear_out(state)
     after
-      0 -> Enum.reduce(state.follow.pending, state, &judge(&2, &1))
+      0 -> Enum.reduce(state.follow.pending, state, &name(&2, &1))
+    end
+  end
+
+  defp name(state, pid) do
+    case Follow.name_of(state.follow, pid) do
+      nil -> state
+      name -> restarted(state, name, pid)
     end
   end
 

@@ -161,10 +161,17 @@ defmodule BeamScope.Recorder.Setup do
     follow = Follow.new(state.targets, members)
     {state, follow} = if state.form == :record, do: starters(state, follow, members), else: {state, follow}
     # Companions are watched for what they start; nothing is read from them, and idle they do not appear.
-    gathered = Baseline.gather(members, names(state.targets))
-    for {pid, facts, _} <- gathered, do: state.native.recording_inject(state.data, :baseline, pid, [facts])
+    gathered = introduce(state, members, names(state.targets))
     state = %{state | follow: follow, gathered: gathered}
     learn_modules(state, for({_, facts, behaviour} <- gathered, do: {facts[:module], behaviour}))
+  end
+
+  @doc "Writes what is known of processes that lived before they were recorded."
+  @spec introduce(state(), [pid()], %{pid() => term()}) :: [{pid(), map(), atom()}]
+  def introduce(state, pids, names \\ %{}) do
+    gathered = Baseline.gather(pids, names)
+    for {pid, facts, _} <- gathered, do: state.native.recording_inject(state.data, :baseline, pid, [facts])
+    gathered
   end
 
   # Requests are not recorded at this level, so nobody can tell who asked a supervisor for a process.
@@ -219,13 +226,17 @@ defmodule BeamScope.Recorder.Setup do
 
   # Flags
 
-  defp trace(state) do
-    follow = state.follow
-    companions = MapSet.to_list(MapSet.union(follow.companions, follow.starters))
+  # Starters first: of what they start, the library is to know from the first event on.
+  defp trace(%{follow: follow} = state) do
     named = state.targets.named ++ caller_flags(state)
+    starters = MapSet.to_list(follow.starters)
+    if starters != [], do: state.native.recording_add_starters(state.data, starters)
 
     with {:ok, state} <- trace_named(state, named) do
-      state = state |> trace_found(state.targets.found) |> trace_companions(companions)
+      state = trace_found(state, state.targets.found)
+      companions = trace_supervisors(state, MapSet.to_list(follow.companions))
+      add_members(state, companions)
+      trace_supervisors(state, starters)
       trace_new(state)
     end
   end
@@ -262,13 +273,12 @@ defmodule BeamScope.Recorder.Setup do
     end
   end
 
-  # Companions always hand their flags on: that is what they are for.
-  defp trace_companions(%{plan: %{level: :off}} = state, _), do: state
+  # Companions and starters always hand their flags on: that is what they are for.
+  defp trace_supervisors(%{plan: %{level: :off}}, _), do: []
 
-  defp trace_companions(state, pids) do
+  defp trace_supervisors(state, pids) do
     refused = switch_on(state, pids, Enum.uniq([:set_on_spawn | state.plan.flags]))
-    add_members(state, pids -- Enum.map(refused, &elem(&1, 0)))
-    state
+    pids -- Enum.map(refused, &elem(&1, 0))
   end
 
   defp add_members(_state, []), do: :ok
@@ -295,8 +305,7 @@ defmodule BeamScope.Recorder.Setup do
 
     with {:ok, again} <- Targets.resolve(state.given, Keyword.put(resolving(state), :empty, true)),
          [_ | _] = fresh <- Enum.reject(Targets.pids(again), &(&1 in known)) do
-      gathered = Baseline.gather(fresh)
-      for {pid, facts, _} <- gathered, do: state.native.recording_inject(state.data, :baseline, pid, [facts])
+      gathered = introduce(state, fresh)
       state = trace_found(%{state | gathered: gathered ++ state.gathered}, fresh)
       follow = Enum.reduce(fresh, state.follow, &Follow.join(&2, &1))
       targets = %{state.targets | found: fresh ++ state.targets.found}

@@ -13,6 +13,7 @@ pub use super::writer::{RecordHead, RecordWriter};
 use super::clock::Clock;
 use super::drain;
 use super::gate::Gates;
+use super::members::Members;
 use super::merge::Injected;
 use super::pool::Pool;
 use super::routes::{place, Recording, Registry, Route, RouteState, MAX_ROUTES, MAX_SHARING, SHARED_ROUTE};
@@ -276,6 +277,7 @@ impl<C: RouteConfig> Shared<C> {
                 state: Arc::new(state),
                 config,
                 recordings: Vec::new(),
+                members: Members::default(),
                 shown: 0,
             });
         }

@@ -131,7 +131,7 @@ fn recording_update<'a>(env: Env<'a>, rec: Term<'a>, changes: Term<'a>) -> Answe
     done(env)
 }
 
-/// Makes processes members of a recording on the shared route.
+/// Makes processes members of a recording.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn recording_add_members<'a>(env: Env<'a>, rec: Term<'a>, pids: Term<'a>) -> Answer<'a> {
     let rec = resource::recording(rec)?;
@@ -146,6 +146,14 @@ fn recording_remove_members<'a>(env: Env<'a>, rec: Term<'a>, pids: Term<'a>) -> 
     let route = rec.usable()?.open_route()?;
     route.flush(Duration::from_secs(1));
     route.remove_members(&pid_words(pids)?);
+    done(env)
+}
+
+/// Supervisors that start processes for members.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn recording_add_starters<'a>(env: Env<'a>, rec: Term<'a>, pids: Term<'a>) -> Answer<'a> {
+    let rec = resource::recording(rec)?;
+    rec.usable()?.open_route()?.add_starters(&pid_words(pids)?);
     done(env)
 }
 
