@@ -75,7 +75,14 @@ defmodule BeamScope.Recorder do
   def leave(_recording, %{session: session}), do: Session.untrace(session, [self()], [:all])
 
   defp start_server(form, targets, options) do
-    arguments = %{id: next_id(), form: form, given: targets, options: options, caller: self()}
+    arguments = %{
+      id: next_id(),
+      form: form,
+      given: targets,
+      options: options,
+      caller: self(),
+      keeper: keeper(options)
+    }
 
     case Hub.start_recorder(arguments) do
       {:ok, pid} -> Server.await(pid)
@@ -85,15 +92,15 @@ defmodule BeamScope.Recorder do
     :exit, {reason, _} -> {:error, Error.new(:setup_failed, reason)}
   end
 
+  defp keeper(%{internal: %{keep: owner}}), do: with({:ok, keeper} <- Hub.keeper(owner), do: keeper)
+  defp keeper(_options), do: nil
+
   @doc "Ends a recording. Its data stays; to stop twice is no error."
   @spec stop(Recording.t()) :: {:ok, Recording.t()} | {:error, Error.t()}
   def stop(%Recording{} = recording) do
-    if closed?(recording) do
-      {:error, Error.new(:closed, recording.id)}
-    else
-      ask(recording, {:stop, :requested})
-      {:ok, recording}
-    end
+    if ask(recording, {:stop, :requested}) == :gone and closed?(recording),
+      do: {:error, Error.new(:closed, recording.id)},
+      else: {:ok, recording}
   end
 
   @doc "Ends a recording and frees its data."

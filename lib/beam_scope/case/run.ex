@@ -64,10 +64,19 @@ defmodule BeamScope.Case.Run do
   def start(given, context, %{dir: dir}) do
     trace = List.wrap(given[:trace]) ++ Callbacks.supervisor()
 
-    with {:ok, rec, entry} <- Recorder.enter(Keyword.merge(given, trace: trace, absent: :await)) do
+    with {:ok, rec, entry} <-
+           Recorder.enter(Keyword.merge(given, trace: trace, absent: :await, keep: module_process())) do
       run = new(rec, entry, context, dir)
       Process.put(@key, run)
       {:ok, run}
+    end
+  end
+
+  # ExUnit starts the process of each test from one that runs the tests of a module, one after the other.
+  defp module_process do
+    case Process.info(self(), :parent) do
+      {:parent, parent} when is_pid(parent) -> parent
+      _ -> self()
     end
   end
 

@@ -79,14 +79,26 @@ defmodule BeamScope.Recorder.Follow do
   @doc "The supervisors of the system that may start processes for others, those given aside."
   @spec starters([pid()]) :: [pid()]
   def starters(except) do
-    pids = Process.list() -- except
-
-    for {pid, %{"$initial_call": {:supervisor, module, 1}} = found} <-
-          Facts.dictionaries(pids, [:"$initial_call", :"$ancestors"]),
-        module in @generic or Application.get_application(module) not in @quiet,
-        not quiet?(found[:"$ancestors"]),
-        do: pid
+    known = Map.new(except, &{&1, false})
+    for {pid, true} <- supervisors_among(Process.list(), known), do: pid
   end
+
+  @doc "Of some processes, those that are not known yet and can be told: whether each may start processes for others."
+  @spec supervisors_among([pid()], %{pid() => boolean()}) :: %{pid() => boolean()}
+  def supervisors_among(pids, known) do
+    for {pid, %{} = found} <-
+          Facts.dictionaries(Enum.reject(pids, &is_map_key(known, &1)), [:"$initial_call", :"$ancestors"]),
+        found != %{},
+        into: %{},
+        do: {pid, starter?(found)}
+  end
+
+  defp starter?(%{"$initial_call": {:supervisor, module, 1}} = found) do
+    (module in @generic or Application.get_application(module) not in @quiet) and
+      not quiet?(found[:"$ancestors"])
+  end
+
+  defp starter?(_found), do: false
 
   # Under a supervisor of the kernel or the logger, whatever its own module.
   defp quiet?([:kernel_sup | _]), do: true
@@ -135,6 +147,14 @@ defmodule BeamScope.Recorder.Follow do
       | starters: MapSet.put(follow.starters, pid),
         strangers: MapSet.delete(follow.strangers, pid)
     }
+
+  @doc "Every process that has flags of the recording's, as far as known."
+  @spec everyone(t()) :: [pid()]
+  def everyone(follow) do
+    [follow.members, follow.companions, follow.starters, follow.pending, follow.strangers]
+    |> Enum.reduce(MapSet.new(), &MapSet.union/2)
+    |> MapSet.to_list()
+  end
 
   @doc "A process is none of ours, or has ended."
   @spec leave(t(), pid()) :: t()

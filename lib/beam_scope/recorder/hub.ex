@@ -9,7 +9,8 @@ defmodule BeamScope.Recorder.Hub do
 
   use GenServer
 
-  alias BeamScope.Recorder.{Profile, Server, Session}
+  alias BeamScope.Recorder
+  alias BeamScope.Recorder.{Keeper, Profile, Server, Session}
   alias BeamScope.Recorder.Session.{Classic, Ledger}
 
   # A VM-wide mark that classic flags may be set; an immediate, so that changing it costs nothing.
@@ -24,6 +25,10 @@ defmodule BeamScope.Recorder.Hub do
   @doc "Starts a helper process: a child specification, linked to the hub."
   @spec start_helper(map()) :: {:ok, pid()} | {:error, term()}
   def start_helper(child), do: call({:start_helper, child})
+
+  @doc "The keeper of what the recordings of an owner have in common: the one there is, or a new one."
+  @spec keeper(pid()) :: {:ok, pid()} | {:error, term()}
+  def keeper(owner), do: call({:keeper, owner})
 
   @doc "A recorder tells what has to be undone if it is killed."
   @spec register(pid(), map()) :: :ok
@@ -65,7 +70,9 @@ defmodule BeamScope.Recorder.Hub do
     Process.group_leader(self(), Process.whereis(:init))
     Process.delete(:"$callers")
     own(:own_add, self())
-    {:ok, %{recorders: %{}, helpers: MapSet.new(), ledger: %Ledger{}, tracer: nil}, {:continue, :tidy}}
+
+    {:ok, %{recorders: %{}, helpers: MapSet.new(), keepers: %{}, ledger: %Ledger{}, tracer: nil},
+     {:continue, :tidy}}
   end
 
   @impl true
@@ -81,8 +88,7 @@ defmodule BeamScope.Recorder.Hub do
 
   @impl true
   def handle_call({:start_recorder, arguments}, _from, state) do
-    # Here, since it must be alone: on OTP 25 and 26 two checks at a time would take each other for another tool.
-    _ = Profile.current(Profile.wanted(arguments.options.internal[:profile]))
+    check_profile(arguments.options.internal[:profile])
 
     case GenServer.start(Server, Map.put(arguments, :hub, self()), spawn_opt: [priority: :high]) do
       {:ok, pid} ->
@@ -97,16 +103,21 @@ defmodule BeamScope.Recorder.Hub do
     end
   end
 
-  def handle_call({:start_helper, %{start: {module, function, arguments}}}, _from, state) do
-    case start_child(module, function, arguments) do
-      {:ok, pid} ->
-        exclude(state, pid)
-        own(:own_add, pid)
-        {:reply, {:ok, pid}, %{state | helpers: MapSet.put(state.helpers, pid)}}
+  def handle_call({:start_helper, %{start: start}}, _from, state) do
+    {answer, state} = help(start, state)
+    {:reply, answer, state}
+  end
 
-      other ->
-        end_later()
-        {:reply, other, state}
+  def handle_call({:keeper, owner}, _from, state) do
+    case state.keepers do
+      %{^owner => keeper} ->
+        {:reply, {:ok, keeper}, state}
+
+      _ ->
+        check_profile(nil)
+        {answer, state} = help({Keeper, :start_link, [self(), owner, Recorder.next_id()]}, state)
+        keepers = with {:ok, keeper} <- answer, do: Map.put(state.keepers, owner, keeper)
+        {:reply, answer, if(is_map(keepers), do: %{state | keepers: keepers}, else: state)}
     end
   end
 
@@ -134,8 +145,12 @@ defmodule BeamScope.Recorder.Hub do
 
   def handle_info({:EXIT, pid, _reason}, state) do
     own(:own_remove, pid)
+    {undo, recorders} = Map.pop(state.recorders, pid)
+    keepers = Map.reject(state.keepers, &(elem(&1, 1) == pid))
+    helpers = MapSet.delete(state.helpers, pid)
+    state = undo(undo, %{state | recorders: recorders, keepers: keepers, helpers: helpers})
     end_later()
-    {:noreply, %{state | helpers: MapSet.delete(state.helpers, pid)}}
+    {:noreply, state}
   end
 
   def handle_info(:end_if_idle, state) do
@@ -149,6 +164,22 @@ defmodule BeamScope.Recorder.Hub do
     state = Enum.reduce(state.recorders, state, fn {_, undo}, state -> undo(undo, state) end)
     if state.ledger == %Ledger{}, do: :persistent_term.erase(@dirty)
     own(:own_remove, self())
+  end
+
+  # Here, since it must be alone: on OTP 25 and 26 two checks at a time would take each other for another tool.
+  defp check_profile(internal), do: Profile.current(Profile.wanted(internal))
+
+  defp help({module, function, arguments}, state) do
+    case start_child(module, function, arguments) do
+      {:ok, pid} ->
+        exclude(state, pid)
+        own(:own_add, pid)
+        {{:ok, pid}, %{state | helpers: MapSet.put(state.helpers, pid)}}
+
+      other ->
+        end_later()
+        {other, state}
+    end
   end
 
   # The library leaves out what it knows as ours, whatever flags it inherits. Without a library nothing is traced by it.

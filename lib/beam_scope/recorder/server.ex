@@ -9,12 +9,13 @@ defmodule BeamScope.Recorder.Server do
   use GenServer
 
   alias BeamScope.{Error, Recording}
-  alias BeamScope.Recorder.{Follow, Hub, Modules, Profile, Session, Setup, Shelf, Targets}
+  alias BeamScope.Recorder.{Follow, Hub, Keeper, Modules, Profile, Session, Setup, Shelf, Targets}
   alias BeamScope.Recorder.Session.Classic
 
   @flush_ms 2_000
   @unread_ms 1_000
   @judge_ms 50
+  @passes 10
 
   @doc "Waits for the set-up to end."
   @spec await(pid()) :: {:ok, Recording.t(), map()} | {:error, Error.t()}
@@ -52,6 +53,8 @@ defmodule BeamScope.Recorder.Server do
           follow: nil,
           gathered: [],
           unread: %{},
+          keeper: nil,
+          kept: nil,
           notes: [],
           failed: nil,
           recording: nil
@@ -77,8 +80,10 @@ defmodule BeamScope.Recorder.Server do
 
       if state.unread != %{}, do: Process.send_after(self(), :unread, @unread_ms)
       recording = recording(state)
-      Shelf.put(recording)
-      {:ok, state |> Map.put(:recording, recording) |> say_fallback() |> Setup.update_meta()}
+
+      # To take one off the shelf again makes every process look for it: too dear for each of a thousand tests.
+      unless state.keeper, do: Shelf.put(recording)
+      {:ok, state |> Map.put(:recording, recording) |> say_fallback()}
     end
   end
 
@@ -286,25 +291,61 @@ defmodule BeamScope.Recorder.Server do
   defp finish(%{failed: failed} = state, _reason) when failed != nil, do: undo(state)
 
   defp finish(state, reason) do
-    Session.close(state.session)
-    _ = state.native.recording_flush(state.data, @flush_ms)
-    state = state |> hear_out() |> unread() |> say_absent()
-    stop_native(state.native, state.data, reason)
-    Setup.update_meta(state)
+    state = state |> switch_off() |> name_pending() |> unread() |> say_absent()
+    _ = state.native.recording_stop(state.data, reason)
     Hub.unregister(state.hub)
+    if borrowed?(state), do: Keeper.give_back(state.keeper, state.plan.patterns, state.plan.receives)
     %{state | session: nil}
   end
 
-  # What happened before the end may not have been told yet.
-  defp hear_out(%{id: id} = state) do
+  defp borrowed?(%{kept: kept}), do: match?(%{session: %Session{}}, kept)
+
+  defp switch_off(%{kept: nil} = state) do
+    Session.close(state.session)
+    hear_out(state)
+  end
+
+  defp switch_off(%{targets: %{scope: :listed}} = state) do
+    state = untrace_all(state, [], @passes)
+    Session.forget(state.session)
+    state
+  end
+
+  defp switch_off(state) do
+    Session.clear(state.session)
+    hear_out(state)
+  end
+
+  # To ask the virtual machine who has flags means to ask every process. Whoever is known loses them; what these had started
+  # by then is known after that.
+  defp untrace_all(state, done, passes) do
+    case Follow.everyone(state.follow) -- done do
+      [_ | _] = pids when passes > 0 ->
+        Session.untrace(state.session, pids, [:all])
+        state |> hear_out() |> untrace_all(pids ++ done, passes - 1)
+
+      _ ->
+        state
+    end
+  end
+
+  # What happened before now may not have been told yet.
+  defp hear_out(state) do
+    _ = state.native.recording_flush(state.data, @flush_ms)
+    hear(state)
+  end
+
+  defp hear(%{id: id} = state) do
     receive do
       {:beam_scope, ^id, event} when elem(event, 0) != :limit ->
         {:noreply, state} = event(event, state)
-        hear_out(state)
+        hear(state)
     after
-      0 -> Enum.reduce(state.follow.pending, state, &name(&2, &1))
+      0 -> state
     end
   end
+
+  defp name_pending(state), do: Enum.reduce(state.follow.pending, state, &name(&2, &1))
 
   defp name(state, pid) do
     case Follow.name_of(state.follow, pid) do
@@ -338,6 +379,7 @@ defmodule BeamScope.Recorder.Server do
     if state.session, do: Session.close(state.session)
     if state.data, do: state.native.recording_close(state.data)
     Hub.unregister(state.hub)
+    if borrowed?(state), do: Keeper.spoil(state.keeper)
     %{state | session: nil, data: nil}
   end
 

@@ -7,7 +7,7 @@ defmodule BeamScope.Recorder.Setup do
   """
 
   alias BeamScope.Error
-  alias BeamScope.Recorder.{Baseline, Follow, Hub, Modules, Plan, Profile, Session, Targets}
+  alias BeamScope.Recorder.{Baseline, Follow, Hub, Keeper, Modules, Plan, Profile, Session, Targets}
 
   @rescans 3
   @most_starters 200
@@ -22,6 +22,7 @@ defmodule BeamScope.Recorder.Setup do
     steps = [
       &resolve/1,
       &plan/1,
+      &borrow/1,
       &open_native/1,
       &open_session/1,
       &patterns/1,
@@ -78,10 +79,26 @@ defmodule BeamScope.Recorder.Setup do
 
   defp points(state), do: Profile.points(state.profile) ++ state.user_points ++ Modules.points(state.modules)
 
+  # What a keeper holds need not be made again.
+  defp borrow(%{keeper: keeper} = state) when is_pid(keeper),
+    do: {:ok, %{state | kept: Keeper.borrow(keeper, links(state.caller))}}
+
+  defp borrow(state), do: {:ok, state}
+
+  defp links(pid) do
+    case Process.info(pid, :links) do
+      {:links, links} -> Enum.filter(links, &is_pid/1)
+      nil -> []
+    end
+  end
+
+  defp route(%{kept: %{route: route}}), do: route
+  defp route(_state), do: if(Session.implementation() == Session.Classic, do: :shared, else: :own)
+
   defp open_native(%{options: options, plan: plan} = state) do
     config = %{
       id: state.id,
-      route: if(Session.implementation() == Session.Classic, do: :shared, else: :own),
+      route: route(state),
       kinds: plan.kinds,
       points: plan.points,
       calls: plan.calls,
@@ -117,6 +134,11 @@ defmodule BeamScope.Recorder.Setup do
   defp finite(:infinity), do: nil
   defp finite(ms), do: ms
 
+  defp open_session(%{kept: %{session: %Session{} = session}} = state) do
+    Hub.register(state.hub, %{id: state.id, session: session})
+    {:ok, %{state | session: session, tracer: {BeamScope.Native, state.route}}}
+  end
+
   defp open_session(%{options: options} = state) do
     tracer = options.internal[:tracer] || {BeamScope.Native, state.route}
 
@@ -126,8 +148,15 @@ defmodule BeamScope.Recorder.Setup do
     end
   end
 
-  defp patterns(state) do
-    with :ok <- set_patterns(state, state.plan.patterns), do: {:ok, senders(state, state.plan.receives)}
+  defp patterns(%{plan: plan} = state) do
+    there = if state.kept, do: state.kept.patterns, else: %{}
+    for {mfa, _} <- there, not is_map_key(plan.patterns, mfa), do: Session.unpattern(state.session, mfa)
+
+    with :ok <- set_patterns(state, Map.reject(plan.patterns, fn {mfa, want} -> there[mfa] == want end)) do
+      if state.kept && state.kept.receives == plan.receives,
+        do: {:ok, state},
+        else: {:ok, senders(state, plan.receives)}
+    end
   end
 
   @doc "Sets patterns; one that matches nothing is an error."
@@ -185,7 +214,9 @@ defmodule BeamScope.Recorder.Setup do
 
   # On a node with a great many supervisors, following all of them would cost more than it tells.
   defp starters(state, follow, members) do
-    case Follow.starters(members) do
+    supervisors = if state.kept, do: state.kept.supervisors -- members, else: Follow.starters(members)
+
+    case supervisors do
       few when length(few) <= @most_starters ->
         {say_callers_only(state, few), %{follow | starters: MapSet.new(few)}}
 

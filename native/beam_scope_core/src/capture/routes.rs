@@ -193,9 +193,10 @@ impl<C: RouteConfig> Route<C> {
             .fold(0, |bits, one| bits | one.bit)
     }
 
-    /// Whether recordings get the events of their members only. Otherwise the VM has told them apart.
+    /// Whether recordings get the events of their members only. Otherwise the VM has told them apart: a recording is alone on its
+    /// route, and whoever sends something there is one of its own.
     pub(crate) fn by_members(&self) -> bool {
-        self.state.id == SHARED_ROUTE || self.members.has_starters()
+        self.state.id == SHARED_ROUTE || self.recordings.len() > 1 || self.members.has_starters()
     }
 
     /// What callbacks should offer: the kinds that any recording still wants.
@@ -206,12 +207,12 @@ impl<C: RouteConfig> Route<C> {
             .fold(0, |kinds, one| kinds | one.kinds)
     }
 
-    /// The configuration that serves all recordings that still want records.
+    /// The configuration that serves all recordings that still want records. One that wants none of any kind has no say.
     pub(crate) fn wanted_config(&self) -> Arc<C> {
         let mut wanted = self
             .recordings
             .iter()
-            .filter(|one| one.offers())
+            .filter(|one| one.offers() && one.kinds != 0)
             .map(|one| Arc::clone(&one.config));
         match (wanted.next(), wanted.next()) {
             (None, _) => Arc::clone(&self.config),

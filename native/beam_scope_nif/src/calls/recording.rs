@@ -62,7 +62,7 @@ fn refused(error: OpenError) -> Error {
     let reason = match error {
         OpenError::TooManyRecordings { .. } => "too_many_recordings",
         OpenError::RecordTooLarge { .. } => "budget_too_large",
-        OpenError::Memory | OpenError::Thread(_) => "setup_failed",
+        OpenError::Memory | OpenError::NoRoute | OpenError::Thread(_) => "setup_failed",
     };
     fault(reason, error.to_string())
 }
@@ -88,7 +88,11 @@ fn store_config(config: Term<'_>) -> Result<StoreConfig, Error> {
     })
 }
 
+/// `:own`, `:shared`, or the number of another recording's own route.
 fn route_kind(config: Term<'_>) -> Result<RouteKind, Error> {
+    if let Some(Ok(route)) = get(config, "route").map(|term| term.decode::<u32>()) {
+        return Ok(RouteKind::Beside(route));
+    }
     match get(config, "route").and_then(name).as_deref() {
         Some("own") => Ok(RouteKind::Own),
         Some("shared") => Ok(RouteKind::Shared),
