@@ -173,8 +173,12 @@ defmodule BeamScope.Case.Excerpt do
 
   defp losses(%{events: %{dropped: 0}}), do: []
 
-  defp losses(%{events: %{dropped: n}}),
-    do: [[{:warn, "#{Style.count(n, "event")} found no room and were lost"}]]
+  defp losses(%{events: %{dropped: n}} = info) do
+    what =
+      if early(info) == "", do: "found no room and were lost", else: "came too late and were not recorded"
+
+    [[{:warn, "#{Style.count(n, "event")} #{what}"}]]
+  end
 
   defp notes(%{notes: notes}, style) do
     notes |> Enum.take(-@notes) |> Enum.flat_map(&Style.wrap([{:dim, "note: " <> &1}], style.width, 3))

@@ -29,20 +29,23 @@ defmodule BeamScope.Case.Outside do
     IO.puts("\n\n" <> @indent <> String.replace(text, "\n", "\n" <> @indent))
   end
 
-  defp header(%{test: test} = run, standing),
-    do: Style.clean("#{test.name} (#{inspect(test.module)})#{place(test)} #{how(run, standing)}")
+  # As ExUnit heads a failure.
+  defp header(%{test: test} = run, standing) do
+    heading = Style.clean("#{test.name} (#{inspect(test.module)})")
+    Enum.join([heading] ++ place(test) ++ [Style.clean(how(run, standing))], "\n")
+  end
 
-  defp place(%{file: file, line: line}) when is_binary(file),
-    do: " " <> Exception.format_file_line(Path.relative_to_cwd(file), line)
+  defp place(%{file: file, line: line}) when is_binary(file) and is_integer(line),
+    do: ["#{Path.relative_to_cwd(file)}:#{line}"]
 
-  defp place(_test), do: ""
+  defp place(_test), do: []
 
-  defp how(_run, :exiting), do: "passed, but one of its on_exit callbacks was ended from outside"
+  defp how(_run, :exiting), do: "It passed, then one of its on_exit callbacks was ended from outside."
 
   defp how(run, :running) do
     case Told.last_word(run) do
-      nil -> "was ended from outside"
-      reason -> "was ended from outside: #{reason}"
+      nil -> "It was ended from outside."
+      reason -> "It was ended from outside: #{reason}."
     end
   end
 end

@@ -9,6 +9,7 @@ defmodule BeamScope.Case.Told do
   # ExUnit indents what it prints of a failure by five columns.
   @columns 100
   @indent 5
+  @reason 60
 
   @doc "The text. Whatever goes wrong with it, the failure itself must not be lost."
   @spec text(Run.t(), boolean) :: String.t()
@@ -58,8 +59,8 @@ defmodule BeamScope.Case.Told do
     Error -> nil
   end
 
-  defp said(:killed), do: "it was killed; ExUnit does so when a test takes too long"
-  defp said(reason), do: "it exited with " <> Processes.reason(reason, 200)
+  defp said(:killed), do: "killed, which ExUnit does to a test that takes too long"
+  defp said(reason), do: Processes.reason(reason, @reason)
 
   defp exit_of(run) do
     run.rec |> BeamScope.events(kind: :exit, process: run.pid, order: :desc, limit: 1) |> Enum.at(0)

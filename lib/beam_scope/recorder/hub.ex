@@ -109,16 +109,8 @@ defmodule BeamScope.Recorder.Hub do
   end
 
   def handle_call({:keeper, owner}, _from, state) do
-    case state.keepers do
-      %{^owner => keeper} ->
-        {:reply, {:ok, keeper}, state}
-
-      _ ->
-        check_profile(nil)
-        {answer, state} = help({Keeper, :start_link, [self(), owner, Recorder.next_id()]}, state)
-        keepers = with {:ok, keeper} <- answer, do: Map.put(state.keepers, owner, keeper)
-        {:reply, answer, if(is_map(keepers), do: %{state | keepers: keepers}, else: state)}
-    end
+    {answer, state} = keeper(Keeper.serves(owner), owner, state)
+    {:reply, answer, state}
   end
 
   def handle_call({:register, pid, undo}, _from, state),
@@ -168,6 +160,20 @@ defmodule BeamScope.Recorder.Hub do
 
   # Here, since it must be alone: on OTP 25 and 26 two checks at a time would take each other for another tool.
   defp check_profile(internal), do: Profile.current(Profile.wanted(internal))
+
+  defp keeper(key, owner, %{keepers: keepers} = state) when is_map_key(keepers, key) do
+    Keeper.join(keepers[key], owner)
+    {{:ok, keepers[key]}, state}
+  end
+
+  defp keeper(key, owner, state) do
+    check_profile(nil)
+
+    case help({Keeper, :start_link, [self(), owner, Recorder.next_id()]}, state) do
+      {{:ok, keeper}, state} -> {{:ok, keeper}, put_in(state.keepers[key], keeper)}
+      failed -> failed
+    end
+  end
 
   defp help({module, function, arguments}, state) do
     case start_child(module, function, arguments) do

@@ -10,7 +10,8 @@ defmodule BeamScope.Recorder.Keeper do
       where patterns are global, its own wants of them in the ledger
     * the supervisors of the system, of which only those that came since are asked again
 
-  It is a helper of the hub's and ends with its owner. No process is traced while nobody borrows.
+  It is a helper of the hub's and ends with its owners. No process is traced while nobody borrows. From OTP 27 on each owner
+  has a keeper of its own; before that nothing is borrowed and one keeper serves all.
   """
 
   use GenServer
@@ -31,6 +32,14 @@ defmodule BeamScope.Recorder.Keeper do
           receives: boolean(),
           supervisors: [pid()]
         }
+
+  @doc "Whom the keeper of an owner serves, as a key."
+  @spec serves(pid()) :: pid() | :all
+  def serves(owner), do: if(borrowed?(), do: owner, else: :all)
+
+  @doc "One more owner."
+  @spec join(pid(), pid()) :: :ok
+  def join(keeper, owner), do: GenServer.cast(keeper, {:join, owner})
 
   @doc "Starts the keeper of an owner, linked to the hub."
   @spec start_link(pid(), pid(), pos_integer()) :: GenServer.on_start()
@@ -59,11 +68,10 @@ defmodule BeamScope.Recorder.Keeper do
   @impl true
   def init({hub, owner, id}) do
     Process.flag(:trap_exit, true)
-    Process.monitor(owner)
 
     state = %{
       hub: hub,
-      owner: owner,
+      owners: %{owner => Process.monitor(owner)},
       id: id,
       data: nil,
       route: nil,
@@ -159,14 +167,23 @@ defmodule BeamScope.Recorder.Keeper do
   end
 
   def handle_cast({:give_back, _, _}, state), do: {:noreply, state}
+
+  def handle_cast({:join, owner}, state) do
+    owners = Map.put_new_lazy(state.owners, owner, fn -> Process.monitor(owner) end)
+    {:noreply, %{state | owners: owners}}
+  end
+
   def handle_cast(:spoil, state), do: {:stop, :normal, close(state)}
 
   @impl true
-  def handle_info({:DOWN, _, :process, owner, _}, %{owner: owner} = state), do: {:stop, :normal, close(state)}
-
   # A recorder that was killed: the hub has closed the session.
   def handle_info({:DOWN, monitor, :process, user, _}, %{user: {user, monitor}} = state),
     do: {:stop, :normal, close(state)}
+
+  def handle_info({:DOWN, _, :process, owner, _}, state) do
+    state = %{state | owners: Map.delete(state.owners, owner)}
+    if state.owners == %{}, do: {:stop, :normal, close(state)}, else: {:noreply, state}
+  end
 
   def handle_info({:EXIT, hub, _}, %{hub: hub} = state), do: {:stop, :normal, hub_died(state)}
   def handle_info(_other, state), do: {:noreply, state}

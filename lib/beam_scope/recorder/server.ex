@@ -9,7 +9,7 @@ defmodule BeamScope.Recorder.Server do
   use GenServer
 
   alias BeamScope.{Error, Recording}
-  alias BeamScope.Recorder.{Follow, Hub, Keeper, Modules, Profile, Session, Setup, Shelf, Targets}
+  alias BeamScope.Recorder.{Follow, Hub, Keeper, Level, Modules, Profile, Session, Setup, Shelf, Targets}
   alias BeamScope.Recorder.Session.Classic
 
   @flush_ms 2_000
@@ -125,7 +125,7 @@ defmodule BeamScope.Recorder.Server do
   def handle_call({:stop, reason}, _from, state), do: {:stop, :normal, :ok, finish(state, reason)}
 
   def handle_call({:set_level, level}, _from, state) do
-    case Setup.set_level(state, level) do
+    case Level.change(state, level) do
       {:ok, state} -> {:reply, {:ok, %{state.recording | level: level}}, state}
       {:error, error} -> {:reply, {:error, error}, state}
     end

@@ -1,6 +1,6 @@
 defmodule BeamScope.Recorder.Setup do
   @moduledoc """
-  The steps that switch a recording on, in order, and the changes of level later.
+  The steps that switch a recording on, in order. `BeamScope.Recorder.Level` changes it later.
 
   Every step that leaves something on belongs to one of two things that undo it when they are closed: the trace
   session and the native recording. Both are registered with the hub before the first process is traced.
@@ -11,7 +11,6 @@ defmodule BeamScope.Recorder.Setup do
 
   @rescans 3
   @most_starters 200
-  @flush_ms 2_000
 
   @typedoc "The recorder's state; see `BeamScope.Recorder.Server`."
   @type state :: map()
@@ -351,45 +350,6 @@ defmodule BeamScope.Recorder.Setup do
   def read(state) do
     behaviours = for %{point: :read, behaviour: behaviour} <- state.plan.points, do: behaviour
     {:ok, %{state | unread: Baseline.ask_states(state.gathered, behaviours), gathered: []}}
-  end
-
-  # Levels
-
-  @doc "Changes the level of a running recording."
-  @spec set_level(state(), atom()) :: {:ok, state()} | {:error, Error.t()}
-  def set_level(state, level) do
-    old = state.plan
-    new = plan_for(state, level)
-    traced = if old.flags == [], do: MapSet.to_list(state.follow.members), else: Session.traced(state.session)
-
-    with :ok <- set_patterns(state, Map.drop(new.patterns, Map.keys(old.patterns))) do
-      # Events are told apart when they are drained: those of before must not meet the wants of after.
-      _ = state.native.recording_flush(state.data, @flush_ms)
-      _ = state.native.recording_update(state.data, %{kinds: new.kinds, points: new.points, calls: new.calls})
-      change_flags(state, traced, old.flags, new.flags)
-      # Children born while the flags changed have their parents' old ones.
-      if old.flags != [],
-        do: change_flags(state, Session.traced(state.session) -- traced, old.flags, new.flags)
-
-      for {mfa, _} <- Map.drop(old.patterns, Map.keys(new.patterns)),
-          do: Session.unpattern(state.session, mfa)
-
-      state = if old.receives != new.receives, do: senders(state, new.receives), else: state
-      {:ok, note(%{state | plan: new}, "the level changed from #{inspect(old.level)} to #{inspect(level)}")}
-    end
-  end
-
-  defp change_flags(state, pids, old, new) do
-    if new -- old != [], do: Session.trace(state.session, pids, new -- old)
-    if old -- new != [], do: Session.untrace(state.session, pids, old -- new)
-    if state.targets.scope != :listed, do: change_new(state, new)
-  end
-
-  defp change_new(state, []), do: Session.untrace_new(state.session)
-
-  defp change_new(state, flags) do
-    Session.untrace_new(state.session)
-    Session.trace_new(state.session, flags)
   end
 
   # Notes

@@ -99,13 +99,14 @@ impl<C: RouteConfig> RouteHandle<C> {
         });
     }
 
-    /// Waits until everything that was committed before the call has been appended. False when time ran out first.
+    /// Waits until everything that was committed before the call has been appended, and hooks have heard of it. False when
+    /// time ran out first.
     pub fn flush(&self, timeout: Duration) -> bool {
         let mut registry = self.shared.registry.lock();
         let now = self.shared.clock.now();
         let recording = self.recording;
         self.shared.wait(&mut registry, timeout, |registry| {
-            registry.drained_to > now || !registry.recordings().any(|one| one.id == recording)
+            registry.told_to > now || !registry.recordings().any(|one| one.id == recording)
         })
     }
 

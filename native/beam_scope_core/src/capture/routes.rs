@@ -234,6 +234,8 @@ pub(crate) struct Registry<C> {
     pub(crate) generation: u32,
     /// Everything older was handed to the sinks.
     pub(crate) drained_to: u64,
+    /// Everything older was told to the hooks as well.
+    pub(crate) told_to: u64,
 }
 
 impl<C: RouteConfig> Registry<C> {
@@ -247,6 +249,7 @@ impl<C: RouteConfig> Registry<C> {
             next_recording: 1,
             generation: 0,
             drained_to: 0,
+            told_to: 0,
         }
     }
 
