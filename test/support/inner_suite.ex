@@ -22,11 +22,19 @@ defmodule BeamScope.Test.InnerSuite do
     )
   end
 
-  @doc "What was printed of a failed test: from its heading to the next test's. Before it, what was printed right in front."
+  @doc "What was printed of a failed test: under its own name in front of the failure, and the failure."
   @spec failure(String.t(), String.t()) :: {before :: String.t(), failure :: String.t()}
   def failure(output, test) do
     [before, rest] = String.split(output, ~r/\n +\d+\) test #{Regex.escape(test)} \(.*\)\n/, parts: 2)
-    {before |> String.split(~r/\n +\d+\) test /) |> List.last(), rest |> String.split(~r/\n\n\n/) |> hd()}
+    own = "\n     test #{test} ("
+
+    before =
+      case String.split(before, own, parts: 2) do
+        [_, text] -> own <> text
+        [_] -> ""
+      end
+
+    {before, rest |> String.split(~r/\n\n\n/) |> hd()}
   end
 
   @doc "The paths of saved recordings that are named in a text."

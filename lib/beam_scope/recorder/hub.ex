@@ -90,22 +90,21 @@ defmodule BeamScope.Recorder.Hub do
   def handle_call({:start_recorder, arguments}, _from, state) do
     check_profile(arguments.options.internal[:profile])
 
-    case GenServer.start(Server, Map.put(arguments, :hub, self()), spawn_opt: [priority: :high]) do
+    {answer, state} = record(Server, Map.put(arguments, :hub, self()), state)
+    {:reply, answer, state}
+  end
+
+  def handle_call({:start_helper, %{start: {module, function, arguments}}}, _from, state) do
+    case start_child(module, function, arguments) do
       {:ok, pid} ->
         exclude(state, pid)
         own(:own_add, pid)
-        Process.monitor(pid)
-        {:reply, {:ok, pid}, put_in(state.recorders[pid], %{id: arguments.id})}
+        {:reply, {:ok, pid}, %{state | helpers: MapSet.put(state.helpers, pid)}}
 
-      {:error, reason} ->
+      other ->
         end_later()
-        {:reply, {:error, reason}, state}
+        {:reply, other, state}
     end
-  end
-
-  def handle_call({:start_helper, %{start: start}}, _from, state) do
-    {answer, state} = help(start, state)
-    {:reply, answer, state}
   end
 
   def handle_call({:keeper, owner}, _from, state) do
@@ -130,19 +129,16 @@ defmodule BeamScope.Recorder.Hub do
   def handle_info({:DOWN, _, :process, pid, _reason}, state) do
     own(:own_remove, pid)
     {undo, recorders} = Map.pop(state.recorders, pid)
-    state = undo(undo, %{state | recorders: recorders})
+    keepers = Map.reject(state.keepers, &(elem(&1, 1) == pid))
+    state = undo(undo, %{state | recorders: recorders, keepers: keepers})
     end_later()
     {:noreply, state}
   end
 
   def handle_info({:EXIT, pid, _reason}, state) do
     own(:own_remove, pid)
-    {undo, recorders} = Map.pop(state.recorders, pid)
-    keepers = Map.reject(state.keepers, &(elem(&1, 1) == pid))
-    helpers = MapSet.delete(state.helpers, pid)
-    state = undo(undo, %{state | recorders: recorders, keepers: keepers, helpers: helpers})
     end_later()
-    {:noreply, state}
+    {:noreply, %{state | helpers: MapSet.delete(state.helpers, pid)}}
   end
 
   def handle_info(:end_if_idle, state) do
@@ -169,22 +165,24 @@ defmodule BeamScope.Recorder.Hub do
   defp keeper(key, owner, state) do
     check_profile(nil)
 
-    case help({Keeper, :start_link, [self(), owner, Recorder.next_id()]}, state) do
+    case record(Keeper, %{hub: self(), owner: owner, id: Recorder.next_id()}, state) do
       {{:ok, keeper}, state} -> {{:ok, keeper}, put_in(state.keepers[key], keeper)}
       failed -> failed
     end
   end
 
-  defp help({module, function, arguments}, state) do
-    case start_child(module, function, arguments) do
+  # Not linked: whatever becomes of it, what it switched on is undone here.
+  defp record(module, %{id: id} = arguments, state) do
+    case GenServer.start(module, arguments, spawn_opt: [priority: :high]) do
       {:ok, pid} ->
         exclude(state, pid)
         own(:own_add, pid)
-        {{:ok, pid}, %{state | helpers: MapSet.put(state.helpers, pid)}}
+        Process.monitor(pid)
+        {{:ok, pid}, put_in(state.recorders[pid], %{id: id})}
 
-      other ->
+      error ->
         end_later()
-        {other, state}
+        {error, state}
     end
   end
 

@@ -10,7 +10,7 @@ defmodule BeamScope.Recorder.Keeper do
       where patterns are global, its own wants of them in the ledger
     * the supervisors of the system, of which only those that came since are asked again
 
-  It is a helper of the hub's and ends with its owners. No process is traced while nobody borrows. From OTP 27 on each owner
+  The hub starts it, as it does recorders, and it ends with its owners. No process is traced while nobody borrows. From OTP 27 on each owner
   has a keeper of its own; before that nothing is borrowed and one keeper serves all.
   """
 
@@ -41,11 +41,6 @@ defmodule BeamScope.Recorder.Keeper do
   @spec join(pid(), pid()) :: :ok
   def join(keeper, owner), do: GenServer.cast(keeper, {:join, owner})
 
-  @doc "Starts the keeper of an owner, linked to the hub."
-  @spec start_link(pid(), pid(), pos_integer()) :: GenServer.on_start()
-  def start_link(hub, owner, id),
-    do: GenServer.start_link(__MODULE__, {hub, owner, id}, spawn_opt: [priority: :high])
-
   @doc """
   What is kept, for the calling recorder until it gives it back; `nil` where it is in use or could not be made. `near` are processes
   among which new supervisors may be.
@@ -66,8 +61,8 @@ defmodule BeamScope.Recorder.Keeper do
   def spoil(keeper), do: GenServer.cast(keeper, :spoil)
 
   @impl true
-  def init({hub, owner, id}) do
-    Process.flag(:trap_exit, true)
+  def init(%{hub: hub, owner: owner, id: id}) do
+    Process.monitor(hub)
 
     state = %{
       hub: hub,
@@ -180,12 +175,13 @@ defmodule BeamScope.Recorder.Keeper do
   def handle_info({:DOWN, monitor, :process, user, _}, %{user: {user, monitor}} = state),
     do: {:stop, :normal, close(state)}
 
+  def handle_info({:DOWN, _, :process, hub, _}, %{hub: hub} = state), do: {:stop, :normal, hub_died(state)}
+
   def handle_info({:DOWN, _, :process, owner, _}, state) do
     state = %{state | owners: Map.delete(state.owners, owner)}
     if state.owners == %{}, do: {:stop, :normal, close(state)}, else: {:noreply, state}
   end
 
-  def handle_info({:EXIT, hub, _}, %{hub: hub} = state), do: {:stop, :normal, hub_died(state)}
   def handle_info(_other, state), do: {:noreply, state}
 
   # Patterns as they are to be for the next one.

@@ -83,7 +83,7 @@ defmodule BeamScope.Recorder.Targets do
 
   # A name is often no module, and a module often no name: what will bear it is for whoever starts it to say.
   defp absent(%Error{reason: reason, detail: name}, target, targets, :await)
-       when reason == :unknown_name or (reason == :no_such_module and is_atom(target) and name == target),
+       when reason == :unknown_name or (reason == :no_such_module and target in [name, {:tree, name}]),
        do: {:cont, {:ok, %{targets | awaited: [target | targets.awaited]}}}
 
   defp absent(error, _target, _targets, _absent), do: {:halt, {:error, error}}
