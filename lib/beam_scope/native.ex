@@ -50,6 +50,7 @@ defmodule BeamScope.Native do
   def recording_update(_rec, _changes), do: missing()
   def recording_add_members(_rec, _pids), do: missing()
   def recording_remove_members(_rec, _pids), do: missing()
+  def recording_add_starters(_rec, _pids), do: missing()
   def recording_inject(_rec, _kind, _pid, _terms), do: missing()
   def recording_flush(_rec, _timeout_ms), do: missing()
   def recording_stop(_rec, _reason), do: missing()

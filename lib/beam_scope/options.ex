@@ -139,8 +139,9 @@ defmodule BeamScope.Options do
     force: [type: :boolean, start: false, record: false, doc: "needed for the target `:all`"]
   ]
 
-  # For tests: another native module, another tracer, the fallback profile.
-  @internal [:native, :tracer, :profile, :session]
+  # For tests: another native module, another tracer, the fallback profile. For `BeamScope.Case`: names that nobody bears yet, and
+  # the process during whose life more recordings will come.
+  @internal [:native, :tracer, :profile, :session, :absent, :keep]
 
   @typedoc "Which function's defaults apply."
   @type form :: :start | :record

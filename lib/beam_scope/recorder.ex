@@ -25,13 +25,34 @@ defmodule BeamScope.Recorder do
   """
   @spec record(keyword(), (() -> result)) :: {result, Recording.t()} when result: term()
   def record(opts, fun) when is_function(fun, 0) do
+    case enter(opts) do
+      {:ok, recording, entry} -> {run(fun, recording, entry), recording}
+      {:error, error} -> raise error
+    end
+  end
+
+  defp run(fun, recording, entry) do
+    fun.()
+  after
+    leave(recording, entry)
+    stop(recording)
+  end
+
+  @typedoc "What `leave/2` needs to know."
+  @opaque entry :: map()
+
+  @doc """
+  Starts a recording of the calling process, what it starts, and the targets in `trace:`. The caller is traced from the
+  return of this function on, until `leave/2`.
+  """
+  @spec enter(keyword() | term()) :: {:ok, Recording.t(), entry()} | {:error, Error.t()}
+  def enter(opts) do
     {targets, opts} = targets(opts)
 
     with {:ok, options} <- Options.validate(opts, :record),
-         {:ok, recording, begin} <- start_server(:record, targets, options) do
-      {run(fun, recording, begin), recording}
-    else
-      {:error, error} -> raise error
+         {:ok, recording, entry} <- start_server(:record, targets, options) do
+      join(recording, entry)
+      {:ok, recording, entry}
     end
   end
 
@@ -40,28 +61,28 @@ defmodule BeamScope.Recorder do
     if Keyword.keyword?(opts), do: {List.wrap(opts[:trace]), opts}, else: {List.wrap(opts), []}
   end
 
-  defp run(fun, recording, begin) do
-    enter(recording, begin)
-    fun.()
-  after
-    leave(recording, begin)
-    stop(recording)
+  # The calling process comes in last and goes out first, without a message.
+  defp join(recording, %{session: session, native: native, flags: flags}) do
+    native.recording_add_members(recording.native, [self()])
+    if session.module != Session.Classic and flags != [], do: Session.trace(session, [self()], flags)
   end
 
-  # The calling process comes in last and goes out first, without a message.
-  defp enter(recording, %{session: %{module: Session.Classic}, native: native}),
-    do: native.recording_add_members(recording.native, [self()])
-
-  defp enter(_recording, %{flags: []}), do: :ok
-  defp enter(_recording, %{session: session, flags: flags}), do: Session.trace(session, [self()], flags)
-
-  defp leave(recording, %{session: %{module: Session.Classic}, native: native}),
+  @doc "The calling process is traced no longer; the recording goes on."
+  @spec leave(Recording.t(), entry()) :: term()
+  def leave(recording, %{session: %{module: Session.Classic}, native: native}),
     do: native.recording_remove_members(recording.native, [self()])
 
-  defp leave(_recording, %{session: session}), do: Session.untrace(session, [self()], [:all])
+  def leave(_recording, %{session: session}), do: Session.untrace(session, [self()], [:all])
 
   defp start_server(form, targets, options) do
-    arguments = %{id: next_id(), form: form, given: targets, options: options, caller: self()}
+    arguments = %{
+      id: next_id(),
+      form: form,
+      given: targets,
+      options: options,
+      caller: self(),
+      keeper: keeper(options)
+    }
 
     case Hub.start_recorder(arguments) do
       {:ok, pid} -> Server.await(pid)
@@ -71,15 +92,15 @@ defmodule BeamScope.Recorder do
     :exit, {reason, _} -> {:error, Error.new(:setup_failed, reason)}
   end
 
+  defp keeper(%{internal: %{keep: owner}}), do: with({:ok, keeper} <- Hub.keeper(owner), do: keeper)
+  defp keeper(_options), do: nil
+
   @doc "Ends a recording. Its data stays; to stop twice is no error."
   @spec stop(Recording.t()) :: {:ok, Recording.t()} | {:error, Error.t()}
   def stop(%Recording{} = recording) do
-    if closed?(recording) do
-      {:error, Error.new(:closed, recording.id)}
-    else
-      ask(recording, {:stop, :requested})
-      {:ok, recording}
-    end
+    if ask(recording, {:stop, :requested}) == :gone and closed?(recording),
+      do: {:error, Error.new(:closed, recording.id)},
+      else: {:ok, recording}
   end
 
   @doc "Ends a recording and frees its data."

@@ -6,7 +6,9 @@ defmodule BeamScope.Test.FakeNative do
 
   @doc "Starts a collector; pass `options/1` of it to the recorder."
   def start do
-    spawn(fn -> loop(%{config: nil, injected: [], updates: [], trace: [], status: :new, members: []}) end)
+    spawn(fn ->
+      loop(%{config: nil, injected: [], updates: [], trace: [], status: :new, members: [], starters: []})
+    end)
   end
 
   @doc "The internal options that make a recorder use this collector. Tests of trace messages know which profile they look at."
@@ -36,6 +38,7 @@ defmodule BeamScope.Test.FakeNative do
 
   def recording_update({_, collector}, changes), do: ask(collector, {:update, changes})
   def recording_add_members({_, collector}, pids), do: ask(collector, {:add, pids})
+  def recording_add_starters({_, collector}, pids), do: ask(collector, {:starters, pids})
   def recording_remove_members({_, collector}, pids), do: ask(collector, {:remove, pids})
   def recording_inject({_, collector}, kind, pid, terms), do: ask(collector, {:inject, {kind, pid, terms}})
   def recording_flush({_, collector}, _ms), do: ask(collector, :flush)
@@ -86,6 +89,7 @@ defmodule BeamScope.Test.FakeNative do
   defp answer({:status, status}, state), do: {:ok, %{state | status: status}}
   defp answer({:inject, event}, state), do: {:ok, %{state | injected: [event | state.injected]}}
   defp answer({:add, pids}, state), do: {:ok, %{state | members: pids ++ state.members}}
+  defp answer({:starters, pids}, state), do: {:ok, %{state | starters: pids ++ state.starters}}
   defp answer({:remove, pids}, state), do: {:ok, %{state | members: state.members -- pids}}
 
   defp answer({:update, changes}, state),
@@ -97,7 +101,13 @@ defmodule BeamScope.Test.FakeNative do
   end
 
   defp lifecycle(_, %{config: nil}), do: :ok
-  defp lifecycle({:trace, parent, :spawn, child, mfa}, state), do: tell(state, {:spawned, parent, child, mfa})
+
+  # Who asked a starter, only the library knows.
+  defp lifecycle({:trace, parent, :spawn, child, mfa}, state) do
+    event = if parent in state.starters, do: :stranger, else: :spawned
+    tell(state, {event, parent, child, mfa})
+  end
+
   defp lifecycle({:trace, pid, :register, name}, state), do: tell(state, {:registered, pid, name})
   defp lifecycle({:trace, pid, :exit, reason}, state), do: tell(state, {:exited, pid, reason})
   defp lifecycle(_, _), do: :ok

@@ -6,24 +6,29 @@ defmodule BeamScope.Recorder.Follow do
   is its supervisor's child: to have the next bearer of a name from its first state on, the supervisors
   above it are traced too, as *companions*. Their other children are let go as soon as they are seen to be others.
 
-  `record/2` has one more kind of companion, *starters*: supervisors that may start processes for a recorded one.
-  Such a child stays when it, by `$callers` or `$ancestors`, or the supervisor's last request name a recorded process.
+  `record/2` has *starters* too: supervisors that may start processes for a recorded one. The library sees for whom they
+  do it: whom the request they handle is from. The other children are *strangers* until they say by `$callers` or
+  `$ancestors` that they work for a recorded process; what else a starter does is no part of the recording.
   """
 
   alias BeamScope.Recorder.{Behaviour, Facts, Targets}
 
   defstruct names: [],
+            awaited: MapSet.new(),
             members: MapSet.new(),
             companions: MapSet.new(),
             starters: MapSet.new(),
-            pending: MapSet.new()
+            pending: MapSet.new(),
+            strangers: MapSet.new()
 
   @type t :: %__MODULE__{
           names: [term()],
+          awaited: MapSet.t(term()),
           members: MapSet.t(pid()),
           companions: MapSet.t(pid()),
           starters: MapSet.t(pid()),
-          pending: MapSet.t(pid())
+          pending: MapSet.t(pid()),
+          strangers: MapSet.t(pid())
         }
 
   @typedoc "What became of a new process."
@@ -36,7 +41,8 @@ defmodule BeamScope.Recorder.Follow do
     companions = for {_, pid} <- targets.names, supervisor <- supervisors(pid), do: supervisor
 
     %__MODULE__{
-      names: Enum.map(targets.names, &elem(&1, 0)),
+      names: Enum.map(targets.names, &elem(&1, 0)) ++ targets.awaited,
+      awaited: MapSet.new(targets.awaited),
       members: members,
       companions: companions |> MapSet.new() |> MapSet.difference(members)
     }
@@ -73,14 +79,26 @@ defmodule BeamScope.Recorder.Follow do
   @doc "The supervisors of the system that may start processes for others, those given aside."
   @spec starters([pid()]) :: [pid()]
   def starters(except) do
-    pids = Process.list() -- except
-
-    for {pid, %{"$initial_call": {:supervisor, module, 1}} = found} <-
-          Facts.dictionaries(pids, [:"$initial_call", :"$ancestors"]),
-        module in @generic or Application.get_application(module) not in @quiet,
-        not quiet?(found[:"$ancestors"]),
-        do: pid
+    known = Map.new(except, &{&1, false})
+    for {pid, true} <- supervisors_among(Process.list(), known), do: pid
   end
+
+  @doc "Of some processes, those that are not known yet and can be told: whether each may start processes for others."
+  @spec supervisors_among([pid()], %{pid() => boolean()}) :: %{pid() => boolean()}
+  def supervisors_among(pids, known) do
+    for {pid, %{} = found} <-
+          Facts.dictionaries(Enum.reject(pids, &is_map_key(known, &1)), [:"$initial_call", :"$ancestors"]),
+        found != %{},
+        into: %{},
+        do: {pid, starter?(found)}
+  end
+
+  defp starter?(%{"$initial_call": {:supervisor, module, 1}} = found) do
+    (module in @generic or Application.get_application(module) not in @quiet) and
+      not quiet?(found[:"$ancestors"])
+  end
+
+  defp starter?(_found), do: false
 
   # Under a supervisor of the kernel or the logger, whatever its own module.
   defp quiet?([:kernel_sup | _]), do: true
@@ -91,12 +109,14 @@ defmodule BeamScope.Recorder.Follow do
   @doc "A process was spawned."
   @spec spawned(t(), pid(), pid()) :: {t(), verdict()}
   def spawned(follow, parent, child) do
-    companion? = parent in follow.companions or parent in follow.starters
-
-    if companion? and parent not in follow.members,
+    if parent in follow.companions and child not in follow.members,
       do: {%{follow | pending: MapSet.put(follow.pending, child)}, :pending},
       else: {join(follow, child), :member}
   end
+
+  @doc "A starter spawned a process that no member asked for."
+  @spec strange(t(), pid()) :: t()
+  def strange(follow, child), do: %{follow | strangers: MapSet.put(follow.strangers, child)}
 
   @doc "A process belongs to the recording from now on."
   @spec join(t(), pid()) :: t()
@@ -105,6 +125,7 @@ defmodule BeamScope.Recorder.Follow do
       follow
       | members: MapSet.put(follow.members, pid),
         pending: MapSet.delete(follow.pending, pid),
+        strangers: MapSet.delete(follow.strangers, pid),
         companions: MapSet.delete(follow.companions, pid)
     }
   end
@@ -118,6 +139,23 @@ defmodule BeamScope.Recorder.Follow do
         pending: MapSet.delete(follow.pending, pid)
     }
 
+  @doc "A stranger is a supervisor that may start processes for members."
+  @spec start_for_others(t(), pid()) :: t()
+  def start_for_others(follow, pid),
+    do: %{
+      follow
+      | starters: MapSet.put(follow.starters, pid),
+        strangers: MapSet.delete(follow.strangers, pid)
+    }
+
+  @doc "Every process that has flags of the recording's, as far as known."
+  @spec everyone(t()) :: [pid()]
+  def everyone(follow) do
+    [follow.members, follow.companions, follow.starters, follow.pending, follow.strangers]
+    |> Enum.reduce(MapSet.new(), &MapSet.union/2)
+    |> MapSet.to_list()
+  end
+
   @doc "A process is none of ours, or has ended."
   @spec leave(t(), pid()) :: t()
   def leave(follow, pid) do
@@ -125,16 +163,26 @@ defmodule BeamScope.Recorder.Follow do
       follow
       | members: MapSet.delete(follow.members, pid),
         pending: MapSet.delete(follow.pending, pid),
+        strangers: MapSet.delete(follow.strangers, pid),
         companions: MapSet.delete(follow.companions, pid),
         starters: MapSet.delete(follow.starters, pid)
     }
   end
 
+  @doc "A name is borne now: how it is followed, and whether it was awaited."
+  @spec appear(t(), term()) :: {t(), boolean()}
+  def appear(follow, name) do
+    awaited = for key <- [name, {:tree, name}], key in follow.awaited, do: key
+    {%{follow | awaited: Enum.reduce(awaited, follow.awaited, &MapSet.delete(&2, &1))}, awaited != []}
+  end
+
   @doc "The name by which a process is followed, if it bears one."
   @spec name_of(t(), pid()) :: term() | nil
-  def name_of(follow, pid), do: Enum.find(follow.names, &(whereis(&1) == pid))
+  def name_of(follow, pid), do: Enum.find(follow.names, &(bearer(&1) == pid))
 
-  defp whereis(name) do
+  @doc "The process that bears a followed name now."
+  @spec bearer(term()) :: pid() | nil
+  def bearer(name) do
     Targets.whereis(name)
   rescue
     _ -> nil

@@ -9,7 +9,8 @@ defmodule BeamScope.Recorder.Hub do
 
   use GenServer
 
-  alias BeamScope.Recorder.{Profile, Server, Session}
+  alias BeamScope.Recorder
+  alias BeamScope.Recorder.{Keeper, Profile, Server, Session}
   alias BeamScope.Recorder.Session.{Classic, Ledger}
 
   # A VM-wide mark that classic flags may be set; an immediate, so that changing it costs nothing.
@@ -24,6 +25,10 @@ defmodule BeamScope.Recorder.Hub do
   @doc "Starts a helper process: a child specification, linked to the hub."
   @spec start_helper(map()) :: {:ok, pid()} | {:error, term()}
   def start_helper(child), do: call({:start_helper, child})
+
+  @doc "The keeper of what the recordings of an owner have in common: the one there is, or a new one."
+  @spec keeper(pid()) :: {:ok, pid()} | {:error, term()}
+  def keeper(owner), do: call({:keeper, owner})
 
   @doc "A recorder tells what has to be undone if it is killed."
   @spec register(pid(), map()) :: :ok
@@ -65,7 +70,9 @@ defmodule BeamScope.Recorder.Hub do
     Process.group_leader(self(), Process.whereis(:init))
     Process.delete(:"$callers")
     own(:own_add, self())
-    {:ok, %{recorders: %{}, helpers: MapSet.new(), ledger: %Ledger{}, tracer: nil}, {:continue, :tidy}}
+
+    {:ok, %{recorders: %{}, helpers: MapSet.new(), keepers: %{}, ledger: %Ledger{}, tracer: nil},
+     {:continue, :tidy}}
   end
 
   @impl true
@@ -81,17 +88,10 @@ defmodule BeamScope.Recorder.Hub do
 
   @impl true
   def handle_call({:start_recorder, arguments}, _from, state) do
-    case GenServer.start(Server, Map.put(arguments, :hub, self()), spawn_opt: [priority: :high]) do
-      {:ok, pid} ->
-        exclude(state, pid)
-        own(:own_add, pid)
-        Process.monitor(pid)
-        {:reply, {:ok, pid}, put_in(state.recorders[pid], %{id: arguments.id})}
+    check_profile(arguments.options.internal[:profile])
 
-      {:error, reason} ->
-        end_later()
-        {:reply, {:error, reason}, state}
-    end
+    {answer, state} = record(Server, Map.put(arguments, :hub, self()), state)
+    {:reply, answer, state}
   end
 
   def handle_call({:start_helper, %{start: {module, function, arguments}}}, _from, state) do
@@ -105,6 +105,11 @@ defmodule BeamScope.Recorder.Hub do
         end_later()
         {:reply, other, state}
     end
+  end
+
+  def handle_call({:keeper, owner}, _from, state) do
+    {answer, state} = keeper(Keeper.serves(owner), owner, state)
+    {:reply, answer, state}
   end
 
   def handle_call({:register, pid, undo}, _from, state),
@@ -124,7 +129,8 @@ defmodule BeamScope.Recorder.Hub do
   def handle_info({:DOWN, _, :process, pid, _reason}, state) do
     own(:own_remove, pid)
     {undo, recorders} = Map.pop(state.recorders, pid)
-    state = undo(undo, %{state | recorders: recorders})
+    keepers = Map.reject(state.keepers, &(elem(&1, 1) == pid))
+    state = undo(undo, %{state | recorders: recorders, keepers: keepers})
     end_later()
     {:noreply, state}
   end
@@ -146,6 +152,38 @@ defmodule BeamScope.Recorder.Hub do
     state = Enum.reduce(state.recorders, state, fn {_, undo}, state -> undo(undo, state) end)
     if state.ledger == %Ledger{}, do: :persistent_term.erase(@dirty)
     own(:own_remove, self())
+  end
+
+  # Here, since it must be alone: on OTP 25 and 26 two checks at a time would take each other for another tool.
+  defp check_profile(internal), do: Profile.current(Profile.wanted(internal))
+
+  defp keeper(key, owner, %{keepers: keepers} = state) when is_map_key(keepers, key) do
+    Keeper.join(keepers[key], owner)
+    {{:ok, keepers[key]}, state}
+  end
+
+  defp keeper(key, owner, state) do
+    check_profile(nil)
+
+    case record(Keeper, %{hub: self(), owner: owner, id: Recorder.next_id()}, state) do
+      {{:ok, keeper}, state} -> {{:ok, keeper}, put_in(state.keepers[key], keeper)}
+      failed -> failed
+    end
+  end
+
+  # Not linked: whatever becomes of it, what it switched on is undone here.
+  defp record(module, %{id: id} = arguments, state) do
+    case GenServer.start(module, arguments, spawn_opt: [priority: :high]) do
+      {:ok, pid} ->
+        exclude(state, pid)
+        own(:own_add, pid)
+        Process.monitor(pid)
+        {{:ok, pid}, put_in(state.recorders[pid], %{id: id})}
+
+      error ->
+        end_later()
+        {error, state}
+    end
   end
 
   # The library leaves out what it knows as ours, whatever flags it inherits. Without a library nothing is traced by it.

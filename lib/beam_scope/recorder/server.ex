@@ -9,12 +9,13 @@ defmodule BeamScope.Recorder.Server do
   use GenServer
 
   alias BeamScope.{Error, Recording}
-  alias BeamScope.Recorder.{Follow, Hub, Modules, Profile, Session, Setup, Shelf, Targets}
+  alias BeamScope.Recorder.{Follow, Hub, Keeper, Level, Modules, Profile, Session, Setup, Shelf, Targets}
   alias BeamScope.Recorder.Session.Classic
 
   @flush_ms 2_000
   @unread_ms 1_000
   @judge_ms 50
+  @passes 10
 
   @doc "Waits for the set-up to end."
   @spec await(pid()) :: {:ok, Recording.t(), map()} | {:error, Error.t()}
@@ -52,6 +53,8 @@ defmodule BeamScope.Recorder.Server do
           follow: nil,
           gathered: [],
           unread: %{},
+          keeper: nil,
+          kept: nil,
           notes: [],
           failed: nil,
           recording: nil
@@ -77,8 +80,10 @@ defmodule BeamScope.Recorder.Server do
 
       if state.unread != %{}, do: Process.send_after(self(), :unread, @unread_ms)
       recording = recording(state)
-      Shelf.put(recording)
-      {:ok, state |> Map.put(:recording, recording) |> say_fallback() |> Setup.update_meta()}
+
+      # To take one off the shelf again makes every process look for it: too dear for each of a thousand tests.
+      unless state.keeper, do: Shelf.put(recording)
+      {:ok, state |> Map.put(:recording, recording) |> say_fallback()}
     end
   end
 
@@ -120,7 +125,7 @@ defmodule BeamScope.Recorder.Server do
   def handle_call({:stop, reason}, _from, state), do: {:stop, :normal, :ok, finish(state, reason)}
 
   def handle_call({:set_level, level}, _from, state) do
-    case Setup.set_level(state, level) do
+    case Level.change(state, level) do
       {:ok, state} -> {:reply, {:ok, %{state.recording | level: level}}, state}
       {:error, error} -> {:reply, {:error, error}, state}
     end
@@ -149,6 +154,8 @@ defmodule BeamScope.Recorder.Server do
   defp event({:limit, reason}, state), do: {:stop, :normal, finish(state, reason)}
   defp event(_event, %{follow: nil} = state), do: {:noreply, state}
   defp event({:spawned, parent, child, mfa}, state), do: {:noreply, spawned(state, parent, child, mfa)}
+  defp event({:adopted, starter, child, mfa}, state), do: {:noreply, followed(state, starter, child, mfa)}
+  defp event({:stranger, starter, child, _mfa}, state), do: {:noreply, stranger(state, starter, child)}
 
   defp event({:registered, pid, name}, state), do: {:noreply, registered(state, pid, name)}
 
@@ -186,6 +193,12 @@ defmodule BeamScope.Recorder.Server do
     end
   end
 
+  defp stranger(state, starter, child) do
+    Session.adopt(state.session, [child], inherited(state, starter))
+    Process.send_after(self(), {:judge, child}, @judge_ms)
+    %{state | follow: Follow.strange(state.follow, child)}
+  end
+
   defp inherited(%{follow: follow, plan: plan}, parent) do
     if parent in follow.companions or parent in follow.starters,
       do: Enum.uniq([:set_on_spawn | plan.flags]),
@@ -195,76 +208,69 @@ defmodule BeamScope.Recorder.Server do
   # The event itself tells the name: by now the process may have ended again.
   defp registered(%{follow: follow} = state, pid, name) do
     cond do
+      pid in follow.members -> %{state | follow: follow |> Follow.appear(name) |> elem(0)}
       pid not in follow.pending -> state
       name in follow.names or {:tree, name} in follow.names -> restarted(state, name, pid)
       true -> judge(state, pid)
     end
   end
 
-  # A child of a companion: does it bear a followed name, or work for a recorded process?
-  defp judge(state, pid) do
+  # A child of a companion or a stranger: does it bear a followed name, or work for a recorded process?
+  defp judge(%{follow: follow} = state, pid) do
     cond do
-      pid not in state.follow.pending ->
+      pid not in follow.pending and pid not in follow.strangers ->
         state
 
-      name = Follow.name_of(state.follow, pid) ->
+      name = Follow.name_of(follow, pid) ->
         restarted(state, name, pid)
 
-      Follow.works_for_member?(state.follow, pid) ->
-        %{state | follow: Follow.join(state.follow, pid)}
+      Follow.works_for_member?(follow, pid) ->
+        join(state, pid)
 
-      asked_for?(state, pid) ->
-        %{state | follow: Follow.join(state.follow, pid)}
+      pid in follow.strangers and Follow.supervisor?(pid) ->
+        state.native.recording_add_starters(state.data, [pid])
+        %{state | follow: Follow.start_for_others(follow, pid)}
 
-      Follow.supervisor?(pid) and state.follow.names != [] ->
-        %{state | follow: Follow.accompany(state.follow, pid)}
+      pid in follow.pending and follow.names != [] and Follow.supervisor?(pid) ->
+        %{state | follow: Follow.accompany(follow, pid)}
 
       true ->
         let_go(state, pid)
     end
   end
 
+  defp join(state, pid) do
+    if pid in state.follow.strangers do
+      state.native.recording_add_members(state.data, [pid])
+      Setup.introduce(state, [pid])
+    end
+
+    %{state | follow: Follow.join(state.follow, pid)}
+  end
+
   defp restarted(state, name, pid) do
     if state.options.follow == false, do: Session.untrace(state.session, [pid], [:set_on_spawn])
 
-    Setup.note(
-      %{state | follow: Follow.join(state.follow, pid)},
-      "#{inspect(name)} was started again as #{inspect(pid)}"
-    )
+    state = join(state, pid)
+    {follow, first?} = Follow.appear(state.follow, name)
+    again = if first?, do: "", else: " again"
+    Setup.note(%{state | follow: follow}, "#{inspect(name)} was started#{again} as #{inspect(pid)}")
   end
 
   defp let_go(state, pid) do
-    pids = [pid | Targets.below(pid)]
+    if Process.alive?(pid),
+      do: let_go_all(state, [pid | Targets.below(pid)]),
+      else: %{state | follow: Follow.leave(state.follow, pid)}
+  end
+
+  defp let_go_all(state, pids) do
     Session.untrace(state.session, pids, [:all])
-    state.native.recording_remove_members(state.data, pids)
+
+    if Enum.any?(pids, &(&1 in state.follow.pending)),
+      do: state.native.recording_remove_members(state.data, pids)
+
     %{state | follow: Enum.reduce(pids, state.follow, &Follow.leave(&2, &1))}
   end
-
-  # The last request that the supervisor took before the spawn names who wanted it.
-  defp asked_for?(%{follow: follow} = state, pid) do
-    with {:parent, parent} when is_pid(parent) <- Process.info(pid, :parent),
-         true <- parent in follow.starters,
-         {:ok, %{events: events}} <- last_steps(state, parent) do
-      events
-      |> Enum.drop_while(&(not spawn_of?(&1, pid)))
-      |> Enum.find_value(&requester/1)
-      |> Kernel.in(follow.members)
-    else
-      _ -> false
-    end
-  end
-
-  defp last_steps(state, parent) do
-    query = %{kinds: [:spawn, :state, :receive], track: {:pid, parent}, limit: 100, order: :desc}
-    blank = Map.new([:from, :to, :since, :until, :match, :mfa], &{&1, nil})
-    state.native.query(state.data, Map.merge(blank, query))
-  end
-
-  defp spawn_of?(%{kind: :spawn, child: child}, pid), do: child == pid
-  defp spawn_of?(_, _), do: false
-
-  defp requester(%{message: {:"$gen_call", {pid, _}, _}}) when is_pid(pid), do: pid
-  defp requester(_), do: nil
 
   defp unread(%{unread: unread} = state) when unread == %{}, do: state
 
@@ -285,31 +291,95 @@ defmodule BeamScope.Recorder.Server do
   defp finish(%{failed: failed} = state, _reason) when failed != nil, do: undo(state)
 
   defp finish(state, reason) do
-    Session.close(state.session)
-    _ = state.native.recording_flush(state.data, @flush_ms)
-    state = state |> hear_out() |> unread()
-    stop_native(state.native, state.data, reason)
-    Setup.update_meta(state)
+    state = state |> switch_off() |> name_pending() |> unread() |> say_absent()
+    _ = state.native.recording_stop(state.data, reason)
     Hub.unregister(state.hub)
+    if borrowed?(state), do: Keeper.give_back(state.keeper, state.plan.patterns, state.plan.receives)
     %{state | session: nil}
   end
 
-  # What happened before the end may not have been told yet.
-  defp hear_out(%{id: id} = state) do
+  defp borrowed?(%{kept: kept}), do: match?(%{session: %Session{}}, kept)
+
+  defp switch_off(%{kept: nil} = state) do
+    Session.close(state.session)
+    hear_out(state)
+  end
+
+  defp switch_off(%{targets: %{scope: :listed}} = state) do
+    state = untrace_all(state, [], @passes)
+    Session.forget(state.session)
+    state
+  end
+
+  defp switch_off(state) do
+    Session.clear(state.session)
+    hear_out(state)
+  end
+
+  # To ask the virtual machine who has flags means to ask every process. Whoever is known loses them; what these had started
+  # by then is known after that.
+  defp untrace_all(state, done, passes) do
+    case Follow.everyone(state.follow) -- done do
+      [_ | _] = pids when passes > 0 ->
+        Session.untrace(state.session, pids, [:all])
+        state |> hear_out() |> untrace_all(pids ++ done, passes - 1)
+
+      _ ->
+        state
+    end
+  end
+
+  # What happened before now may not have been told yet.
+  defp hear_out(state) do
+    _ = state.native.recording_flush(state.data, @flush_ms)
+    hear(state)
+  end
+
+  defp hear(%{id: id} = state) do
     receive do
       {:beam_scope, ^id, event} when elem(event, 0) != :limit ->
         {:noreply, state} = event(event, state)
-        hear_out(state)
+        hear(state)
     after
-      0 -> Enum.reduce(state.follow.pending, state, &judge(&2, &1))
+      0 -> state
     end
   end
+
+  defp name_pending(state), do: Enum.reduce(state.follow.pending, state, &name(&2, &1))
+
+  defp name(state, pid) do
+    case Follow.name_of(state.follow, pid) do
+      nil -> state
+      name -> restarted(state, name, pid)
+    end
+  end
+
+  defp say_absent(state), do: Enum.reduce(state.follow.awaited, state, &say_absent(&2, &1))
+
+  defp say_absent(state, name) do
+    case Follow.bearer(name) do
+      pid when is_pid(pid) ->
+        if pid in state.follow.members, do: state, else: Setup.note(state, not_ours(name, pid))
+
+      # What bore a name of another registry may have ended: nobody tells.
+      nil when is_atom(name) ->
+        Setup.note(state, "nobody was registered as #{inspect(name)} while this was recorded")
+
+      nil ->
+        state
+    end
+  end
+
+  defp not_ours(name, pid),
+    do:
+      "#{inspect(name)} (#{inspect(pid)}) was started by a process that is not recorded, and so is not recorded either"
 
   # The set-up failed: nothing may be left, not even the data.
   defp undo(state) do
     if state.session, do: Session.close(state.session)
     if state.data, do: state.native.recording_close(state.data)
     Hub.unregister(state.hub)
+    if borrowed?(state), do: Keeper.spoil(state.keeper)
     %{state | session: nil, data: nil}
   end
 

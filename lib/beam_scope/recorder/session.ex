@@ -12,6 +12,8 @@ defmodule BeamScope.Recorder.Session do
 
   alias BeamScope.Error
 
+  @sessions {__MODULE__, :sessions?}
+
   @enforce_keys [:module, :handle]
   defstruct [:module, :handle]
 
@@ -40,11 +42,21 @@ defmodule BeamScope.Recorder.Session do
   @callback receives(term(), boolean()) :: :ok | {:error, Error.t()}
   @callback traced(term()) :: [pid()]
   @callback adopt(term(), [pid()], [atom()]) :: :ok
+  @callback clear(term()) :: :ok
+  @callback forget(term()) :: :ok
   @callback close(term()) :: :ok
 
   @doc "Whether this virtual machine has trace sessions."
   @spec sessions?() :: boolean()
-  def sessions?, do: Code.ensure_loaded?(:trace) and function_exported?(:trace, :session_create, 3)
+  def sessions? do
+    case :persistent_term.get(@sessions, nil) do
+      nil -> tap(trace_module?(), &:persistent_term.put(@sessions, &1))
+      known -> known
+    end
+  end
+
+  # Where there is no such module, to look for it costs a walk through every directory of the code path.
+  defp trace_module?, do: Code.ensure_loaded?(:trace) and function_exported?(:trace, :session_create, 3)
 
   @doc "The implementation for this virtual machine."
   @spec implementation() :: module()
@@ -102,6 +114,14 @@ defmodule BeamScope.Recorder.Session do
   @doc "Tells the session that children inherited flags from their parents."
   @spec adopt(t(), [pid()], [atom()]) :: :ok
   def adopt(%{module: module, handle: handle}, pids, flags), do: module.adopt(handle, pids, flags)
+
+  @doc "Switches off the flags of all processes; patterns stay."
+  @spec clear(t()) :: :ok
+  def clear(%{module: module, handle: handle}), do: module.clear(handle)
+
+  @doc "Gives up all wants of a session whose processes were untraced one by one. One that a keeper holds goes on as it is."
+  @spec forget(t()) :: :ok
+  def forget(%{module: module, handle: handle}), do: module.forget(handle)
 
   @doc "Switches off all that this session switched on."
   @spec close(t()) :: :ok

@@ -1,17 +1,16 @@
 defmodule BeamScope.Recorder.Setup do
   @moduledoc """
-  The steps that switch a recording on, in order, and the changes of level later.
+  The steps that switch a recording on, in order. `BeamScope.Recorder.Level` changes it later.
 
   Every step that leaves something on belongs to one of two things that undo it when they are closed: the trace
   session and the native recording. Both are registered with the hub before the first process is traced.
   """
 
   alias BeamScope.Error
-  alias BeamScope.Recorder.{Baseline, Follow, Hub, Modules, Plan, Profile, Session, Targets}
+  alias BeamScope.Recorder.{Baseline, Follow, Hub, Keeper, Modules, Plan, Profile, Session, Targets}
 
   @rescans 3
   @most_starters 200
-  @flush_ms 2_000
 
   @typedoc "The recorder's state; see `BeamScope.Recorder.Server`."
   @type state :: map()
@@ -22,6 +21,7 @@ defmodule BeamScope.Recorder.Setup do
     steps = [
       &resolve/1,
       &plan/1,
+      &borrow/1,
       &open_native/1,
       &open_session/1,
       &patterns/1,
@@ -40,12 +40,21 @@ defmodule BeamScope.Recorder.Setup do
   end
 
   defp resolve(%{options: options} = state) do
-    given = [force: options.force, caller: state.caller, empty: state.form == :record]
+    given = resolving(state)
 
     with {:ok, calls} <- Plan.expand_calls(options.calls),
          {:ok, targets} <- Targets.resolve(state.given, given) do
       {:ok, %{state | calls: calls, targets: targets}}
     end
+  end
+
+  defp resolving(%{options: options} = state) do
+    [
+      force: options.force,
+      caller: state.caller,
+      empty: state.form == :record,
+      absent: options.internal[:absent]
+    ]
   end
 
   defp plan(%{options: options} = state) do
@@ -69,10 +78,26 @@ defmodule BeamScope.Recorder.Setup do
 
   defp points(state), do: Profile.points(state.profile) ++ state.user_points ++ Modules.points(state.modules)
 
+  # What a keeper holds need not be made again.
+  defp borrow(%{keeper: keeper} = state) when is_pid(keeper),
+    do: {:ok, %{state | kept: Keeper.borrow(keeper, links(state.caller))}}
+
+  defp borrow(state), do: {:ok, state}
+
+  defp links(pid) do
+    case Process.info(pid, :links) do
+      {:links, links} -> Enum.filter(links, &is_pid/1)
+      nil -> []
+    end
+  end
+
+  defp route(%{kept: %{route: route}}), do: route
+  defp route(_state), do: if(Session.implementation() == Session.Classic, do: :shared, else: :own)
+
   defp open_native(%{options: options, plan: plan} = state) do
     config = %{
       id: state.id,
-      route: if(Session.implementation() == Session.Classic, do: :shared, else: :own),
+      route: route(state),
       kinds: plan.kinds,
       points: plan.points,
       calls: plan.calls,
@@ -108,6 +133,11 @@ defmodule BeamScope.Recorder.Setup do
   defp finite(:infinity), do: nil
   defp finite(ms), do: ms
 
+  defp open_session(%{kept: %{session: %Session{} = session}} = state) do
+    Hub.register(state.hub, %{id: state.id, session: session})
+    {:ok, %{state | session: session, tracer: {BeamScope.Native, state.route}}}
+  end
+
   defp open_session(%{options: options} = state) do
     tracer = options.internal[:tracer] || {BeamScope.Native, state.route}
 
@@ -117,8 +147,15 @@ defmodule BeamScope.Recorder.Setup do
     end
   end
 
-  defp patterns(state) do
-    with :ok <- set_patterns(state, state.plan.patterns), do: {:ok, senders(state, state.plan.receives)}
+  defp patterns(%{plan: plan} = state) do
+    there = if state.kept, do: state.kept.patterns, else: %{}
+    for {mfa, _} <- there, not is_map_key(plan.patterns, mfa), do: Session.unpattern(state.session, mfa)
+
+    with :ok <- set_patterns(state, Map.reject(plan.patterns, fn {mfa, want} -> there[mfa] == want end)) do
+      if state.kept && state.kept.receives == plan.receives,
+        do: {:ok, state},
+        else: {:ok, senders(state, plan.receives)}
+    end
   end
 
   @doc "Sets patterns; one that matches nothing is an error."
@@ -152,10 +189,17 @@ defmodule BeamScope.Recorder.Setup do
     follow = Follow.new(state.targets, members)
     {state, follow} = if state.form == :record, do: starters(state, follow, members), else: {state, follow}
     # Companions are watched for what they start; nothing is read from them, and idle they do not appear.
-    gathered = Baseline.gather(members, names(state.targets))
-    for {pid, facts, _} <- gathered, do: state.native.recording_inject(state.data, :baseline, pid, [facts])
+    gathered = introduce(state, members, names(state.targets))
     state = %{state | follow: follow, gathered: gathered}
     learn_modules(state, for({_, facts, behaviour} <- gathered, do: {facts[:module], behaviour}))
+  end
+
+  @doc "Writes what is known of processes that lived before they were recorded."
+  @spec introduce(state(), [pid()], %{pid() => term()}) :: [{pid(), map(), atom()}]
+  def introduce(state, pids, names \\ %{}) do
+    gathered = Baseline.gather(pids, names)
+    for {pid, facts, _} <- gathered, do: state.native.recording_inject(state.data, :baseline, pid, [facts])
+    gathered
   end
 
   # Requests are not recorded at this level, so nobody can tell who asked a supervisor for a process.
@@ -169,7 +213,9 @@ defmodule BeamScope.Recorder.Setup do
 
   # On a node with a great many supervisors, following all of them would cost more than it tells.
   defp starters(state, follow, members) do
-    case Follow.starters(members) do
+    supervisors = if state.kept, do: state.kept.supervisors -- members, else: Follow.starters(members)
+
+    case supervisors do
       few when length(few) <= @most_starters ->
         {say_callers_only(state, few), %{follow | starters: MapSet.new(few)}}
 
@@ -210,13 +256,17 @@ defmodule BeamScope.Recorder.Setup do
 
   # Flags
 
-  defp trace(state) do
-    follow = state.follow
-    companions = MapSet.to_list(MapSet.union(follow.companions, follow.starters))
+  # Starters first: of what they start, the library is to know from the first event on.
+  defp trace(%{follow: follow} = state) do
     named = state.targets.named ++ caller_flags(state)
+    starters = MapSet.to_list(follow.starters)
+    if starters != [], do: state.native.recording_add_starters(state.data, starters)
 
     with {:ok, state} <- trace_named(state, named) do
-      state = state |> trace_found(state.targets.found) |> trace_companions(companions)
+      state = trace_found(state, state.targets.found)
+      companions = trace_supervisors(state, MapSet.to_list(follow.companions))
+      add_members(state, companions)
+      trace_supervisors(state, starters)
       trace_new(state)
     end
   end
@@ -253,13 +303,12 @@ defmodule BeamScope.Recorder.Setup do
     end
   end
 
-  # Companions always hand their flags on: that is what they are for.
-  defp trace_companions(%{plan: %{level: :off}} = state, _), do: state
+  # Companions and starters always hand their flags on: that is what they are for.
+  defp trace_supervisors(%{plan: %{level: :off}}, _), do: []
 
-  defp trace_companions(state, pids) do
+  defp trace_supervisors(state, pids) do
     refused = switch_on(state, pids, Enum.uniq([:set_on_spawn | state.plan.flags]))
-    add_members(state, pids -- Enum.map(refused, &elem(&1, 0)))
-    state
+    pids -- Enum.map(refused, &elem(&1, 0))
   end
 
   defp add_members(_state, []), do: :ok
@@ -284,11 +333,9 @@ defmodule BeamScope.Recorder.Setup do
   defp rescan(state, left) do
     known = MapSet.new(Targets.pids(state.targets))
 
-    with {:ok, again} <-
-           Targets.resolve(state.given, force: state.options.force, caller: state.caller, empty: true),
+    with {:ok, again} <- Targets.resolve(state.given, Keyword.put(resolving(state), :empty, true)),
          [_ | _] = fresh <- Enum.reject(Targets.pids(again), &(&1 in known)) do
-      gathered = Baseline.gather(fresh)
-      for {pid, facts, _} <- gathered, do: state.native.recording_inject(state.data, :baseline, pid, [facts])
+      gathered = introduce(state, fresh)
       state = trace_found(%{state | gathered: gathered ++ state.gathered}, fresh)
       follow = Enum.reduce(fresh, state.follow, &Follow.join(&2, &1))
       targets = %{state.targets | found: fresh ++ state.targets.found}
@@ -303,45 +350,6 @@ defmodule BeamScope.Recorder.Setup do
   def read(state) do
     behaviours = for %{point: :read, behaviour: behaviour} <- state.plan.points, do: behaviour
     {:ok, %{state | unread: Baseline.ask_states(state.gathered, behaviours), gathered: []}}
-  end
-
-  # Levels
-
-  @doc "Changes the level of a running recording."
-  @spec set_level(state(), atom()) :: {:ok, state()} | {:error, Error.t()}
-  def set_level(state, level) do
-    old = state.plan
-    new = plan_for(state, level)
-    traced = if old.flags == [], do: MapSet.to_list(state.follow.members), else: Session.traced(state.session)
-
-    with :ok <- set_patterns(state, Map.drop(new.patterns, Map.keys(old.patterns))) do
-      # Events are told apart when they are drained: those of before must not meet the wants of after.
-      _ = state.native.recording_flush(state.data, @flush_ms)
-      _ = state.native.recording_update(state.data, %{kinds: new.kinds, points: new.points, calls: new.calls})
-      change_flags(state, traced, old.flags, new.flags)
-      # Children born while the flags changed have their parents' old ones.
-      if old.flags != [],
-        do: change_flags(state, Session.traced(state.session) -- traced, old.flags, new.flags)
-
-      for {mfa, _} <- Map.drop(old.patterns, Map.keys(new.patterns)),
-          do: Session.unpattern(state.session, mfa)
-
-      state = if old.receives != new.receives, do: senders(state, new.receives), else: state
-      {:ok, note(%{state | plan: new}, "the level changed from #{inspect(old.level)} to #{inspect(level)}")}
-    end
-  end
-
-  defp change_flags(state, pids, old, new) do
-    if new -- old != [], do: Session.trace(state.session, pids, new -- old)
-    if old -- new != [], do: Session.untrace(state.session, pids, old -- new)
-    if state.targets.scope != :listed, do: change_new(state, new)
-  end
-
-  defp change_new(state, []), do: Session.untrace_new(state.session)
-
-  defp change_new(state, flags) do
-    Session.untrace_new(state.session)
-    Session.trace_new(state.session, flags)
   end
 
   # Notes

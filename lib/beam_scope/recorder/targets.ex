@@ -19,12 +19,13 @@ defmodule BeamScope.Recorder.Targets do
   alias BeamScope.Recorder.{Behaviour, Bystanders, Facts}
 
   @enforce_keys [:given]
-  defstruct [:given, named: [], found: [], names: [], scope: :listed]
+  defstruct [:given, named: [], found: [], names: [], awaited: [], scope: :listed]
 
   @typedoc """
   * `named` — processes that were named one by one, never left out
   * `found` — processes that came in with a tree, an application or `:all`
   * `names` — `{target, pid}`: names to follow through restarts
+  * `awaited` — names that nobody bore yet
   * `scope` — whether new processes are recorded too
   """
   @type t :: %__MODULE__{
@@ -32,12 +33,13 @@ defmodule BeamScope.Recorder.Targets do
           named: [pid()],
           found: [pid()],
           names: [{term(), pid()}],
+          awaited: [term()],
           scope: :listed | :new | :all
         }
 
   @doc """
   Resolves targets. Options: `force:` for `:all`, `caller:` whose I/O path is left out, `empty:` whether no target at
-  all is fine.
+  all is fine, `absent: :await` for names that nobody bears yet.
   """
   @spec resolve(term(), keyword()) :: {:ok, t()} | {:error, Error.t()}
   def resolve(given, options) do
@@ -74,10 +76,17 @@ defmodule BeamScope.Recorder.Targets do
     Enum.reduce_while(list, {:ok, targets}, fn target, {:ok, targets} ->
       case one(target, targets, options) do
         {:ok, targets} -> {:cont, {:ok, targets}}
-        {:error, error} -> {:halt, {:error, error}}
+        {:error, error} -> absent(error, target, targets, options[:absent])
       end
     end)
   end
+
+  # A name is often no module, and a module often no name: what will bear it is for whoever starts it to say.
+  defp absent(%Error{reason: reason, detail: name}, target, targets, :await)
+       when reason == :unknown_name or (reason == :no_such_module and target in [name, {:tree, name}]),
+       do: {:cont, {:ok, %{targets | awaited: [target | targets.awaited]}}}
+
+  defp absent(error, _target, _targets, _absent), do: {:halt, {:error, error}}
 
   defp one(:new, targets, _), do: {:ok, %{targets | scope: wider(targets.scope, :new)}}
 

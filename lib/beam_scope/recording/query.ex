@@ -9,6 +9,7 @@ defmodule BeamScope.Recording.Query do
   @default_limit 10_000
   @history_limit 1_000
   @page 5_000
+  @catch_up_ms 1_000
   @kinds [
     :send,
     :send_to_dead,
@@ -234,9 +235,11 @@ defmodule BeamScope.Recording.Query do
     "#{length(several)} processes run #{inspect(module)}: give one of them by its pid or track: #{tracks}#{more}"
   end
 
-  @doc "What the core answered, its errors typed."
+  @doc "What the core answered, its errors typed. A recording that runs is asked up to now."
   @spec ask(Recording.t(), (() -> term)) :: {:ok, term} | {:error, Error.t()}
   def ask(%Recording{} = rec, fun) do
+    catch_up(rec)
+
     case fun.() do
       :ok -> {:ok, :ok}
       {:ok, answer} -> {:ok, answer}
@@ -249,6 +252,12 @@ defmodule BeamScope.Recording.Query do
   end
 
   def ask(other, _fun), do: {:error, not_a_recording(other)}
+
+  # What happened before the question may still lie in a ring.
+  defp catch_up(%Recording{pid: pid, native: native}) do
+    if is_pid(pid) and is_reference(native) and :erlang.is_process_alive(pid),
+      do: Native.recording_flush(native, @catch_up_ms)
+  end
 
   @doc "The error for what is no recording."
   @spec not_a_recording(term) :: Error.t()

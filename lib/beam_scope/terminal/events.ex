@@ -32,16 +32,22 @@ defmodule BeamScope.Terminal.Events do
   @doc "Rows for events, without heading: lost ones are said where they were lost."
   @spec rows([Event.t()], Style.t()) :: [Style.line()]
   def rows(events, style) do
-    calls = calls(events)
-
-    table =
-      Table.lines(Enum.map(events, &cells(&1, calls)),
-        align: [:right, :right],
-        max: [nil, nil, div(style.width * 2, 5)]
-      )
-
-    events |> Enum.zip(table) |> Enum.flat_map(fn {event, line} -> lost(event) ++ [line] end)
+    events
+    |> Enum.zip(events |> columns() |> table(style))
+    |> Enum.flat_map(fn {event, line} -> lost(event) ++ [line] end)
   end
+
+  @doc "Events as the cells of a table, for rows of another kind to stand between them: moment, time, who, what."
+  @spec columns([Event.t()]) :: [[Style.line()]]
+  def columns(events) do
+    calls = calls(events)
+    Enum.map(events, &cells(&1, calls))
+  end
+
+  @doc "Such rows as lines."
+  @spec table([[Style.line()]], Style.t()) :: [Style.line()]
+  def table(rows, style),
+    do: Table.lines(rows, align: [:right, :right], max: [nil, nil, div(style.width * 2, 5)])
 
   # Which call a reply answers, among those shown.
   defp calls(events) do

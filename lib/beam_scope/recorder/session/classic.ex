@@ -46,6 +46,13 @@ defmodule BeamScope.Recorder.Session.Classic do
   def traced(session), do: ask(session, :traced, [])
 
   @impl true
+  def clear(session), do: close(session)
+
+  # Without the look at every process that `close/1` takes.
+  @impl true
+  def forget(session), do: ask(session, :forget, :ok)
+
+  @impl true
   def close(session), do: ask(session, :close, :ok)
 
   @impl true
@@ -113,6 +120,7 @@ defmodule BeamScope.Recorder.Session.Classic do
     {:ok, ledger}
   end
 
+  def perform(ledger, id, tracer, :forget), do: {:ok, run(Ledger.release(ledger, id), tracer)}
   def perform(ledger, id, tracer, :close), do: {:ok, release(ledger, id, tracer)}
 
   @doc "Undoes all that one recording wanted, children that nobody told us of included."

@@ -77,6 +77,12 @@ defmodule BeamScope.Recorder.Session.Trace do
   def adopt(_session, _pids, _flags), do: :ok
 
   @impl true
+  def clear(session), do: quietly(:process, [session, :all, false, [:all]])
+
+  @impl true
+  def forget(_session), do: :ok
+
+  @impl true
   def close(session), do: quietly(:session_destroy, [session])
 
   # What is gone already need not be undone.

@@ -103,10 +103,18 @@ impl Drainer {
             // A route is closed after its configuration was last replaced, and everyone inside a callback has left since.
             registry.limbo.clear();
         }
+        let drained_to = registry.drained_to;
+        if batches.is_empty() {
+            registry.told_to = drained_to;
+        }
         shared.progress.notify_all();
         // Fair: others wait for this lock, and a busy drainer would take it again at once.
         MutexGuard::unlock_fair(registry);
-        deliver(shared, batches);
+        if !batches.is_empty() {
+            deliver(shared, batches);
+            shared.registry.lock().told_to = drained_to;
+            shared.progress.notify_all();
+        }
         match (end, merged.items) {
             (true, _) => Next::End,
             (_, 0) => Next::Later,

@@ -13,6 +13,7 @@ pub use super::writer::{RecordHead, RecordWriter};
 use super::clock::Clock;
 use super::drain;
 use super::gate::Gates;
+use super::members::Members;
 use super::merge::Injected;
 use super::pool::Pool;
 use super::routes::{place, Recording, Registry, Route, RouteState, MAX_ROUTES, MAX_SHARING, SHARED_ROUTE};
@@ -51,6 +52,8 @@ pub(crate) struct Shared<C: RouteConfig> {
 pub enum RouteKind {
     /// A route of its own: the VM tells recordings apart.
     Own,
+    /// The route that another recording has for its own, and that goes on with either of them.
+    Beside(u32),
     /// The one route for all: the engine tells recordings apart, by their members.
     Shared,
 }
@@ -85,6 +88,8 @@ pub enum OpenError {
         /// How many may be.
         limit: usize,
     },
+    /// The route to be on is closed.
+    NoRoute,
     /// The budget allows records larger than a quarter of a ring.
     RecordTooLarge {
         /// The largest allowed, in bytes of terms.
@@ -100,6 +105,7 @@ impl std::fmt::Display for OpenError {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::TooManyRecordings { limit } => write!(out, "{limit} recordings are open already"),
+            Self::NoRoute => write!(out, "the recording beside which this one was to be has ended"),
             Self::RecordTooLarge { limit } => {
                 write!(out, "a record may take {limit} bytes at most in rings of this size")
             }
@@ -258,6 +264,13 @@ impl<C: RouteConfig> Shared<C> {
         let id = match open.route {
             RouteKind::Shared => SHARED_ROUTE,
             RouteKind::Own => free_route(registry)?,
+            RouteKind::Beside(route) => {
+                let there = registry.routes[place(route)].as_ref();
+                there
+                    .filter(|found| found.state.id == route)
+                    .map(|_| route)
+                    .ok_or(OpenError::NoRoute)?
+            }
         };
         let taken = registry.routes[place(id)]
             .iter()
@@ -276,6 +289,7 @@ impl<C: RouteConfig> Shared<C> {
                 state: Arc::new(state),
                 config,
                 recordings: Vec::new(),
+                members: Members::default(),
                 shown: 0,
             });
         }

@@ -2,6 +2,7 @@
 
 use super::engine::Shared;
 use super::gate::Snapshot;
+use super::members::Members;
 use super::merge::Injected;
 use super::record::{flags, Header, HEADER_LEN};
 use super::routes::{Closing, Registry};
@@ -48,28 +49,31 @@ impl<C: RouteConfig> RouteHandle<C> {
         }
     }
 
-    /// Shared route: makes processes members of this recording. Their events from now on are its own.
+    /// Makes processes members of this recording. Their events from now on are its own. On a route of its own that matters
+    /// only beside starters: without them every event is.
     pub fn add_members(&self, pids: &[u64]) {
-        self.with_bit(|registry, bit| pids.iter().for_each(|&pid| registry.members.add(pid, bit)));
+        self.with_bit(|members, bit| pids.iter().for_each(|&pid| members.add(pid, bit)));
     }
 
-    /// Shared route: processes are no members any more. Their events that are still in rings are lost to this recording:
-    /// flush first.
+    /// Processes are no members any more. Their events that are still in rings are lost to this recording: flush first.
     pub fn remove_members(&self, pids: &[u64]) {
-        self.with_bit(|registry, bit| pids.iter().for_each(|&pid| registry.members.remove(pid, bit)));
+        self.with_bit(|members, bit| pids.iter().for_each(|&pid| members.remove(pid, bit)));
     }
 
-    fn with_bit(&self, act: impl FnOnce(&mut Registry<C>, u64)) {
+    /// Supervisors that start processes for members: such a process is a member when one asked for it. Nothing else that
+    /// happens to a starter is this recording's; of its other children the hook hears. Call it before the first event.
+    pub fn add_starters(&self, pids: &[u64]) {
+        self.with_bit(|members, bit| pids.iter().for_each(|&pid| members.add_starter(pid, bit)));
+    }
+
+    fn with_bit(&self, act: impl FnOnce(&mut Members, u64)) {
         let mut registry = self.shared.registry.lock();
-        let Some((route, index)) = registry.find(self.route, self.recording) else {
-            return;
-        };
-        let (shared, bit) = (route.is_shared(), route.recordings[index].bit);
-        let state = Arc::clone(&route.state);
-        if shared {
-            act(&mut registry, bit);
+        if let Some((route, index)) = registry.find(self.route, self.recording) {
+            let bit = route.recordings[index].bit;
+            act(&mut route.members, bit);
+            // After the members: what is told from here on is told to all of them.
+            route.state.begin_generation();
         }
-        state.begin_generation();
     }
 
     /// Adds a record of the control plane's own (a baseline, a note) about process `pid`, at the time of this call.
@@ -97,13 +101,14 @@ impl<C: RouteConfig> RouteHandle<C> {
         });
     }
 
-    /// Waits until everything that was committed before the call has been appended. False when time ran out first.
+    /// Waits until everything that was committed before the call has been appended, and hooks have heard of it. False when
+    /// time ran out first.
     pub fn flush(&self, timeout: Duration) -> bool {
         let mut registry = self.shared.registry.lock();
         let now = self.shared.clock.now();
         let recording = self.recording;
         self.shared.wait(&mut registry, timeout, |registry| {
-            registry.drained_to > now || !registry.recordings().any(|one| one.id == recording)
+            registry.told_to > now || !registry.recordings().any(|one| one.id == recording)
         })
     }
 

@@ -47,6 +47,8 @@ mod routes;
 #[cfg(not(loom))]
 #[allow(unsafe_code)]
 mod slots;
+#[cfg(not(loom))]
+mod starters;
 /// The writer. Unsafe: follows the route table's pointers, under its gate.
 #[cfg(not(loom))]
 #[allow(unsafe_code)]

@@ -1,7 +1,7 @@
 //! Routes and the recordings behind them: who wants which record.
 
 use super::gate::Snapshot;
-use super::members::Members;
+use super::members::{Members, Whose};
 use super::merge::{Injected, Item};
 use super::pool::Pool;
 use super::record::Header;
@@ -154,6 +154,20 @@ impl<C> Recording<C> {
     }
 
     #[inline]
+    fn tell_of_starter(&mut self, header: &Header, payload: &[u8], whose: Whose) {
+        if self.bit & (whose.adopted | whose.strangers) == 0 || self.hook.is_none() {
+            return;
+        }
+        let mut header = *header;
+        header.point = if self.bit & whose.adopted != 0 {
+            SPAWNED_FOR_MEMBER
+        } else {
+            SPAWNED_FOR_ANYBODY
+        };
+        self.batch.push((header, payload.into()));
+    }
+
+    #[inline]
     fn give(&mut self, header: &Header, payload: &[u8], panics: &AtomicU64) {
         if matches!(self.closing, Some(Closing::Draining(until)) if header.time > until) {
             return;
@@ -171,6 +185,10 @@ impl<C> Recording<C> {
     }
 }
 
+/// A spawn by a starter, as the hook gets it: the child is a member, or it is not known to be one.
+const SPAWNED_FOR_MEMBER: u8 = 1;
+const SPAWNED_FOR_ANYBODY: u8 = 0;
+
 fn is_lifecycle_news(kind: u8) -> bool {
     use EventKind::{Exit, Register, Spawned, Unregister};
     matches!(EventKind::from_u8(kind), Some(Spawned | Register | Unregister | Exit))
@@ -181,6 +199,7 @@ pub(crate) struct Route<C> {
     pub(crate) state: Arc<RouteState<C>>,
     pub(crate) config: Arc<C>,
     pub(crate) recordings: Vec<Recording<C>>,
+    pub(crate) members: Members,
     /// The recordings that callbacks were last told to write for, as bits.
     pub(crate) shown: u64,
 }
@@ -194,8 +213,10 @@ impl<C: RouteConfig> Route<C> {
             .fold(0, |bits, one| bits | one.bit)
     }
 
-    pub(crate) fn is_shared(&self) -> bool {
-        self.state.id == SHARED_ROUTE
+    /// Whether recordings get the events of their members only. Otherwise the VM has told them apart: a recording is alone on its
+    /// route, and whoever sends something there is one of its own.
+    pub(crate) fn by_members(&self) -> bool {
+        self.state.id == SHARED_ROUTE || self.recordings.len() > 1 || self.members.has_starters()
     }
 
     /// What callbacks should offer: the kinds that any recording still wants.
@@ -206,12 +227,12 @@ impl<C: RouteConfig> Route<C> {
             .fold(0, |kinds, one| kinds | one.kinds)
     }
 
-    /// The configuration that serves all recordings that still want records.
+    /// The configuration that serves all recordings that still want records. One that wants none of any kind has no say.
     pub(crate) fn wanted_config(&self) -> Arc<C> {
         let mut wanted = self
             .recordings
             .iter()
-            .filter(|one| one.offers())
+            .filter(|one| one.offers() && one.kinds != 0)
             .map(|one| Arc::clone(&one.config));
         match (wanted.next(), wanted.next()) {
             (None, _) => Arc::clone(&self.config),
@@ -224,7 +245,6 @@ impl<C: RouteConfig> Route<C> {
 /// All routes, the recordings behind them, and what waits to be freed. The drainer holds its lock during a pass.
 pub(crate) struct Registry<C> {
     pub(crate) routes: Vec<Option<Route<C>>>,
-    pub(crate) members: Members,
     pub(crate) pool: Option<Arc<Pool>>,
     /// What callbacks may still hold, until those that were inside one have left.
     pub(crate) limbo: Vec<(Snapshot, Box<dyn Any + Send>)>,
@@ -234,13 +254,14 @@ pub(crate) struct Registry<C> {
     pub(crate) generation: u32,
     /// Everything older was handed to the sinks.
     pub(crate) drained_to: u64,
+    /// Everything older was told to the hooks as well.
+    pub(crate) told_to: u64,
 }
 
 impl<C: RouteConfig> Registry<C> {
     pub(crate) fn new() -> Self {
         Self {
             routes: (0..MAX_ROUTES).map(|_| None).collect(),
-            members: Members::default(),
             pool: None,
             limbo: Vec::new(),
             thread: None,
@@ -248,6 +269,7 @@ impl<C: RouteConfig> Registry<C> {
             next_recording: 1,
             generation: 0,
             drained_to: 0,
+            told_to: 0,
         }
     }
 
@@ -280,7 +302,7 @@ impl<C: RouteConfig> Registry<C> {
         if route.state.id != header.route {
             return;
         }
-        if !route.is_shared() {
+        if !route.by_members() {
             return route
                 .recordings
                 .iter_mut()
@@ -293,11 +315,14 @@ impl<C: RouteConfig> Registry<C> {
                 .filter(|one| one.follow)
                 .fold(0, |bits, one| bits | one.bit)
         };
-        let members = self.members.of_event(header, payload, following);
+        let whose = route.members.of_event(header, payload, following);
         for recording in &mut route.recordings {
             let is_of_before = header.time < recording.opened && !cfg!(mutant = "deliver_the_past");
-            if recording.bit & members != 0 && !is_of_before {
+            if recording.bit & whose.members != 0 && !is_of_before {
                 recording.give(header, payload, panics);
+            }
+            if !is_of_before {
+                recording.tell_of_starter(header, payload, whose);
             }
         }
     }
@@ -313,8 +338,8 @@ impl<C: RouteConfig> Registry<C> {
     pub(crate) fn report_orphans(&mut self, until: u64, panics: &AtomicU64) {
         for route in self.routes.iter_mut().flatten() {
             for (pid, count) in route.state.take_orphans() {
-                let members = if route.state.id == SHARED_ROUTE && pid != 0 {
-                    self.members.of(pid)
+                let members = if route.by_members() && pid != 0 {
+                    route.members.of(pid)
                 } else {
                     u64::MAX
                 };
@@ -335,11 +360,11 @@ impl<C: RouteConfig> Registry<C> {
         let Some(index) = found.recordings.iter().position(|one| one.id == recording) else {
             return;
         };
-        let shared = found.is_shared();
+        let by_members = found.by_members();
         let mut gone = found.recordings.swap_remove(index);
         if !cfg!(mutant = "forget_tail") {
             for (pid, count) in found.state.debts() {
-                if !shared || self.members.of(pid) & gone.bit != 0 {
+                if !by_members || found.members.of(pid) & gone.bit != 0 {
                     gone.call(panics, "lost", |sink| sink.lost(pid, u64::from(count), until));
                 }
             }
@@ -348,7 +373,7 @@ impl<C: RouteConfig> Registry<C> {
             gone.call(panics, "lost", |sink| sink.lost(0, homeless, until));
         }
         gone.call(panics, "drained", |sink| sink.drained(until));
-        self.members.forget(gone.bit);
+        found.members.forget(gone.bit);
         if found.recordings.is_empty() {
             self.routes[place(route)] = None;
         }

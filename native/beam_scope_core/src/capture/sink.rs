@@ -61,7 +61,8 @@ impl<S: RecordSink + ?Sized> RecordSink for Arc<S> {
 /// Someone to tell about the processes of a recording: those spawned, ended, named. Called by the drainer thread, after a
 /// pass, outside the engine's locks.
 pub trait LifecycleHook: Send + Sync + 'static {
-    /// `Spawned`, `Register`, `Unregister` and `Exit` records of one pass, in order, with their terms.
+    /// `Spawned`, `Register`, `Unregister` and `Exit` records of one pass, in order, with their terms. And `Spawn` records of
+    /// starters: with `point` 1 where the child is a member, since a member asked for it, and 0 where that is not known.
     fn lifecycle(&self, records: &[(Header, Box<[u8]>)]);
 }
 

@@ -395,6 +395,41 @@ fn a_sink_that_refuses_is_offered_nothing_more() {
 }
 
 #[test]
+fn recordings_take_turns_beside_one_that_wants_nothing() {
+    let (engine, idle) = (engine(), Arc::new(Log::default()));
+    let keeper = open(&engine, RouteKind::Own, &idle, small(1, 4096));
+    keeper.update(0, true, Arc::new(()));
+    let route = keeper.route();
+    assert_eq!(engine.kinds(route), 0);
+    for turn in 1..=3 {
+        let log = Arc::new(Log::default());
+        let handle = open(&engine, RouteKind::Beside(route), &log, small(1, 4096));
+        assert_eq!(handle.route(), route);
+        handle.add_members(&[0x10 * turn]);
+        // The first still sends what it did in its own turn.
+        assert!(put(&engine, route, 0x10, EventKind::Send, &[tag::NIL]));
+        assert!(put(&engine, route, 0x10 * turn, EventKind::Send, &[tag::NIL]));
+        assert!(handle.close(WAIT));
+        assert_eq!(log.records.lock().len(), if turn == 1 { 2 } else { 1 });
+    }
+    assert!(idle.records.lock().is_empty());
+    assert!(keeper.close(WAIT));
+    let late = Open {
+        route: RouteKind::Beside(route),
+        kinds: 0,
+        follow: false,
+        max_record: 16,
+        config: Arc::new(()),
+        rings: small(1, 4096),
+        slots: SlotConfig::default(),
+        sink: Arc::new(Log::default()),
+        hook: None,
+    };
+    assert_eq!(engine.open(late).err(), Some(OpenError::NoRoute));
+    assert_eq!(engine.info().rings, 0);
+}
+
+#[test]
 fn records_too_large_for_the_rings_are_refused_by_name() {
     let engine = engine();
     let open = Open {
@@ -420,6 +455,8 @@ fn the_hook_hears_of_processes_even_if_the_recording_does_not_want_them() {
     struct Hook(Mutex<Vec<(u8, u64)>>);
     impl LifecycleHook for Hook {
         fn lifecycle(&self, records: &[(Header, Box<[u8]>)]) {
+            // A flush waits for it.
+            std::thread::sleep(Duration::from_millis(20));
             self.0
                 .lock()
                 .extend(records.iter().map(|(header, _)| (header.kind, header.pid)));
@@ -448,8 +485,9 @@ fn the_hook_hears_of_processes_even_if_the_recording_does_not_want_them() {
     ] {
         put(&engine, handle.route(), 0x10, kind, &[tag::NIL]);
     }
-    assert!(handle.flush(WAIT) && handle.close(WAIT));
+    assert!(handle.flush(WAIT));
     assert_eq!(*hook.0.lock(), [(5, 0x10), (11, 0x10), (6, 0x10)]);
+    assert!(handle.close(WAIT));
 }
 
 /// Says when it is freed; callbacks check that it is not.

@@ -62,7 +62,7 @@ fn refused(error: OpenError) -> Error {
     let reason = match error {
         OpenError::TooManyRecordings { .. } => "too_many_recordings",
         OpenError::RecordTooLarge { .. } => "budget_too_large",
-        OpenError::Memory | OpenError::Thread(_) => "setup_failed",
+        OpenError::Memory | OpenError::NoRoute | OpenError::Thread(_) => "setup_failed",
     };
     fault(reason, error.to_string())
 }
@@ -88,7 +88,11 @@ fn store_config(config: Term<'_>) -> Result<StoreConfig, Error> {
     })
 }
 
+/// `:own`, `:shared`, or the number of another recording's own route.
 fn route_kind(config: Term<'_>) -> Result<RouteKind, Error> {
+    if let Some(Ok(route)) = get(config, "route").map(|term| term.decode::<u32>()) {
+        return Ok(RouteKind::Beside(route));
+    }
     match get(config, "route").and_then(name).as_deref() {
         Some("own") => Ok(RouteKind::Own),
         Some("shared") => Ok(RouteKind::Shared),
@@ -131,7 +135,7 @@ fn recording_update<'a>(env: Env<'a>, rec: Term<'a>, changes: Term<'a>) -> Answe
     done(env)
 }
 
-/// Makes processes members of a recording on the shared route.
+/// Makes processes members of a recording.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn recording_add_members<'a>(env: Env<'a>, rec: Term<'a>, pids: Term<'a>) -> Answer<'a> {
     let rec = resource::recording(rec)?;
@@ -146,6 +150,14 @@ fn recording_remove_members<'a>(env: Env<'a>, rec: Term<'a>, pids: Term<'a>) -> 
     let route = rec.usable()?.open_route()?;
     route.flush(Duration::from_secs(1));
     route.remove_members(&pid_words(pids)?);
+    done(env)
+}
+
+/// Supervisors that start processes for members.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn recording_add_starters<'a>(env: Env<'a>, rec: Term<'a>, pids: Term<'a>) -> Answer<'a> {
+    let rec = resource::recording(rec)?;
+    rec.usable()?.open_route()?.add_starters(&pid_words(pids)?);
     done(env)
 }
 

@@ -43,6 +43,9 @@ fn fact<'a>(env: Env<'a>, header: &Header, payload: &[u8]) -> Option<Term<'a>> {
     let pid = unsafe { Term::new(env, vm::term(header.pid as vm::Word)) };
     Some(match EventKind::from_u8(header.kind)? {
         EventKind::Spawned => (atom(env, "spawned"), term(0)?, pid, term(1)?).encode(env),
+        // Of spawns the hook hears only where the parent starts processes for others.
+        EventKind::Spawn if header.point == 0 => (atom(env, "stranger"), pid, term(0)?, term(1)?).encode(env),
+        EventKind::Spawn => (atom(env, "adopted"), pid, term(0)?, term(1)?).encode(env),
         EventKind::Register => (atom(env, "registered"), pid, term(0)?).encode(env),
         EventKind::Unregister => (atom(env, "unregistered"), pid, term(0)?).encode(env),
         EventKind::Exit => (atom(env, "exited"), pid, term(0)?).encode(env),

@@ -1,0 +1,49 @@
+defmodule BeamScope.Recorder.Level do
+  @moduledoc """
+  What it takes to change the level of a recording that runs.
+  """
+
+  alias BeamScope.Error
+  alias BeamScope.Recorder.{Session, Setup}
+
+  @flush_ms 2_000
+
+  @doc "Changes the level of a running recording."
+  @spec change(Setup.state(), atom()) :: {:ok, Setup.state()} | {:error, Error.t()}
+  def change(state, level) do
+    old = state.plan
+    new = Setup.plan_for(state, level)
+    traced = if old.flags == [], do: MapSet.to_list(state.follow.members), else: Session.traced(state.session)
+
+    with :ok <- Setup.set_patterns(state, Map.drop(new.patterns, Map.keys(old.patterns))) do
+      # Events are told apart when they are drained: those of before must not meet the wants of after.
+      _ = state.native.recording_flush(state.data, @flush_ms)
+      _ = state.native.recording_update(state.data, %{kinds: new.kinds, points: new.points, calls: new.calls})
+      change_flags(state, traced, old.flags, new.flags)
+      # Children born while the flags changed have their parents' old ones.
+      if old.flags != [],
+        do: change_flags(state, Session.traced(state.session) -- traced, old.flags, new.flags)
+
+      for {mfa, _} <- Map.drop(old.patterns, Map.keys(new.patterns)),
+          do: Session.unpattern(state.session, mfa)
+
+      state = if old.receives != new.receives, do: Setup.senders(state, new.receives), else: state
+
+      {:ok,
+       Setup.note(%{state | plan: new}, "the level changed from #{inspect(old.level)} to #{inspect(level)}")}
+    end
+  end
+
+  defp change_flags(state, pids, old, new) do
+    if new -- old != [], do: Session.trace(state.session, pids, new -- old)
+    if old -- new != [], do: Session.untrace(state.session, pids, old -- new)
+    if state.targets.scope != :listed, do: change_new(state, new)
+  end
+
+  defp change_new(state, []), do: Session.untrace_new(state.session)
+
+  defp change_new(state, flags) do
+    Session.untrace_new(state.session)
+    Session.trace_new(state.session, flags)
+  end
+end
