@@ -293,6 +293,8 @@ defmodule BeamScope.GoldenTest do
              ] = section(text!(rec), ~s("caller"))
     end
 
+    # Through the VM's interface alone, pids of a loaded recording cannot be told apart.
+    @tag :raw
     test "a saved recording gives the same text", %{dir: dir} do
       rec = record(fn -> [cast({:keep, self()}), call({:increment, 1})] end)
       text = text!(rec)

@@ -148,7 +148,7 @@ defmodule BeamScope.Golden.ReaderTest do
 
     for _ <- 1..500 do
       at = :rand.uniform(byte_size(text)) - 1
-      <<before::binary-size(at), _, rest::binary>> = text
+      {before, rest} = {binary_part(text, 0, at), binary_part(text, at + 1, byte_size(text) - at - 1)}
       damaged = before <> Enum.random(["", "(", "\"", " ", "x", <<255>>, "]", "do ", "#", "\n"]) <> rest
       result = Reader.parse(damaged, "x.golden")
       assert match?({:ok, %{}}, result) or match?({:error, %BeamScope.Error{}}, result)

@@ -34,8 +34,9 @@ defmodule BeamScope.Golden.Causality.Past do
       ended: %{},
       finished: Map.new(servers, fn {track, _units} -> {track, %{}} end),
       before: Map.new(servers, fn {track, _units} -> {track, %{}} end),
-      # Units that come before all later ones.
-      fixed: %{}
+      # Units that come before all later ones, and the one that a server is at.
+      fixed: %{},
+      open: %{}
     }
 
     (Enum.map(source.events, &{&1.moment.seq, 1, &1}) ++ units(source, servers))
@@ -64,8 +65,10 @@ defmodule BeamScope.Golden.Causality.Past do
     numbers = for {track, units} <- servers, {unit, n} <- units, into: %{}, do: {{track, unit.at}, n}
 
     for {track, %{server?: true, units: units}} <- source.tracks, %{acts: [_ | _]} = unit <- units do
-      n = numbers[{track, unit.at}]
-      [{unit.at, 0, {:begin, track, unit, n}}, {List.last(unit.acts).seq, 2, {:finish, track, unit, n}}]
+      [
+        {unit.at, 0, {:begin, track, unit, numbers[{track, unit.at}]}},
+        {List.last(unit.acts).seq, 2, {:finish, track, unit}}
+      ]
     end
     |> Enum.concat()
   end
@@ -73,6 +76,7 @@ defmodule BeamScope.Golden.Causality.Past do
   # ---- units ----
 
   defp step({:begin, track, unit, n}, state) do
+    state = closed(state, track)
     {past, fixed?} = unit |> past_of_message(track, state) |> unless_left_out(n)
     known = Map.get(past, track, 0) ||| Map.get(state.fixed, track, 0)
     before = if fixed?, do: earlier(n), else: known &&& earlier(n || map_size(state.before[track] || %{}))
@@ -82,18 +86,15 @@ defmodule BeamScope.Golden.Causality.Past do
     |> put_in([:now, track], past)
     |> number(track, n, before)
     |> fix(track, n, before, fixed?)
+    |> put_in([:open, track], n)
     |> outsider(unit, past)
   end
 
-  defp step({:finish, track, unit, n}, state) do
-    past = now(state, track)
-    state = if n, do: put_in(state.finished[track][n], past), else: state
+  # Where messages are not recorded as such, a caller goes on once its call was handled.
+  defp step({:finish, track, %{sent: nil, acts: [%{kind: :call} | _]} = unit}, state),
+    do: outsider(state, unit, now(state, track))
 
-    # Where messages are not recorded as such, a caller goes on once its call was handled.
-    if unit.sent == nil and hd(unit.acts).kind == :call and is_pid(unit.from),
-      do: update_in(state.outside[unit.from], &union(&1 || %{}, past)),
-      else: state
-  end
+  defp step({:finish, _track, _unit}, state), do: state
 
   # ---- events ----
 
@@ -126,9 +127,9 @@ defmodule BeamScope.Golden.Causality.Past do
 
   # It comes after all that the process did.
   defp step(%{kind: :exit} = event, state) do
+    state = closed(state, event.track)
     all = (1 <<< map_size(Map.get(state.finished, event.track, %{}))) - 1
-    past = union_finished(state, event.track, all, now(state, event.track))
-    put_in(state.ended[event.pid], past)
+    put_in(state.ended[event.pid], union_finished(state, event.track, all, now(state, event.track)))
   end
 
   defp step(_other, state), do: state
@@ -167,7 +168,7 @@ defmodule BeamScope.Golden.Causality.Past do
          asked when asked != nil <- state.asked[Event.tag(event.message)],
          false <- is_map_key(state.targets, asked) do
       past = Map.get(state.sent, asked, %{})
-      union_finished(state, event.track, Map.get(past, event.track, 0), past)
+      state |> closed(event.track) |> union_finished(event.track, Map.get(past, event.track, 0), past)
     else
       _ -> now(state, event.track)
     end
@@ -203,6 +204,14 @@ defmodule BeamScope.Golden.Causality.Past do
   defp learn(state, track, past), do: put_in(state.now[track], union(now(state, track), past))
 
   # ---- what is known of units ----
+
+  # What a server does until it begins the next unit belongs to the one before.
+  defp closed(state, track) do
+    case state.open[track] do
+      nil -> state
+      n -> put_in(state.finished[track][n], now(state, track))
+    end
+  end
 
   defp number(state, _track, nil, _before), do: state
   defp number(state, track, n, before), do: put_in(state.before[track][n], before)
