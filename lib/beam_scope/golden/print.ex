@@ -72,7 +72,7 @@ defmodule BeamScope.Golden.Print do
   defp structure(module, fields) do
     case Atom.to_string(module) do
       "Elixir." <> _ -> {"%" <> inspect(module) <> "{", pairs(sorted(fields)), "}"}
-      _ -> {"%{", pairs(sorted(Map.put(fields, :__struct__, module))), "}"}
+      _ -> {"%{", pairs(sorted(fields) ++ [__struct__: module]), "}"}
     end
   end
 

@@ -61,6 +61,10 @@ defmodule BeamScope.Golden.Reader do
       {:ok, ast} -> {:ok, document(ast)}
       {:error, {meta, message, token}} -> damaged(path, "line #{meta[:line]}: #{message(message)}#{token}")
     end
+  rescue
+    # A number that is no arity, a part of a name that is no name: there is no end of what may stand there.
+    error in [ArgumentError, FunctionClauseError, BadMapError, SystemLimitError] ->
+      damaged(path, "something in it is no term of a golden execution (#{Exception.message(error)})")
   catch
     {:golden, line, what} -> damaged(path, "line #{line}: #{what}")
   end
@@ -131,7 +135,7 @@ defmodule BeamScope.Golden.Reader do
   defp term({a, b}), do: {term(a), term(b)}
   defp term(list) when is_list(list), do: list(list)
   defp term({:{}, _, items}), do: items |> Enum.map(&term/1) |> List.to_tuple()
-  defp term({:%{}, _, pairs}), do: Map.new(pairs, fn {key, value} -> {term(key), term(value)} end)
+  defp term({:%{}, meta, pairs}), do: Map.new(pairs, &pair(&1, meta))
   defp term({:%, _, [name, map]}), do: Map.put(term(map), :__struct__, term(name))
   defp term({:__aliases__, _, parts}), do: Module.concat(parts)
   defp term({:-, _, [number]}) when is_number(number), do: -number
@@ -148,6 +152,9 @@ defmodule BeamScope.Golden.Reader do
 
   defp term({:__block__, _, [one]}), do: term(one)
   defp term({_, meta, _}), do: wrong(meta, "this is no term of a golden execution")
+
+  defp pair({key, value}, _meta), do: {term(key), term(value)}
+  defp pair(_other, meta), do: wrong(meta, "this is no map of a golden execution")
 
   defp list(list) do
     case List.last(list) do

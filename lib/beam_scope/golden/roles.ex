@@ -102,7 +102,8 @@ defmodule BeamScope.Golden.Roles do
   defp found(%{known: :seen}, _state), do: nil
 
   defp found(process, state) do
-    restarted = state.roles.by_track[process.restart_of]
+    # Who was asked for takes nobody's place, though a child of the kind may have ended before.
+    restarted = not is_map_key(state.requests, process.pid) && state.roles.by_track[process.restart_of]
     id = state.ids[process.pid]
 
     cond do
@@ -161,7 +162,8 @@ defmodule BeamScope.Golden.Roles do
   # Child => who sent its parent the message that made it start the child.
   defp requests(source) do
     for {_track, %{server?: true, units: units}} <- source.tracks,
-        %{from: from, effects: effects} when from != nil <- units,
+        %{from: from, effects: effects, acts: [%{message: message} | _]} when from != nil <- units,
+        not match?({:EXIT, _pid, _reason}, message),
         %{kind: :spawn, child: child} <- effects,
         into: %{},
         do: {child, from}

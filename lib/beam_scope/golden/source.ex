@@ -25,7 +25,8 @@ defmodule BeamScope.Golden.Source do
           acts: [map],
           effects: [Event.t()],
           from: term,
-          sent: non_neg_integer | nil
+          sent: non_neg_integer | nil,
+          again?: boolean
         }
 
   @doc "Reads a recording; one that lost something cannot tell the same story twice."
@@ -98,7 +99,7 @@ defmodule BeamScope.Golden.Source do
 
   defp life(process, [], events) do
     {got, effects} = Enum.split_with(events, &(&1.kind == :receive))
-    unit = %{at: 0, acts: [], effects: effects, from: nil, sent: nil}
+    unit = %{at: 0, acts: [], effects: effects, from: nil, sent: nil, again?: false}
     %{process: process, server?: process.behaviour in @servers, units: [unit], got: got}
   end
 
@@ -126,7 +127,7 @@ defmodule BeamScope.Golden.Source do
 
   defp made(acts) do
     [first | _] = acts = Enum.reverse(acts)
-    %{at: first.began_seq, acts: acts, effects: [], from: first.from_process, sent: nil}
+    %{at: first.began_seq, acts: acts, effects: [], from: first.from_process, sent: nil, again?: false}
   end
 
   # What a process did before its first unit belongs to that.
@@ -149,12 +150,16 @@ defmodule BeamScope.Golden.Source do
     units
   end
 
-  defp with_sender(%{acts: [%{message: message} | _]} = unit, arrived) do
-    case Map.get(arrived, message, []) do
-      [receive | rest] when message != nil -> {sent_by(unit, receive), Map.put(arrived, message, rest)}
+  defp with_sender(%{acts: [%{message: message} | _]} = unit, arrived) when message != nil do
+    case arrived do
+      %{^message => [receive | rest]} -> {sent_by(unit, receive), %{arrived | message => rest}}
+      # A gen_statem takes up again what it postponed.
+      %{^message => []} -> {%{unit | again?: true}, arrived}
       _ -> {unit, arrived}
     end
   end
+
+  defp with_sender(unit, arrived), do: {unit, arrived}
 
   defp sent_by(unit, receive), do: %{unit | sent: receive.partner, from: unit.from || receive.from}
 end

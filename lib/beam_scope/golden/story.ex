@@ -48,6 +48,7 @@ defmodule BeamScope.Golden.Story do
       answers: answers(source.events),
       requests: requests(source.events),
       receivers: receivers(source.events),
+      system: for(%{label: :system} = e <- source.events, into: MapSet.new(), do: Event.tag(e.message)),
       messages?: source.level in [:messages, :full, nil]
     }
   end
@@ -180,15 +181,20 @@ defmodule BeamScope.Golden.Story do
     units
     |> Enum.map(fn {unit, {n, pred}} -> {key(unit, at), n, pred, unit} end)
     |> Enum.sort_by(fn {key, n, _pred, _unit} -> {key, n} end)
-    |> placed(at.unordered?, [])
+    |> placed(at.unordered?)
   end
 
-  defp placed([], _any?, done), do: Enum.reverse(done)
-
-  defp placed(units, any?, done) do
+  defp placed(units, any?) do
     left = Enum.reduce(units, 0, fn {_key, n, _pred, _unit}, bits -> bits ||| 1 <<< n end)
-    next = Enum.find(units, hd(units), fn {_key, _n, pred, _unit} -> any? or (pred &&& left) == 0 end)
-    placed(List.delete(units, next), any?, [elem(next, 3) | done])
+    placed(units, left, any?, [])
+  end
+
+  defp placed([], _left, _any?, done), do: Enum.reverse(done)
+
+  defp placed(units, left, any?, done) do
+    free? = fn {_key, _n, pred, _unit} -> any? or (pred &&& left) == 0 end
+    {before, [{_key, n, _pred, unit} | rest]} = Enum.split_while(units, &(not free?.(&1)))
+    placed(before ++ rest, bxor(left, 1 <<< n), any?, [unit | done])
   end
 
   defp key(%{from: from, acts: [act | _]}, at) do
