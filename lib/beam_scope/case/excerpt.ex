@@ -98,7 +98,12 @@ defmodule BeamScope.Case.Excerpt do
     %{track: track, pid: pid, name: name} = hd(events)
     since = List.last(events)
 
-    for t <- BeamScope.history(rec, %{track: track}, since: since, until: until, limit: :infinity),
+    for t <-
+          BeamScope.history(rec, track,
+            since: since,
+            until: until,
+            limit: :infinity
+          ),
         changed?(t),
         do: t |> Map.from_struct() |> Map.merge(%{pid: pid, name: name})
   end
