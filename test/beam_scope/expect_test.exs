@@ -226,6 +226,8 @@ defmodule BeamScope.ExpectTest do
         record([client, tally], fn ->
           add(tally, [1, 2])
           GenServer.cast(tally, {:grow, 1})
+          # The cast has been handled before the recording ends.
+          :sys.get_state(tally)
         end)
 
       asked = %{what: :sent, from: client, to: tally, pattern: pattern({:"$gen_call", {_, tag}, {:add, n}})}
