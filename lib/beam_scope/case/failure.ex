@@ -4,10 +4,10 @@ defmodule BeamScope.Case.Failure do
 
   alias BeamScope.Case.{Recorded, Run, Told}
 
-  @compile {:no_warn_undefined, [BeamScope.Assertions]}
-
   @assertion ExUnit.AssertionError
   @several ExUnit.MultiError
+  # By name: neither needs to be there.
+  @assertions BeamScope.Assertions
 
   @typedoc "What was caught."
   @type t :: {kind :: atom, reason :: term, Exception.stacktrace()}
@@ -62,8 +62,8 @@ defmodule BeamScope.Case.Failure do
 
   # The expression of an assertion is the call of its macro.
   defp ours?(%{expr: {name, _, arguments}}) when is_atom(name) and is_list(arguments) do
-    Code.ensure_loaded?(BeamScope.Assertions) and
-      name in Keyword.keys(BeamScope.Assertions.__info__(:macros))
+    Code.ensure_loaded?(@assertions) and
+      List.keymember?(apply(@assertions, :__info__, [:macros]), name, 0)
   end
 
   defp ours?(_error), do: false
