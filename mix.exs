@@ -221,6 +221,8 @@ defmodule BeamScope.MixProject do
       version: @version,
       elixir: "~> 1.14",
       elixirc_paths: elixirc_paths(Mix.env()),
+      # Scripts that tests run, and benches.
+      test_ignore_filters: [&String.starts_with?(&1, ["test/support/", "test/bench/"])],
       compilers: [:beam_scope_native] ++ Mix.compilers(),
       start_permanent: false,
       deps: []

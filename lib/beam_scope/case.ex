@@ -28,8 +28,9 @@ defmodule BeamScope.Case do
     * `false`: not this one, where the module or the describe block has the tag
 
   The recording is in the context as `rec`. It starts with the test's own setup, after those of case templates that are used before
-  `BeamScope.Case`, and ends with the test's process. Without the tag a test costs nothing and can call `BeamScope.record/2` itself:
-  when it fails in its body after that, its latest recording is shown and saved too.
+  `BeamScope.Case`, and ends with the test's process. It can be asked at any time; what happened before a question is in the answer. It
+  is the test's own: `BeamScope.recordings/0` and `last/0` do not know it. Without the tag a test costs nothing and can call
+  `BeamScope.record/2` itself: when it fails in its body after that, its latest recording is shown and saved too.
 
   ## What is recorded
 
@@ -41,9 +42,13 @@ defmodule BeamScope.Case do
   A name in `trace:` need not be there yet. What the test starts is recorded from its first state on and known by
   its name; when nobody bears the name until the end, or only a process that is not recorded, a failure says so.
 
-  Recordings of tests that run at the same time do not meet. A process that two tests name, a registry that the whole system shares,
-  is in the recordings of both, with what each of them made it do, since it is one process. On OTP 25 and 26 a process has one
-  tracer, which all recordings share; each gets the events of its own processes only.
+  Recordings of tests that run at the same time do not meet: what a shared `DynamicSupervisor` or `Task.Supervisor` starts belongs to
+  the test that asked for it and to no other. A process that two tests name is in the recordings of both, with what each of them made
+  it do, since it is one process. On OTP 25 and 26 a process has one tracer, which all recordings share; each gets the events of its own
+  processes only.
+
+  A recording adds about a millisecond to a test (`test/bench/case.exs`). For that, what all tests of a module need is made once: a
+  trace session with its patterns from OTP 27 on; before that the patterns, which are global and stay set until the module's last test.
 
   ## How a failure is learnt of
 
@@ -66,8 +71,11 @@ defmodule BeamScope.Case do
   ## Limits
 
     * Failures of `setup_all`, and of setups that run before this one, have no recording.
-    * A failing `on_exit` callback is learnt of when it was registered by a test that is recorded; what the callbacks themselves do is not
-      recorded. When ExUnit is told to end (Ctrl-C, `--max-failures`), tests that it ends have no say.
+    * What `on_exit` callbacks do is not recorded: the recording has ended by then. That they failed is found out by wrapping them once the
+      test has passed, which needs to read a table of ExUnit's; should a later ExUnit keep them elsewhere, their failures are as they
+      are without a recording.
+    * When ExUnit is told to end (Ctrl-C), tests that it ends have no say.
+    * The first recording in a virtual machine takes some tenths of a second, which is time of its test.
     * A test that calls `BeamScope.record/2` itself, without the tag, is helped only where its own process fails.
     * The stacktrace that ExUnit shows of a test that took too long has the wrapped function in it, one line more.
 

@@ -111,7 +111,7 @@ defmodule BeamScope.CaseTest do
       for {test, text} <- [{"is killed", "killed"}, {"takes too long", "timed out after 200ms"}] do
         {before, failure} = InnerSuite.failure(output, test)
         assert failure =~ text
-        assert before =~ "It was ended from outside: killed, which ExUnit does to a test that takes too long."
+        assert before =~ "It was ended from outside: killed (ExUnit kills a test that takes too long)."
         assert [_, after_it] = String.split(before, ~r/the test +ended: :killed\n/)
         refute after_it =~ "#"
         assert_told(before, dir)

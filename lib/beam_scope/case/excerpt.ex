@@ -96,14 +96,9 @@ defmodule BeamScope.Case.Excerpt do
 
   defp changes(rec, events, until) do
     %{track: track, pid: pid, name: name} = hd(events)
-    since = List.last(events)
+    span = [since: List.last(events), until: until, limit: :infinity]
 
-    for t <-
-          BeamScope.history(rec, track,
-            since: since,
-            until: until,
-            limit: :infinity
-          ),
+    for t <- BeamScope.history(rec, track, span),
         changed?(t),
         do: t |> Map.from_struct() |> Map.merge(%{pid: pid, name: name})
   end

@@ -59,7 +59,7 @@ defmodule BeamScope.Case.Told do
     Error -> nil
   end
 
-  defp said(:killed), do: "killed, which ExUnit does to a test that takes too long"
+  defp said(:killed), do: "killed (ExUnit kills a test that takes too long)"
   defp said(reason), do: Processes.reason(reason, @reason)
 
   defp exit_of(run) do

@@ -210,4 +210,31 @@ defmodule BeamScope.Recorder.FollowTest do
     assert {%{members: members}, :member} = Follow.spawned(follow, hd(Targets.pids(targets)), self())
     assert self() in members
   end
+
+  test "names that nobody bears yet are awaited, if asked for, and found to be borne once" do
+    assert {:error, %Error{reason: :unknown_name}} = Targets.resolve([:not_yet], [])
+    names = [:not_yet, No.Such.Module, {:tree, No.Such.Supervisor}, {:global, :not_yet}]
+    assert {:ok, targets} = Targets.resolve(names, absent: :await)
+    assert Enum.sort(targets.awaited) == Enum.sort(names)
+
+    for mistake <- [{:via, No.Such.Registry, 1}, "text", {:app, :no_such_app}],
+        do: assert({:error, %Error{}} = Targets.resolve([mistake], absent: :await))
+
+    follow = Follow.new(targets, [])
+    assert Enum.sort(follow.names) == Enum.sort(names)
+    assert {follow, true} = Follow.appear(follow, :not_yet)
+    assert {follow, false} = Follow.appear(follow, :not_yet)
+    assert {_, true} = Follow.appear(follow, No.Such.Supervisor)
+  end
+
+  test "a stranger is nobody's until it joins, or starts processes for others" do
+    follow = Follow.strange(%Follow{}, self())
+    assert self() in follow.strangers and self() not in follow.members
+    assert Follow.everyone(follow) == [self()]
+    assert %{strangers: none, members: members} = Follow.join(follow, self())
+    assert self() in members and MapSet.size(none) == 0
+    assert %{starters: starters} = follow = Follow.start_for_others(follow, self())
+    assert self() in starters and Follow.everyone(follow) == [self()]
+    assert Follow.everyone(Follow.leave(follow, self())) == []
+  end
 end
