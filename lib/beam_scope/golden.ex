@@ -1,6 +1,7 @@
 defmodule BeamScope.Golden do
   @moduledoc """
-  Golden executions: what a recording tells, as a text that is the same in every run, to be kept in a file and compared with.
+  Golden executions: what a recording tells, as a text that is the same in every run, to be kept in a file and
+  compared with.
 
       # BeamScope golden execution, version 1
       # What the processes did, by role. BEAM_SCOPE_UPDATE=1 writes it anew; see BeamScope.Golden.
@@ -19,22 +20,23 @@ defmodule BeamScope.Golden do
 
       # end
 
-  In a test, `assert_recording` of `BeamScope.Assertions` does what `check/3` does. The file is meant to be read, to be
-  reviewed in a pull request, and to be edited if need be; it is Elixir syntax, of which nothing is ever run.
+  In a test, `assert_recording` of `BeamScope.Assertions` does what `check/3` does. The file is meant to be
+  read, to be reviewed in a pull request, and to be edited if need be; it is Elixir syntax, of which nothing is
+  ever run.
 
   ## What is written
 
-  One section for each *role*: a registered name (a `:via` or `:global` one too); else the supervisor's role and the child's id, as in
-  `"MyApp.Sup/:worker"`; else the parent's role and the module, numbered by order of birth from the second on
-  (`"MyApp.Pool/Worker 2"`), with the role of who asked for it where that is another process than the parent (`for …`). Who
-  owns the recording, in a test the test, is `"caller"`. A process that was started again goes on in the section of the one
-  before it.
+  One section for each *role*: a registered name (a `:via` or `:global` one too); else the supervisor's role and
+  the child's id, as in `"MyApp.Sup/:worker"`; else the parent's role and the module, numbered by order of birth
+  from the second on (`"MyApp.Pool/Worker 2"`), with the role of who asked for it where that is another process
+  than the parent (`for …`). Who owns the recording, in a test the test, is `"caller"`. A process that was
+  started again goes on in the section of the one before it.
 
-  A section holds what the process handled (`call`, `cast`, `info`, …: the message, from whom, the answer, and the state
-  after it where that is another than before)
-  and what it did meanwhile: `ask` (a call, with the answer), `tell` (a cast), `send`, `answer` (to a call it did not answer at
-  once), `invoke` (a function of `calls:`), and at last `exit`, unless it was a normal one. What came to a process whose handling cannot
-  be seen, one that is no OTP behaviour, stands after what it did, as `got`. `BeamScope.Align.Step` has the list.
+  A section holds what the process handled (`call`, `cast`, `info`, …: the message, from whom, the answer, and
+  the state after it where that is another than before) and what it did meanwhile: `ask` (a call, with the
+  answer), `tell` (a cast), `send`, `answer` (to a call it did not answer at once), `invoke` (a function of
+  `calls:`), and at last `exit`, unless it was a normal one. What came to a process whose handling cannot be
+  seen, one that is no OTP behaviour, stands after what it did, as `got`. `BeamScope.Align.Step` has the list.
 
   ## What is not
 
@@ -42,24 +44,26 @@ defmodule BeamScope.Golden do
 
     * **pids, references, ports, local functions**: `pid(Counter)`, `ref(1)`, numbered within the role; see
       `BeamScope.Golden.Mark` for all marks
-    * **times**: those of the events, and points in time in terms (`DateTime`, `System.system_time/0`, `:os.timestamp/0`, … in any
-      unit) that lie within the recording: `time()`
-    * **the order of what has no order**: sections of different roles are not ordered against each other, and see below
-    * **parts that were not captured** are `truncated(:list, 12000)` and `redacted(:binary)`. They are equal to themselves here: a
-      golden execution says what could be seen. A larger `budget:` cuts less
+    * **times**: those of the events, and points in time in terms (`DateTime`, `System.system_time/0`,
+      `:os.timestamp/0`, … in any unit) that lie within the recording: `time()`
+    * **the order of what has no order**: sections of different roles are not ordered against each other, and
+      see below
+    * **parts that were not captured** are `truncated(:list, 12000)` and `redacted(:binary)`. They are equal to
+      themselves here: a golden execution says what could be seen. A larger `budget:` cuts less
     * **stacktraces**, and how far a truncated term is known
     * messages of the runtime, timers mostly, that changed nothing: how many there were is how long it took
     * normal ends: whether a task ended before the recording did is chance
-    * what systems do by themselves: loading code, logging, `IO`, system messages, the protocols by which processes are
-      started, the states of OTP's and Elixir's own supervisors
+    * what systems do by themselves: loading code, logging, `IO`, system messages, the protocols by which
+      processes are started, the states of OTP's and Elixir's own supervisors
 
   ## The order of messages at one server
 
-  Messages of one sender have the order in which it sent them. Of two senders' messages a server handles one first, and that is a real
-  order, but often one that could have been the other. A golden execution tells the two cases apart: if the second message was sent by
-  someone who knew of the first (had sent it, or had been told of it, be it through others), the order is kept. Else the messages
-  *raced*: they stand in an `unordered` block, sorted by sender, without the states between them and with `any()` in
-  place of their answers; the state after the last of them stands behind the block.
+  Messages of one sender have the order in which it sent them. Of two senders' messages a server handles one
+  first, and that is a real order, but often one that could have been the other. A golden execution tells the
+  two cases apart: if the second message was sent by someone who knew of the first (had sent it, or had been
+  told of it, be it through others), the order is kept. Else the messages *raced*: they stand in an `unordered`
+  block, sorted by sender, without the states between them and with `any()` in place of their answers; the state
+  after the last of them stands behind the block.
 
       role Counter do
         start %{count: 0}
@@ -71,24 +75,27 @@ defmodule BeamScope.Golden do
         call :get, from: "caller", reply: 2
       end
 
-  This takes a recording with messages and states, that is `:full`. If more of what a role does depends on the order (the state
-  after a race, what it sends), name it in `unordered:`; if the order is what matters, say `order: :arrival`.
+  This takes a recording with messages and states, that is `:full`. If more of what a role does depends on the
+  order (the state after a race, what it sends), name it in `unordered:`; if the order is what matters, say
+  `order: :arrival`.
 
-  What no rule can know needs your help: values drawn at random (`normalize:`), heartbeats and other messages whose number is
-  chance although they change something (`ignore:`), and an end that comes while messages are still on their way: let the system come to rest
-  before the recording ends, for instance by a last call.
+  What no rule can know needs your help: values drawn at random (`normalize:`), heartbeats and other messages
+  whose number is chance although they change something (`ignore:`), and an end that comes while messages are
+  still on their way: let the system come to rest before the recording ends, for instance by a last call.
 
   ## Options
 
   All functions take
 
-    * `ignore:` – patterns (plain terms or `BeamScope.pattern/1`) of messages that are left out, whoever sent them
+    * `ignore:` – patterns (plain terms or `BeamScope.pattern/1`) of messages that are left out, whoever sent
+      them
     * `normalize:` – a function that every term is put through, and every part of it, before it is written
-    * `unordered:` – roles of which only the messages they got are written, sorted: not what they sent, answered and were in
+    * `unordered:` – roles of which only the messages they got are written, sorted: not what they sent, answered
+      and were in
     * `order:` – `:causal` as above, or `:arrival`: all messages in the order in which they were handled
     * `only:` – the roles to write; all by default
-    * `roles:` – names of your own, as `[{role, process}]` with pids or registered names: for processes whose names are made up
-      anew in every run, as in `roles: [{:counter, pid}]`
+    * `roles:` – names of your own, as `[{role, process}]` with pids or registered names: for processes whose
+      names are made up anew in every run, as in `roles: [{:counter, pid}]`
   """
 
   alias BeamScope.{Align, Error, Recording}
@@ -111,8 +118,8 @@ defmodule BeamScope.Golden do
   @doc """
   The text of a recording.
 
-  The errors are those of a question, and `:golden_incomplete` for a recording that lost events or was stopped by a limit: it could not
-  tell the same twice.
+  The errors are those of a question, and `:golden_incomplete` for a recording that lost events or was stopped
+  by a limit: it could not tell the same twice.
 
       iex> {:ok, agent} = Agent.start_link(fn -> 0 end, name: :golden_doc)
       iex> {_, rec} = BeamScope.record([trace: agent], fn -> Agent.get(agent, & &1) end)
@@ -136,9 +143,10 @@ defmodule BeamScope.Golden do
   @doc """
   Compares a recording with a file: `:ok`, or `{:different, difference}`.
 
-  The difference has the `align`ments of the roles that differ, the one that went another way first in front; the `sentence` that says
-  where; a `message` for people; and both texts. A file that is not there, is damaged (`:golden_damaged`), is of another version
-  (`:golden_version`) or was written from a recording of another level (`:golden_level`) is an error.
+  The difference has the `align`ments of the roles that differ, the one that went another way first in front;
+  the `sentence` that says where; a `message` for people; and both texts. A file that is not there, is damaged
+  (`:golden_damaged`), is of another version (`:golden_version`) or was written from a recording of another
+  level (`:golden_level`) is an error.
   """
   @spec compare(Recording.t(), Path.t(), keyword) :: :ok | {:different, difference} | {:error, Error.t()}
   def compare(rec, path, opts \\ []) do
@@ -155,11 +163,12 @@ defmodule BeamScope.Golden do
   Options, besides those above:
 
     * `dir:` – where the files are; `"test/golden"`
-    * `update?:` – write the file anew; by default if the environment variable `BEAM_SCOPE_UPDATE` is `1` or `true`
+    * `update?:` – write the file anew; by default if the environment variable `BEAM_SCOPE_UPDATE` is `1` or
+      `true`
     * `ci?:` – a missing file is an error, `:golden_missing`; by default if `CI` is `1` or `true`
 
-  A missing file is written: `{:new, path}`. Where it is to be updated and differs: `{:updated, path}`. A file of that name that is no
-  golden execution, or one of a later version, is never written over.
+  A missing file is written: `{:new, path}`. Where it is to be updated and differs: `{:updated, path}`. A file
+  of that name that is no golden execution, or one of a later version, is never written over.
   """
   @spec check(Recording.t(), String.t(), keyword) ::
           :ok | {:new, Path.t()} | {:updated, Path.t()} | {:different, difference} | {:error, Error.t()}

@@ -225,6 +225,21 @@ defmodule BeamScope.GoldenTest do
              ]
     end
 
+    test "an answer to what was asked before the recording is left out" do
+      ref = make_ref()
+      stranger = spawn(fn -> receive(do: ({:go, to} -> send(to, {ref, :an_answer}))) end)
+
+      rec =
+        record(fn ->
+          send(stranger, {:go, self()})
+          receive(do: ({^ref, :an_answer} -> call(:get)))
+        end)
+
+      text = text!(rec)
+      assert text =~ ~s(send {:go, pid\("caller"\)}, to: "other 1")
+      refute text =~ "an_answer"
+    end
+
     test "normalize: is asked of every part of every term" do
       rec = record(fn -> [cast({:keep, %{id: "a81f", n: 1}}), call(:get)] end)
       text = text!(rec, normalize: &if(match?(%{id: _}, &1), do: %{&1 | id: :some_id}, else: &1))

@@ -58,13 +58,21 @@ defmodule BeamScope.Golden.Noise do
   defp system_answer?(%{label: :reply, message: message}, at), do: Event.tag(message) in at.system
   defp system_answer?(_event, _at), do: false
 
+  # An answer to what was asked before the recording began, for instance to have it begun: whether it is still seen is
+  # chance. The results of tasks look alike, but tasks are known.
+  defp early?(%{kind: :receive, label: :reply} = e, at),
+    do: not is_map_key(at.roles.by_pid, e.from) and not is_map_key(at.requests, Event.tag(e.message))
+
+  defp early?(_event, _at), do: false
+
   @doc "Whether a message is left out, at either of its ends."
   @spec left_out?(Event.t(), map) :: boolean
   def left_out?(%{label: label}, _at) when label in [:io, :system], do: true
   def left_out?(%{label: label, content: {_, :normal}}, _at) when label in [:down, :exit], do: true
 
   def left_out?(e, at) do
-    system_message?(e.message) or system_answer?(e, at) or noise?(e.from, at) or noise?(e.from_name, at) or
+    system_message?(e.message) or system_answer?(e, at) or early?(e, at) or noise?(e.from, at) or
+      noise?(e.from_name, at) or
       noise?(e.to, at) or
       noise?(e.to_name, at) or ignored?(e.content, e.message, at)
   end
