@@ -226,8 +226,9 @@ defmodule BeamScope.ExpectTest do
         record([client, tally], fn ->
           add(tally, [1, 2])
           GenServer.cast(tally, {:grow, 1})
-          # The cast has been handled before the recording ends.
-          :sys.get_state(tally)
+
+          # The cast has been handled before the recording ends. Asked by another process: the client has its own answers only.
+          Task.await(Task.async(fn -> :sys.get_state(tally) end))
         end)
 
       asked = %{what: :sent, from: client, to: tally, pattern: pattern({:"$gen_call", {_, tag}, {:add, n}})}

@@ -7,27 +7,15 @@ defmodule BeamScope.Case.Told do
   alias BeamScope.Terminal.{Processes, Style}
 
   # ExUnit indents what it prints of a failure by five columns.
-  @columns 100
-  @indent 5
   @reason 60
 
   @doc "The text. Whatever goes wrong with it, the failure itself must not be lost."
   @spec text(Run.t(), boolean) :: String.t()
   def text(run, said? \\ false) do
-    style = style()
+    style = Style.for_message()
     excerpt = if said?, do: [], else: safely(fn -> excerpt(run, style) end)
     saved = safely(fn -> saved(run) end)
     [Style.render(excerpt, style) | saved] |> Enum.reject(&(&1 == "")) |> Enum.join("\n\n")
-  end
-
-  defp style do
-    columns =
-      case :io.columns() do
-        {:ok, columns} -> min(columns, @columns)
-        _ -> @columns
-      end
-
-    Style.new(width: columns - @indent)
   end
 
   defp safely(fun) do

@@ -7,8 +7,6 @@ defmodule BeamScope.Expect.Failure do
   alias BeamScope.Terminal.Style
 
   # ExUnit indents what it prints of a failure by five columns.
-  @columns 100
-  @indent 5
   @sentence_lines 6
   @diff_lines 14
   @around_lines 24
@@ -34,7 +32,7 @@ defmodule BeamScope.Expect.Failure do
   @doc "The message: the sentence, the difference, the steps, what went on around it."
   @spec text(BeamScope.Recording.t(), Report.t()) :: String.t()
   def text(rec, %Report{} = report) do
-    style = style()
+    style = Style.for_message()
 
     [
       Style.wrap([Words.sentence(report.sentence)], style.width, @sentence_lines),
@@ -47,16 +45,6 @@ defmodule BeamScope.Expect.Failure do
     |> Enum.intersperse([[""]])
     |> Enum.concat()
     |> Style.render(style)
-  end
-
-  defp style do
-    columns =
-      case :io.columns() do
-        {:ok, columns} -> min(columns, @columns)
-        _ -> @columns
-      end
-
-    Style.new(width: columns - @indent)
   end
 
   # ---- the difference ----

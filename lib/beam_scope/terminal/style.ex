@@ -81,6 +81,14 @@ defmodule BeamScope.Terminal.Style do
     }
   end
 
+  # ExUnit indents what a failed test says.
+  @message_columns 100
+  @message_indent 5
+
+  @doc "The style of a text in a test's failure: as wide as the terminal, 100 columns at most, ExUnit's indentation included."
+  @spec for_message() :: t
+  def for_message, do: new(width: min(columns() || @message_columns, @message_columns) - @message_indent)
+
   @doc "The style for an `Inspect` implementation: colours only where the options have syntax colours."
   @spec from_inspect(Inspect.Opts.t()) :: t
   def from_inspect(%Inspect.Opts{} = opts) do

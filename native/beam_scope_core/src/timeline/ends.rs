@@ -24,7 +24,11 @@ pub(crate) struct Ends {
     blocks: VecDeque<Block>,
     /// Pids of receivers that are no process of the recording, behind the alias that was sent to.
     pids: HashMap<u64, Vec<(u32, u64)>>,
+    bytes: usize,
 }
+
+const BLOCK_BYTES: usize = size_of::<[End; BLOCK as usize]>();
+const PID_BYTES: usize = size_of::<(u32, u64)>();
 
 impl Ends {
     /// A send and its receive, and whom they happened to.
@@ -43,6 +47,7 @@ impl Ends {
 
     /// Which pid a send went to.
     pub(crate) fn address_pid(&mut self, send: u64, pid: u64) {
+        self.bytes += PID_BYTES;
         self.pids
             .entry(send / BLOCK)
             .or_default()
@@ -72,16 +77,16 @@ impl Ends {
     /// Forgets events that are no longer in the recording.
     pub(crate) fn forget_before(&mut self, event: u64) {
         while self.first < event / BLOCK && !self.blocks.is_empty() {
-            self.blocks.pop_front();
-            self.pids.remove(&self.first);
+            let block = self.blocks.pop_front().flatten();
+            let pids = self.pids.remove(&self.first);
+            self.bytes -= block.map_or(0, |_| BLOCK_BYTES) + pids.map_or(0, |pids| pids.len() * PID_BYTES);
             self.first += 1;
         }
     }
 
     /// Bytes held, about.
     pub(crate) fn bytes(&self) -> usize {
-        let made = self.blocks.iter().flatten().count();
-        made * size_of::<[End; BLOCK as usize]>() + self.pids.values().map(|block| block.capacity() * 16).sum::<usize>()
+        self.bytes
     }
 
     fn get(&self, event: u64) -> Option<End> {
@@ -103,7 +108,10 @@ impl Ends {
             self.blocks.resize_with(block + 1, || None);
         }
         if let Some(slot) = self.blocks.get_mut(block) {
-            let ends = slot.get_or_insert_with(|| Box::new([End::default(); BLOCK as usize]));
+            let ends = slot.get_or_insert_with(|| {
+                self.bytes += BLOCK_BYTES;
+                Box::new([End::default(); BLOCK as usize])
+            });
             let track = track.0.saturating_add(1);
             ends[(event % BLOCK) as usize] = End { away, track };
         }

@@ -61,6 +61,8 @@ pub(crate) struct Index {
     places: HashMap<TrackId, VecDeque<u64>>,
     /// The last event of each track.
     tails: HashMap<TrackId, Stamp>,
+    /// How many marks there are.
+    marked: usize,
     /// The event after the last one read.
     pub(crate) next_seq: u64,
     pub(crate) last_ns: u64,
@@ -74,16 +76,9 @@ pub(crate) struct TailLoss {
 }
 
 impl Index {
-    /// Bytes held for the marks of all chunks, about.
+    /// Bytes held for marks, about.
     pub(crate) fn bytes(&self) -> usize {
-        let marks = |chunk: &ChunkIndex| {
-            chunk
-                .marks
-                .values()
-                .map(|marks| marks.capacity() * 8 + 48)
-                .sum::<usize>()
-        };
-        self.chunks.iter().map(marks).sum()
+        self.marked * size_of::<u64>()
     }
 
     /// Reads what came since the last time.
@@ -111,6 +106,7 @@ impl Index {
                 return;
             }
             let key = ChunkIndex::key(&front.chunk);
+            self.marked -= front.marks.values().map(Vec::len).sum::<usize>();
             self.chunks.pop_front();
             self.places.retain(|_, keys| {
                 if keys.front() == Some(&key) {
@@ -157,6 +153,7 @@ impl Index {
             chunks,
             places,
             tails,
+            marked,
             next_seq,
             last_ns,
         } = self;
@@ -168,6 +165,7 @@ impl Index {
             enter(places.entry(row.track).or_default(), key);
             if is_mark(words, view, row) {
                 index.marks.entry(row.track).or_default().push(row.seq);
+                *marked += 1;
             }
             if row.seq < *next_seq {
                 // Read once, before it was carried forward.

@@ -122,9 +122,9 @@ impl Channel {
 pub(crate) struct Pairs {
     channels: HashMap<(TrackId, TrackId), Channel>,
     /// Sends to somebody whom no name or alias tells, by sender and content.
-    astray: Lately<TrackId>,
+    astray: Lately,
     /// Sends by receiver and content, for receives that do not tell their sender.
-    unsigned: Lately<TrackId>,
+    unsigned: Lately,
     aliases: Aliases,
     lost: HashMap<TrackId, u64>,
     ends: Ends,
@@ -292,9 +292,10 @@ impl Aliases {
 }
 
 /// Sends that may still be asked for, by a process and their content: the latest ones.
-#[derive(Debug)]
-struct Lately<T> {
-    sends: HashMap<(TrackId, u64), VecDeque<(u64, T)>>,
+#[derive(Debug, Default)]
+struct Lately {
+    /// Their events and senders.
+    sends: HashMap<(TrackId, u64), VecDeque<(u64, TrackId)>>,
     /// All that were pushed, the oldest first; some are gone from `sends`.
     order: VecDeque<((TrackId, u64), u64)>,
 }
@@ -302,18 +303,9 @@ struct Lately<T> {
 /// So many. A receive that does not tell its sender comes soon after its send, or finds nobody.
 const LATELY: usize = 1 << 16;
 
-impl<T> Default for Lately<T> {
-    fn default() -> Self {
-        Self {
-            sends: HashMap::new(),
-            order: VecDeque::new(),
-        }
-    }
-}
-
-impl<T> Lately<T> {
-    fn push(&mut self, key: (TrackId, u64), seq: u64, what: T) {
-        self.sends.entry(key).or_default().push_back((seq, what));
+impl Lately {
+    fn push(&mut self, key: (TrackId, u64), seq: u64, sender: TrackId) {
+        self.sends.entry(key).or_default().push_back((seq, sender));
         self.order.push_back((key, seq));
         if self.order.len() <= LATELY {
             return;
@@ -321,13 +313,13 @@ impl<T> Lately<T> {
         let Some((key, seq)) = self.order.pop_front() else {
             return;
         };
-        let is_oldest = |queue: &VecDeque<(u64, T)>| queue.front().is_some_and(|(first, _)| *first == seq);
+        let is_oldest = |queue: &VecDeque<(u64, TrackId)>| queue.front().is_some_and(|(first, _)| *first == seq);
         if self.sends.get(&key).is_some_and(is_oldest) {
             self.pop(key);
         }
     }
 
-    fn pop(&mut self, key: (TrackId, u64)) -> Option<(u64, T)> {
+    fn pop(&mut self, key: (TrackId, u64)) -> Option<(u64, TrackId)> {
         let queue = self.sends.get_mut(&key)?;
         let found = queue.pop_front();
         if queue.is_empty() {

@@ -81,7 +81,7 @@ impl<'a> Walk<'a> {
 
     /// From memory where its layout is known. A term with a part that cannot be written whole is left to `attempt`.
     fn greedily(&mut self, root: Word) -> bool {
-        if !self.vm.layout.is_complete() {
+        if !self.vm.layout.complete {
             return self.attempt(root);
         }
         self.whole_root(root, self.depth) && self.flags & TRUNCATED == 0

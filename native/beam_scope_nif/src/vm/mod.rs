@@ -110,14 +110,6 @@ impl Layout {
     }
 }
 
-impl Layout {
-    /// Whether the kinds of terms that others are made of were all learned.
-    #[inline]
-    pub(crate) fn is_complete(&self) -> bool {
-        self.complete
-    }
-}
-
 static LAYOUT: OnceLock<Layout> = OnceLock::new();
 static NONE: Layout = Layout::none();
 
