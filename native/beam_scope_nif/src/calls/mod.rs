@@ -1,6 +1,7 @@
 //! The functions that `BeamScope.Native` lists, one file per room of the core. Registered by rustler's inventory.
 
 mod align;
+mod check;
 pub(crate) mod diff;
 mod expect;
 mod library;
