@@ -42,7 +42,7 @@ defmodule BeamScope do
   """
 
   alias BeamScope.{Diff, Error, Events, History, Info, Mailbox, Moment, Native, Pattern, Processes, Recorder}
-  alias BeamScope.{Recording, Transition, Tree}
+  alias BeamScope.{Recording, Transition, Tree, Verdict}
   alias BeamScope.Recording.{Query, Relay}
 
   @typedoc "How much is recorded."
@@ -427,6 +427,16 @@ defmodule BeamScope do
   @doc "`watch/2` that raises `BeamScope.Error`."
   @spec watch!(target | [target], keyword) :: Recording.t()
   def watch!(targets, opts \\ []), do: bang(watch(targets, opts))
+
+  # Expectations
+
+  @doc """
+  Checks what a module of `BeamScope.Expectation`s expects against a recording, all in one pass: a `%BeamScope.Verdict{}`.
+
+  Options: `roles:` the processes of roles that the module leaves open, or other ones than it names.
+  """
+  @spec check(Recording.t(), module, keyword) :: Verdict.t()
+  def check(rec, module, opts \\ []), do: raising(BeamScope.Expectation.Check.run(rec, module, opts))
 
   # Files
 

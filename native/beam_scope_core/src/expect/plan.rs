@@ -157,6 +157,7 @@ pub(super) struct CheckPlan {
     pub(super) steps: Vec<StepPlan>,
     pub(super) scope: Option<Pattern>,
     pub(super) span: Span,
+    lenient: bool,
 }
 
 /// Every check, made ready.
@@ -190,6 +191,7 @@ impl Plan {
                 steps: check.steps.into_iter().map(StepPlan::new).collect(),
                 scope: check.scope,
                 span,
+                lenient: check.lenient,
             });
         }
         let mut plan = Self {
@@ -198,7 +200,8 @@ impl Plan {
             kinds,
         };
         plan.refresh(&inner.index.facts);
-        if !live && plan.steps().any(StepPlan::is_unknown) {
+        let strict = plan.checks.iter().filter(|check| !live && !check.lenient);
+        if strict.flat_map(|check| &check.steps).any(StepPlan::is_unknown) {
             return Err(TimelineError::NoSuchProcess);
         }
         Ok(plan)
@@ -208,10 +211,6 @@ impl Plan {
     pub(super) fn refresh(&mut self, facts: &Facts) {
         let steps = self.checks.iter_mut().flat_map(|check| &mut check.steps);
         steps.for_each(|step| step.refresh(facts));
-    }
-
-    pub(super) fn steps(&self) -> impl Iterator<Item = &StepPlan> {
-        self.checks.iter().flat_map(|check| &check.steps)
     }
 
     /// The steps that are about something of this kind.
