@@ -25,7 +25,7 @@ defmodule BeamScope do
 
   A *process* in a question is a pid, a name, a module that one process runs, `{:via, …}`, `{:global, …}`, a track number, a
   `%BeamScope.Process{}`, or an event or transition of it. A name stands for every process that bore it: a restarted server
-  has one history.
+  has one history. `{:module, module}` stands for every process that runs it, however many.
 
   A *moment* is `:start`, `:end`, `{:ms, n}` since the start, a `%BeamScope.Moment{}`, or anything that has one: an event, a
   transition.
@@ -65,6 +65,7 @@ defmodule BeamScope do
           | atom
           | {:via, module, term}
           | {:global, term}
+          | {:module, module}
           | non_neg_integer
           | BeamScope.Process.t()
           | BeamScope.Event.t()

@@ -12,7 +12,7 @@ defmodule BeamScope.Expect.Explain do
   """
   @spec report(BeamScope.Recording.t(), Assertion.t(), atom, map) :: Report.t()
   def report(rec, %Assertion{} = a, why, result) do
-    context = %{rec: rec, a: a, result: result, names: Names.new(rec, a.test)}
+    context = %{rec: rec, a: a, result: result, names: Names.new(rec, a)}
     if why == :broken, do: broken(a.check, a.steps, context), else: Limits.report(why, context)
   end
 

@@ -81,7 +81,7 @@ defmodule BeamScope.Expect.StateAt do
     end
   end
 
-  defp who(rec, %Assertion{steps: [step], test: test}), do: Names.selector(Names.new(rec, test), step.process)
+  defp who(rec, %Assertion{steps: [step]} = a), do: Names.selector(Names.new(rec, a), step.process)
 
   defp was(%Assertion{at: :end}), do: "ended with"
   defp was(a), do: "had#{at(a)} the state"

@@ -2,7 +2,7 @@ defmodule BeamScope.Expectation.Judge do
   @moduledoc false
   # What the engine answers to an expectation's assertions, as one verdict with its sentence.
 
-  alias BeamScope.{Error, Expect, Recording, Verdict}
+  alias BeamScope.{Error, Expect, Process, Recording, Verdict}
   alias BeamScope.Expect.{Assertion, Explain, Report, StateAt, Words}
   alias BeamScope.Expectation.Suite
   alias BeamScope.Recording.Query
@@ -29,18 +29,13 @@ defmodule BeamScope.Expectation.Judge do
     {verdict(expectation, answers), results}
   end
 
-  defp answer(rec, %{check: :state_at} = a, results), do: {state(rec, a), results}
+  defp answer(rec, %{check: :state_at} = a, results), do: {state_at(rec, a), results}
   defp answer(rec, a, [result | results]), do: {judge(rec, a, result), results}
 
   @doc "The verdict of an expectation from the answers to its assertions: the first broken one speaks, else what is least certain."
   @spec verdict(map, [{atom, Report.t() | nil, struct | nil}]) :: Verdict.Expectation.t()
   def verdict(%{name: name, source: source}, answers) do
-    {verdict, report, moment} =
-      case for {:broken, _report, _moment} = broken <- answers, do: broken do
-        [] -> Enum.min_by(answers, fn {verdict, _, _} -> Enum.find_index(@order, &(&1 == verdict)) end)
-        broken -> Enum.min_by(broken, fn {_, _, moment} -> Verdict.order(moment) end)
-      end
-
+    {verdict, report, moment} = worst(answers)
     sentence = report && Words.sentence(report.sentence)
 
     %Verdict.Expectation{
@@ -51,6 +46,13 @@ defmodule BeamScope.Expectation.Judge do
       sentence: sentence,
       report: report
     }
+  end
+
+  defp worst(answers) do
+    case for {:broken, _report, _moment} = broken <- answers, do: broken do
+      [] -> Enum.min_by(answers, fn {verdict, _, _} -> Enum.find_index(@order, &(&1 == verdict)) end)
+      broken -> Enum.min_by(broken, fn {_, _, moment} -> Verdict.order(moment) end)
+    end
   end
 
   @doc "What a result of the engine says: the verdict, the report where it does not hold, and the first moment of the break."
@@ -102,6 +104,22 @@ defmodule BeamScope.Expectation.Judge do
   end
 
   # ---- the state at a moment ----
+
+  @doc "What the state of a process at a moment says; of many, that of each."
+  @spec state_at(Recording.t(), Assertion.t()) :: {atom, Report.t() | nil, struct | nil}
+  def state_at(rec, %{steps: [%{process: {:module, module}} = step]} = a) do
+    alive =
+      for %{exited_at: nil} = process <- BeamScope.processes(rec, at: a.at),
+          Process.runs?(process, module),
+          do: process
+
+    case for process <- alive, do: state(rec, %{a | steps: [%{step | process: process}]}) do
+      [] -> {:never_exercised, %Report{sentence: "no process that runs #{inspect(module)} was alive."}, nil}
+      answers -> worst(answers)
+    end
+  end
+
+  def state_at(rec, a), do: state(rec, a)
 
   defp state(rec, a) do
     case StateAt.ask(rec, a) do

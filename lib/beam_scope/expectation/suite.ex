@@ -90,7 +90,8 @@ defmodule BeamScope.Expectation.Suite do
     do: {:error, Error.new(:invalid_option, %{key: :roles, value: value, expected: expected})}
 
   # An atom that is a role means the role.
-  defp cast(%Assertion{steps: steps} = a, roles), do: %{a | steps: Enum.map(steps, &cast_step(&1, roles))}
+  defp cast(%Assertion{steps: steps} = a, roles),
+    do: %{a | steps: Enum.map(steps, &cast_step(&1, roles)), roles: roles}
 
   defp cast_step(%Step{} = step, roles) do
     %{step | process: who(step.process, roles), from: who(step.from, roles), to: who(step.to, roles)}

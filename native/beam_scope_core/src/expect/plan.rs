@@ -102,10 +102,13 @@ impl StepPlan {
     }
 
     fn refresh(&mut self, facts: &Facts) {
-        let who = |selector: &Option<Selector>| selector.as_ref().map(|selector| Who::of(facts, selector));
-        self.process = who(&self.step.process);
-        self.from = who(&self.step.from);
-        self.to = who(&self.step.to);
+        let who = |known: &mut Option<Who>, selector: &Option<Selector>| match (known, selector) {
+            (Some(who), Some(selector)) => who.refresh(facts, selector),
+            (known, selector) => *known = selector.as_ref().map(|selector| Who::of(facts, selector)),
+        };
+        who(&mut self.process, &self.step.process);
+        who(&mut self.from, &self.step.from);
+        who(&mut self.to, &self.step.to);
     }
 
     fn is_unknown(&self) -> bool {
