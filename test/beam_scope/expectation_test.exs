@@ -38,7 +38,6 @@ defmodule BeamScope.ExpectationTest do
       flow do
         sent {:add, by}, from: :client, to: :till
         sent {_tag, _sum}, from: :till, to: :client
-        handled {:add, by}, by: :till
       end
     end
 
@@ -119,7 +118,8 @@ defmodule BeamScope.ExpectationTest do
     end
 
     test "what was never exercised says what was missing" do
-      rec = record(Till, fn -> :ok end, level: :states)
+      # With the reading of a living process' state alone not every profile could say so much.
+      rec = record(Till, fn -> send(Till, :tick) end, level: :states)
       verdict = BeamScope.check(rec, Books, client())
 
       assert %{
@@ -157,8 +157,7 @@ defmodule BeamScope.ExpectationTest do
         expect "is small", do: never(Till, %{big: ^Enum.to_list(1..5_000)})
       end
 
-      rec =
-        record(Till, fn -> GenServer.cast(Till, {:grow, 5_000}) && Tally.get(Till) end, budget: [bytes: 512])
+      rec = record(Till, fn -> Tally.get(grow(Till, 5_000)) end, budget: [bytes: 512])
 
       assert %{expectations: [%{verdict: :unknown, sentence: sentence}]} = BeamScope.check(rec, Large)
       assert sentence =~ "truncated"
@@ -386,8 +385,10 @@ defmodule BeamScope.ExpectationTest do
       assert {__MODULE__, _, _, _} = hd(trace)
       assert %Error{reason: :unbound_role} = assert_raise(Error, fn -> assert_expectations rec, Books end)
 
+      none = Process.get(:no_recording)
+
       assert %Error{reason: :invalid_recording} =
-               assert_raise(Error, fn -> assert_expectations :rec, Books end)
+               assert_raise(Error, fn -> assert_expectations none, Books end)
     end
 
     test "fails where nothing was put to the test" do
@@ -410,7 +411,7 @@ defmodule BeamScope.ExpectationTest do
 
       assert String.starts_with?(text, """
              BeamScope.ExpectationTest.Books  2 broken, 8 held
-             ✗ is never below zero  broken at #n (T): Till became %{count: -2, history: [-5, 3], passwor…
+             ✗ is never below zero  broken at #n (T): Till became %{count: -2, history: [-5, 3], pass…
              ✓ adds what it is told
              ✓ stays below its limit
              """)
@@ -467,6 +468,13 @@ defmodule BeamScope.ExpectationTest do
     |> String.replace(~r/exs:\d+/, "exs:n")
     |> String.replace(~r/ *[\d.]+\s(µs|ms|s)\b/u, " T")
     |> String.replace("( T)", "(T)")
+    # Where a line is cut depends on how long the time is.
+    |> String.replace(~r/pass\w*…/u, "pass…")
+  end
+
+  defp grow(tally, n) do
+    GenServer.cast(tally, {:grow, n})
+    tally
   end
 
   defp stopped(rec) do

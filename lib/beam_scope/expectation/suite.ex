@@ -46,7 +46,8 @@ defmodule BeamScope.Expectation.Suite do
         invalid(given, "processes by role, such as [client: pid]")
 
       role = Enum.find(names(given), &(not is_map_key(declared, &1))) ->
-        {:error, Error.new(:unknown_role, %{module: module, role: role, known: Map.keys(declared)})}
+        {:error,
+         Error.new(:unknown_role, %{module: module, role: role, known: declared |> Map.keys() |> Enum.sort()})}
 
       true ->
         bound(given)
@@ -79,7 +80,7 @@ defmodule BeamScope.Expectation.Suite do
          end)}
 
       unbound ->
-        {:error, Error.new(:unbound_role, %{module: module, roles: unbound})}
+        {:error, Error.new(:unbound_role, %{module: module, roles: Enum.sort(unbound)})}
     end
   end
 

@@ -260,10 +260,12 @@ defmodule BeamScope.Expectation.WatchTest do
       rec = start()
       me = self()
 
-      {:ok, watch} =
-        BeamScope.expect(rec, Two,
-          on_violation: fn _ -> send(me, {:stuck, self()}) && receive(do: (:never -> :ok)) end
-        )
+      stay = fn _ ->
+        send(me, {:stuck, self()})
+        receive do: (:never -> :ok)
+      end
+
+      {:ok, watch} = BeamScope.expect(rec, Two, on_violation: stay)
 
       ref = Process.monitor(watch)
       send(self(), :a)
