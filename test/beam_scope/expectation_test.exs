@@ -51,6 +51,13 @@ defmodule BeamScope.ExpectationTest do
     expect "quiet", do: refute_sent(:hello)
   end
 
+  defmodule Gone do
+    @moduledoc "A role that nobody plays now."
+    use BeamScope.Expectation
+    role :gone, Process.whereis(:nobody_of_this_name)
+    expect "quiet", do: refute_sent(:hello, to: :gone)
+  end
+
   defmodule Crowd do
     @moduledoc "Expectations of every Tally."
     use BeamScope.Expectation
@@ -176,8 +183,12 @@ defmodule BeamScope.ExpectationTest do
       :ok = BeamScope.save(rec, path)
       loaded = BeamScope.load!(path)
 
-      assert verdicts(BeamScope.check(loaded, Books, client())) ==
-               verdicts(BeamScope.check(rec, Books, client()))
+      for {module, opts} <- [{Books, client()}, {Crowd, []}] do
+        assert verdicts(BeamScope.check(loaded, module, opts)) == verdicts(BeamScope.check(rec, module, opts))
+      end
+
+      assert %{"each is asked" => :broken, "none is below zero" => :broken} =
+               verdicts(BeamScope.check(loaded, Crowd))
     end
 
     test "the check itself is not recorded" do
@@ -344,6 +355,7 @@ defmodule BeamScope.ExpectationTest do
              "has no role :clint. Its roles are :client, :till"},
             {fn -> BeamScope.check(rec, Books, roles: [client: "me"]) end,
              "option :roles → :client must be a pid"},
+            {fn -> BeamScope.check(rec, Gone) end, "option :roles → :gone must be a pid"},
             {fn -> BeamScope.check(rec, Books, roles: self()) end, "option :roles must be processes by role"},
             {fn -> BeamScope.check(rec, Books, role: []) end, "unknown option :role. Did you mean :roles?"}
           ] do

@@ -133,10 +133,26 @@ defmodule Bench do
     {:ok, monitor} = BeamScope.Expect.monitor(rec, checks)
     {:ok, _} = BeamScope.Expect.poll(monitor)
     polls = for _ <- 1..500, do: poll(rec, monitor)
-    finish(client, rec)
+    send(client, {:stop, self()})
+    {:ok, rec} = BeamScope.stop(rec)
+    check(rec)
+    BeamScope.close(rec)
     fifth = div(length(polls), 5)
     told("polls, first fifth", Enum.take(polls, fifth))
     told("polls, last fifth ", Enum.take(polls, -fifth))
+  end
+
+  # The same expectations after the fact.
+  defp check(rec) do
+    [first | more] =
+      for _ <- 1..5 do
+        began = Client.now()
+        BeamScope.check(rec, Expectations)
+        Client.now() - began
+      end
+
+    events = BeamScope.info(rec).events.stored
+    IO.puts("check of #{events} events: #{ms(first)}, then #{ms(median(Enum.sort(more)))}")
   end
 
   defp poll(rec, monitor) do

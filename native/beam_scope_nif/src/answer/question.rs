@@ -113,14 +113,18 @@ pub(crate) fn selector(term: Term<'_>, rec: &Recording) -> Result<Selector, Erro
             what.decode().map_err(|_| bad("a track is a number"))?,
         ))),
         _ if kind == atoms::name() || kind == atoms::term() => Ok(Selector::Name(local(what, rec)?)),
-        _ if kind == atoms::module() => Ok(Selector::Module(Module {
-            id: local_atom(what, rec),
-            text: LiveAtoms
-                .text(AtomId(vm::word(what.as_c_arg()) as u64))
-                .unwrap_or_default(),
-        })),
+        _ if kind == atoms::module() => module(what, rec).map(Selector::Module),
         _ => Err(bad("a selector is a pid, a name, a track, a module or a term")),
     }
+}
+
+fn module(term: Term<'_>, rec: &Recording) -> Result<Module, Error> {
+    term.decode::<Atom>().map_err(|_| bad("a module is an atom"))?;
+    let text = LiveAtoms.text(AtomId(vm::word(term.as_c_arg()) as u64));
+    Ok(Module {
+        id: local_atom(term, rec),
+        text: text.unwrap_or_default(),
+    })
 }
 
 /// A pattern, ready to be asked of states and messages.
