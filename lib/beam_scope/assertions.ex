@@ -56,7 +56,7 @@ defmodule BeamScope.Assertions do
   ExUnit is needed to raise its `ExUnit.AssertionError`, nothing else: this module compiles and loads without it.
   """
 
-  alias BeamScope.Expect.Macros
+  alias BeamScope.Expect.{Macros, Syntax}
 
   # ---- states ----
 
@@ -241,6 +241,29 @@ defmodule BeamScope.Assertions do
         else: {process_or_opts, opts}
 
     Macros.crash(:refute_crash, rec, process, opts, __CALLER__)
+  end
+
+  # ---- expectations of a module ----
+
+  @doc """
+  All that a module of `BeamScope.Expectation`s expects holds.
+
+      assert_expectations rec, MyApp.CounterExpectations
+      assert_expectations rec, MyApp.CounterExpectations, roles: [client: self()]
+
+  Fails with what `BeamScope.check/3` prints. What cannot be said fails too; what was never exercised does not, as long as anything
+  was. Returns the `%BeamScope.Verdict{}`.
+  """
+  defmacro assert_expectations(rec, module, opts \\ []) do
+    Syntax.preload([BeamScope.Expectation.Check, BeamScope.Recording.Query])
+    expr = Macro.escape(Macros.expr(:assert_expectations, [rec, module], opts), prune_metadata: true)
+
+    quote do
+      {verdict} =
+        BeamScope.Expectation.Check.run!(unquote(rec), unquote(module), unquote(opts), unquote(expr))
+
+      verdict
+    end
   end
 
   # ---- golden executions ----
