@@ -4,6 +4,7 @@ defmodule BeamScope.Expect.Explain do
 
   alias BeamScope.Expect.{Assertion, Candidates, Limits, Names, Nearest, Report, Step, Story, Words}
   alias BeamScope.Terminal.{Style, Term}
+  alias BeamScope.Transition
 
   @listed 6
 
@@ -208,8 +209,9 @@ defmodule BeamScope.Expect.Explain do
   defp early(_step, _before, %{result: %{nearest: nil}}), do: nil
 
   defp early(step, before, %{result: %{nearest: subject, bindings: known}} = c) do
-    later = Enum.find_index(before, fn {_, other} -> other.moment.seq > subject.moment.seq end)
-    taken? = Enum.any?(before, fn {_, other} -> other.moment.seq == subject.moment.seq end)
+    ended = ended(step, subject)
+    later = Enum.find_index(before, fn {other, matched} -> began(other, matched) > ended end)
+    taken? = Enum.any?(before, fn {other, matched} -> ended(other, matched) == ended end)
 
     if later != nil and not taken? and Nearest.new(step, subject, known).failed == nil do
       at = before |> Enum.at(later) |> elem(1) |> then(& &1.moment.seq)
@@ -220,6 +222,13 @@ defmodule BeamScope.Expect.Explain do
       }
     end
   end
+
+  # As the engine orders them: a transition, then the state that it led to.
+  defp began(%Step{what: :transition}, %Transition{began: %{seq: seq}}), do: {seq, 0}
+  defp began(step, subject), do: ended(step, subject)
+
+  defp ended(%Step{what: :state}, %{moment: %{seq: seq}}), do: {seq, 1}
+  defp ended(_step, %{moment: %{seq: seq}}), do: {seq, 0}
 
   # Every step with what it matched, a mark at the one that failed.
   defp flow(steps, failed, %{result: result, names: names}) do
