@@ -14,7 +14,8 @@ defmodule BeamScope.Expect do
   | `:leads_to` | each match of the first step is followed by one of the second | `within_ms:` |
   | `:causality` | each match of the second step follows one of its own of the first | `within_ms:`, `strict:` (and the other way round) |
 
-  All take `since:` and `until:`, moments. `scope:` is a pattern: only transitions whose message matches it count.
+  All take `since:` and `until:`, moments, and `lenient: true`: processes that it names may be none that the recording knows. `scope:`
+  is a pattern: only transitions whose message matches it count.
 
   A step is a map too: `what:` it is about, whose it is (`process:`; of messages also `from:` and `to:`; of calls `mfa:`, a
   `{module, function, arity}` in which `:_` stands for any function or arity), and a `pattern:`
@@ -60,7 +61,8 @@ defmodule BeamScope.Expect do
     within_ms: nil,
     strict: false,
     since: nil,
-    until: nil
+    until: nil,
+    lenient: false
   }
   @step %{what: nil, process: nil, from: nil, to: nil, mfa: nil, pattern: nil}
 
@@ -127,6 +129,8 @@ defmodule BeamScope.Expect do
   defp prepare(other, _checks, _mode), do: {:error, Query.not_a_recording(other)}
 
   defp check(rec, %{check: kind, steps: [_ | _] = steps} = check, mode) when kind in @checks do
+    mode = if check[:lenient], do: :lenient, else: mode
+
     with {:ok, check} <- complete(check, @check),
          {:ok, since} <- moment(rec, check.since),
          {:ok, until} <- moment(rec, check.until),

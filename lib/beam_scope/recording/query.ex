@@ -136,6 +136,8 @@ defmodule BeamScope.Recording.Query do
       {:ok, {:name, CounterServer}}
       iex> BeamScope.Recording.Query.selector(%BeamScope.Process{track: 3})
       {:ok, {:track, 3}}
+      iex> BeamScope.Recording.Query.selector({:module, GenServer})
+      {:ok, {:module, GenServer}}
   """
   @spec selector(term) :: {:ok, tuple} | {:error, Error.t()}
   def selector(pid) when is_pid(pid), do: {:ok, {:pid, pid}}
@@ -146,11 +148,15 @@ defmodule BeamScope.Recording.Query do
   def selector({:via, _module, _name} = name), do: {:ok, {:term, name}}
   def selector({:global, _name} = name), do: {:ok, {:term, name}}
 
+  def selector({:module, module} = all) when is_atom(module) and module not in [nil, true, false],
+    do: {:ok, all}
+
   def selector(other) do
     invalid(
       :process,
       other,
-      "a pid, a registered name, a module, {:via, module, name}, {:global, name}, a track number or a %BeamScope.Process{}"
+      "a pid, a registered name, a module, {:via, module, name}, {:global, name}, {:module, module}, a track number or a " <>
+        "%BeamScope.Process{}"
     )
   end
 

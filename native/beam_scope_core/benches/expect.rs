@@ -226,6 +226,7 @@ fn check(rule: Rule, steps: &[(What, Option<u32>, Value)]) -> Check {
         scope: None,
         since: None,
         until: None,
+        lenient: false,
     }
 }
 
