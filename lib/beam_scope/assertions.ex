@@ -192,7 +192,17 @@ defmodule BeamScope.Assertions do
     * `called Module.function(args), returns: pattern, by: process`
     * `crashed process`, `crashed process, reason`
 
-  What a server handled, and the state that it came to, count when it was done: after what it sent meanwhile.
+  What takes time – a message that is handled, a `transition`, a call that `returns:` – may count at any moment between its
+  beginning and its end. So what a server sends while it handles a message may stand after the message that made it do so, or
+  before; the state that it comes to stands after both:
+
+      assert_flow rec do
+        handled {:increment, by}, by: Counter
+        sent {:echo, by}, from: Counter, to: Echo
+        state Counter, %{count: by}
+      end
+
+  A step may follow another unless it was over before that began.
   """
   defmacro assert_flow(rec, opts \\ [], do_block)
 
@@ -204,7 +214,8 @@ defmodule BeamScope.Assertions do
 
       assert_leads_to rec, sent({:order, id}), sent({:shipped, id}), within: 500
 
-  Steps are those of `assert_flow/3`. What the recording ended too early to see is not held against it.
+  Steps are those of `assert_flow/3`; here what a server handled counts when it is done, after what it sent meanwhile. What the
+  recording ended too early to see is not held against it.
   """
   defmacro assert_leads_to(rec, first, second, opts \\ []) do
     expr = Macros.expr(:assert_leads_to, [rec, first, second], opts)

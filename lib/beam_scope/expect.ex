@@ -29,8 +29,14 @@ defmodule BeamScope.Expect do
   | `:crashed` | the reason, with and without the stacktrace; any end but `:normal`, `:shutdown` and `{:shutdown, _}` |
 
   In a flow a message happens to its sender when it is sent and to its receiver when that takes it into its queue, where the
-  recording saw both. One step follows another "later" where the event that completes it comes later: a call that is asked for
-  its value happens when it returns.
+  recording saw both. What takes time – a transition, from the message being taken up until the server goes on; a call that is
+  asked for its value, until it returns – happens at some moment of that time, and a state just after the transition that led to
+  it. The steps are in order if each can be given a moment so that in every process these come in the order of the steps: a
+  step may follow another unless it was over before that began. So what a server sends while it handles a message may be named
+  before or after that message, and the state that it comes to is named after both.
+
+  `:leads_to` and `:causality` go by the events that complete their steps: a transition counts when it is done, after what was
+  sent meanwhile.
 
   Variables of the same name in the patterns of a check are the same variable; later guards may use them (pattern data may
   name variables in guards that an earlier pattern binds). Answers are `BeamScope.Expect.Result`s.

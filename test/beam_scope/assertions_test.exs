@@ -476,6 +476,37 @@ defmodule BeamScope.AssertionsTest do
       assert message =~ ~r/^(The test )?<pid> sent {:add, 1} to Till, but that was before step 1 \( #n\)\.\n/
     end
 
+    test "what is sent while a message is handled stands before or after that; the state, after both", %{
+      rec: rec
+    } do
+      assert_flow rec do
+        handled {:tell, n}, by: Till
+        sent {:echo, n, _}, from: Till, to: Echo
+        handled {:echo, n, _}, by: Echo
+        state Echo, %{echoed: 1}
+      end
+
+      assert_flow rec do
+        sent {:echo, n, _}, from: Till, to: Echo
+        handled {:tell, n}, by: Till
+      end
+
+      assert sentence(fn ->
+               assert_flow rec do
+                 state Echo, %{echoed: 1}
+                 handled {:echo, _, _}, by: Echo
+               end
+             end) =~ ~r/^Echo went from %{echoed: 0} to %{echoed: 1} on .*, but that was before step 1/
+
+      assert sentence(fn ->
+               assert_flow rec do
+                 handled {:tell, _}, by: Till
+                 handled :get, by: Till
+                 sent {:echo, _, _}, from: Till
+               end
+             end) =~ "but that was before step 2"
+    end
+
     test "takes a span", %{rec: rec} do
       told = assert_sent rec, {:tell, _}
 

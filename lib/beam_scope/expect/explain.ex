@@ -4,6 +4,7 @@ defmodule BeamScope.Expect.Explain do
 
   alias BeamScope.Expect.{Assertion, Candidates, Limits, Names, Nearest, Report, Step, Story, Words}
   alias BeamScope.Terminal.{Style, Term}
+  alias BeamScope.Transition
 
   @listed 6
 
@@ -48,7 +49,7 @@ defmodule BeamScope.Expect.Explain do
   defp broken(:flow, steps, %{result: result} = c) do
     failed = result.failed_step || 0
     {step, before} = {Enum.at(steps, failed), before(steps, failed, result)}
-    c = %{c | result: %{result | bindings: bound(before), seen: 0}}
+    c = %{c | result: %{result | seen: 0}}
     report = early(step, before, c) || missing(step, c, since: before |> Enum.map(&elem(&1, 1)) |> latest())
     latest = latest(result.steps)
 
@@ -213,17 +214,15 @@ defmodule BeamScope.Expect.Explain do
         do: {step, subject}
       )
 
-  defp bound(matched),
-    do: Enum.reduce(matched, %{}, fn {step, subject}, known -> Nearest.new(step, subject, known).bindings end)
-
   defp latest(subjects), do: subjects |> Enum.reject(&is_nil/1) |> Enum.max_by(& &1.moment.seq, fn -> nil end)
 
   # It did happen, but before what it should have come after.
   defp early(_step, _before, %{result: %{nearest: nil}}), do: nil
 
   defp early(step, before, %{result: %{nearest: subject, bindings: known}} = c) do
-    later = Enum.find_index(before, fn {_, other} -> other.moment.seq > subject.moment.seq end)
-    taken? = Enum.any?(before, fn {_, other} -> other.moment.seq == subject.moment.seq end)
+    ended = ended(step, subject)
+    later = Enum.find_index(before, fn {other, matched} -> began(other, matched) > ended end)
+    taken? = Enum.any?(before, fn {other, matched} -> ended(other, matched) == ended end)
 
     if later != nil and not taken? and Nearest.new(step, subject, known).failed == nil do
       at = before |> Enum.at(later) |> elem(1) |> then(& &1.moment.seq)
@@ -235,6 +234,13 @@ defmodule BeamScope.Expect.Explain do
       }
     end
   end
+
+  # As the engine orders them: a transition, then the state that it led to.
+  defp began(%Step{what: :transition}, %Transition{began: %{seq: seq}}), do: {seq, 0}
+  defp began(step, subject), do: ended(step, subject)
+
+  defp ended(%Step{what: :state}, %{moment: %{seq: seq}}), do: {seq, 1}
+  defp ended(_step, %{moment: %{seq: seq}}), do: {seq, 0}
 
   # Every step with what it matched, a mark at the one that failed.
   defp flow(steps, failed, %{result: result, names: names}) do

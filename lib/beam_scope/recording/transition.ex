@@ -2,7 +2,8 @@ defmodule BeamScope.Transition do
   @moduledoc """
   One step of a process: the state before, what was handled, the state after.
 
-    * `moment`, `track`
+    * `moment` – when it was completed: from here on the state is `to`; `track`
+    * `began` – the moment at which the message was taken up
     * `kind` – `:init`, `:call`, `:cast`, `:info`, `:continue`, `:timeout`, `:state_timeout`, `:enter`, `:internal`, `:event`,
       `:end`, `:read` (the state was read from a living process, or seen for the first time), `:changed` (by something that was
       no message: `sys:replace_state`, a code change), `:gap` (events were lost: the state is unknown until it is seen again)
@@ -22,6 +23,7 @@ defmodule BeamScope.Transition do
 
   defstruct [
     :moment,
+    :began,
     :track,
     :kind,
     :message,
@@ -39,6 +41,7 @@ defmodule BeamScope.Transition do
 
   @type t :: %Transition{
           moment: Moment.t(),
+          began: Moment.t() | nil,
           track: non_neg_integer,
           kind: atom,
           message: term,
@@ -59,6 +62,7 @@ defmodule BeamScope.Transition do
     %{
       Kernel.struct(Transition, map)
       | moment: %Moment{seq: map.seq, at_ns: map.at_ns},
+        began: %Moment{seq: map.began_seq, at_ns: map.began_ns},
         content: content(map),
         from: if(map[:kind] == :init, do: nil, else: state(map[:from])),
         to: state(map[:to]),

@@ -135,7 +135,7 @@ impl Engine {
         let mut all = Vec::new();
         for at in 0..self.progress.len() {
             let plan = &self.plan.checks[at];
-            if self.told[at] || !self.progress[at].may_be_decided(plan, past) {
+            if self.told[at] || !self.progress[at].may_be_decided(plan, past, inner.index.next_seq) {
                 continue;
             }
             let losses = losses.get_or_insert_with(|| self.losses(timeline));

@@ -281,7 +281,11 @@ impl Fed {
             track: transition.track,
             seq: transition.seq,
             at_ns: transition.at_ns,
-            call: None,
+            began: if what == What::Transition {
+                transition.began_seq
+            } else {
+                transition.seq
+            },
             nth,
             by_transition: true,
         };
@@ -334,7 +338,7 @@ const fn place(what: What, row: &EventRow) -> Place {
         track: row.track,
         seq: row.seq,
         at_ns: row.at_ns,
-        call: None,
+        began: row.seq,
         nth: 0,
         by_transition: false,
     }
@@ -343,7 +347,7 @@ const fn place(what: What, row: &EventRow) -> Place {
 fn tell_call(row: &EventRow, call: &OpenCall, value: Part<'_>, stage: Stage, sink: &mut impl Sink) {
     let Some(args) = &call.args else { return };
     let place = Place {
-        call: Some(call.seq),
+        began: call.seq,
         ..place(What::Called, row)
     };
     let mut happened = Happened::new(place, Content::Call([part(args), value]));

@@ -1,10 +1,10 @@
 //! Flows: an assignment of steps to things that happened, in an order that holds wherever two of them share a process.
 //!
-//! Whatever a step's own pattern does not refuse is a *candidate*. The search goes through the steps in their order and
-//! takes the first candidate that comes after those of the earlier steps in each process that both took part in, and whose
-//! variables agree with theirs; where a step finds none it goes back. Two things keep it from trying everything:
-//! candidates are found by the values that the earlier steps have bound, and of candidates that differ only in being later
-//! one is tried, since what fails after an earlier one fails after a later one too.
+//! What that order is [`spots`](super::spots) says. Whatever a step's own pattern does not refuse is a *candidate*. The
+//! search goes through the steps in their order and takes the first candidate that comes after those of the earlier steps in
+//! each process that both took part in, and whose variables agree with theirs; where a step finds none it goes back. Two
+//! things keep it from trying everything: candidates are found by the values that the earlier steps have bound, and of
+//! candidates that differ only in being later one is tried, since what fails after an earlier one fails after a later one too.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -16,6 +16,7 @@ use crate::timeline::view::Inner;
 use super::check::What;
 use super::joint::{Joint, Values};
 use super::plan::{CheckPlan, Lens};
+use super::spots::{comes_after, is_later, spots, Spot};
 use super::subject::{Happened, Place};
 use super::tally::Crashes;
 
@@ -35,9 +36,6 @@ struct Candidate {
     sure: bool,
 }
 
-/// When something happened to a process: the event that it was to it, and the event that is told.
-type Spot = (TrackId, (u64, u64));
-
 /// How a flow stands.
 #[derive(Debug)]
 pub(super) struct Flow {
@@ -50,6 +48,9 @@ pub(super) struct Flow {
     kept: usize,
     /// Whether candidates came since the last search.
     grown: bool,
+    /// Where messages were on their way at the last search: up to which event that was. When they arrive they happen later
+    /// to their receiver, and what was out of order may no longer be.
+    on_the_way: Option<u64>,
 }
 
 /// What a search found: for each step, up to the first that found none, where its match is.
@@ -82,6 +83,7 @@ impl Flow {
             forgotten: 0,
             kept: 0,
             grown: false,
+            on_the_way: None,
         }
     }
 
@@ -111,9 +113,10 @@ impl Flow {
         });
     }
 
-    /// Whether a search may find more than the last one did.
-    pub(super) fn is_ripe(&self) -> bool {
-        self.grown && !self.steps.iter().any(Vec::is_empty)
+    /// Whether a search may find more than the last one did, now that everything before this event was read.
+    pub(super) fn is_ripe(&self, read_to: u64) -> bool {
+        let arrived = self.on_the_way.is_some_and(|before| before < read_to);
+        (self.grown || arrived) && !self.steps.iter().any(Vec::is_empty)
     }
 
     /// Whether there was too much to keep.
@@ -121,9 +124,16 @@ impl Flow {
         self.forgotten > 0
     }
 
+    /// Whether a message that a step may stand for was not seen to arrive.
+    fn is_awaited(&self, inner: &Inner) -> bool {
+        let mut candidates = self.steps.iter().flatten();
+        candidates.any(|one| one.place.what == What::Sent && inner.pairs.partner(one.place.seq).is_none())
+    }
+
     /// Looks for an assignment.
     pub(super) fn search(&mut self, plan: &CheckPlan, inner: &Inner, fuel: u64) -> Found {
         self.grown = false;
+        self.on_the_way = self.is_awaited(inner).then_some(inner.index.next_seq);
         let desk = Desk::new(self, plan, inner);
         let sure = desk.search(true, fuel);
         let mut outcome = sure.outcome();
@@ -320,8 +330,8 @@ impl<'f> Table<'f> {
         };
         let mut classes: HashMap<(&Values, Vec<TrackId>, bool), u32> = HashMap::new();
         for (at, candidate) in (0u32..).zip(candidates) {
-            let spots = spots(inner, candidate);
-            let tracks = spots.iter().map(|(track, _)| *track).collect();
+            let spots = spots(inner, &candidate.place, candidate.from);
+            let tracks = spots.iter().map(|spot| spot.track).collect();
             let next = classes.len() as u32;
             let class = *classes
                 .entry((&candidate.values, tracks, candidate.sure))
@@ -354,36 +364,4 @@ impl<'f> Table<'f> {
         all.sort_unstable();
         Cow::Owned(all)
     }
-}
-
-/// The processes that took part, and when. A message is sent by one and received by another, where that was seen.
-fn spots(inner: &Inner, candidate: &Candidate) -> Vec<Spot> {
-    let place = &candidate.place;
-    let own = (place.track, (place.seq, place.seq));
-    let pairs = &inner.pairs;
-    let other = match place.what {
-        What::Sent => pairs.destination(place.seq),
-        What::Received => candidate.from.or_else(|| pairs.sender(place.seq)),
-        _ => None,
-    };
-    let mut spots = vec![own];
-    if let Some(other) = other.filter(|other| *other != place.track) {
-        let seen = pairs.partner(place.seq).unwrap_or(place.seq);
-        spots.push((other, (seen, place.seq)));
-    }
-    spots
-}
-
-/// Whether all of `b` comes after `a` in each process that both have.
-fn comes_after(a: &[Spot], b: &[Spot]) -> bool {
-    let mut shared = a
-        .iter()
-        .flat_map(|a| b.iter().map(move |b| (a, b)))
-        .filter(|(a, b)| a.0 == b.0);
-    shared.all(|(a, b)| a.1 < b.1) || cfg!(mutant = "expect_flow_ignores_order")
-}
-
-/// Of two that share all their processes: whether the second is nowhere earlier.
-fn is_later(a: &[Spot], b: &[Spot]) -> bool {
-    a.iter().zip(b).all(|(a, b)| a.0 == b.0 && a.1 <= b.1)
 }

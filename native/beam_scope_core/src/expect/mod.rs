@@ -32,6 +32,7 @@ mod pairs;
 mod plan;
 mod progress;
 mod read;
+mod spots;
 mod subject;
 mod tally;
 mod waiting;

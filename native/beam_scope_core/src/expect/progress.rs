@@ -107,15 +107,15 @@ impl Progress {
         }
     }
 
-    /// Whether it is worth looking. `past_ns`: by then everything has come.
-    pub(super) fn may_be_decided(&mut self, plan: &CheckPlan, past_ns: u64) -> bool {
+    /// Whether it is worth looking. `past_ns`: by then everything has come; `read_to`: all before this event.
+    pub(super) fn may_be_decided(&mut self, plan: &CheckPlan, past_ns: u64, read_to: u64) -> bool {
         match self {
             Self::One(tally) => tally.decided(plan).is_some(),
             Self::Two(pairs) => {
                 pairs.pass(plan, past_ns);
                 pairs.has_misses()
             }
-            Self::Flow(attempts) => attempts.is_due(),
+            Self::Flow(attempts) => attempts.is_due(read_to),
         }
     }
 
@@ -163,8 +163,8 @@ impl Progress {
 }
 
 impl Attempts {
-    fn is_due(&self) -> bool {
-        self.flow.is_ripe() && self.rest_until.is_none_or(|until| Instant::now() >= until)
+    fn is_due(&self, read_to: u64) -> bool {
+        self.flow.is_ripe(read_to) && self.rest_until.is_none_or(|until| Instant::now() >= until)
     }
 
     fn search(&mut self, plan: &CheckPlan, bench: &Bench<'_>, fuel: u64) -> Found {
@@ -235,7 +235,7 @@ fn flow(plan: &CheckPlan, flow: &Flow, found: &Found, bench: &Bench<'_>) -> Resu
         count: matched as u64,
         seen: flow.seen,
         unknown: u64::from(verdict == Verdict::Unknown),
-        bindings: if verdict == Verdict::Held { bindings } else { Vec::new() },
+        bindings,
         first: bench.look(found.places.first().copied())?,
         nearest: bench.look(found.nearest)?,
         steps,

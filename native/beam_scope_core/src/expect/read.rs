@@ -28,10 +28,10 @@ impl Reader<'_> {
             _ => true,
         };
         if by_event {
-            let hit = self.hit(place.call.unwrap_or(place.seq))?;
-            let end = match place.call.filter(|call| *call != place.seq) {
-                Some(_) => self.hit(place.seq)?.filter(ends_call),
-                None => None,
+            let hit = self.hit(place.began)?;
+            let end = match place.began == place.seq {
+                true => None,
+                false => self.hit(place.seq)?.filter(ends_call),
             };
             return Ok(hit.map(|hit| Subject::Event {
                 what,

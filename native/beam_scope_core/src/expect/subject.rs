@@ -22,8 +22,8 @@ pub(crate) struct Place {
     /// The event that completed it.
     pub(crate) seq: u64,
     pub(crate) at_ns: u64,
-    /// Of a call: the event that began it.
-    pub(crate) call: Option<u64>,
+    /// The event that began it, of a transition or of a call that is asked for its value; else the same.
+    pub(crate) began: u64,
     /// Of a state or transition: which of those that the event completed.
     pub(crate) nth: u32,
     /// Of a crash: told by a transition, not by the exit.

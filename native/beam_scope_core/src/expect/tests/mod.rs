@@ -6,6 +6,7 @@ mod flows;
 mod model;
 mod monitors;
 mod pairs;
+mod spans;
 mod states;
 
 use std::sync::Arc;
@@ -55,7 +56,7 @@ pub(super) fn just(head: Value) -> Value {
 // ---- checks ----
 
 /// A step, its pattern still as data.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct S {
     what: What,
     process: Option<Selector>,
