@@ -123,7 +123,9 @@ pub(crate) fn selector(term: Term<'_>, rec: &Recording) -> Result<Selector, Erro
                 Selector::Bearer(name, vm::word(pid.as_c_arg()) as u64)
             })
         }
-        _ => Err(bad("a selector is a pid, a name, a name and a pid, a track, a module or a term")),
+        _ => Err(bad(
+            "a selector is a pid, a name, a name and a pid, a track, a module or a term",
+        )),
     }
 }
 
