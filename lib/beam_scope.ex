@@ -439,6 +439,16 @@ defmodule BeamScope do
   @spec check(Recording.t(), module, keyword) :: Verdict.t()
   def check(rec, module, opts \\ []), do: raising(BeamScope.Expectation.Check.run(rec, module, opts))
 
+  @doc """
+  Watches a running recording for what breaks the expectations of a module: `{:ok, watch}`.
+  """
+  @spec expect(Recording.t(), module, keyword) :: {:ok, pid} | {:error, Error.t()}
+  def expect(rec, module, opts \\ []), do: BeamScope.Expectation.Check.watch(rec, module, opts)
+
+  @doc "`expect/3` that raises `BeamScope.Error`."
+  @spec expect!(Recording.t(), module, keyword) :: pid
+  def expect!(rec, module, opts \\ []), do: bang(expect(rec, module, opts))
+
   # Files
 
   @doc """

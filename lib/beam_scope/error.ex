@@ -39,6 +39,7 @@ defmodule BeamScope.Error do
   | `:no_expectations` | the module | no module that uses `BeamScope.Expectation` |
   | `:unknown_role` | `%{module:, role:, known:}` | a process was given for a role that the module does not declare |
   | `:unbound_role` | `%{module:, roles:}` | a role of which nobody has said who it is |
+  | `:not_running` | text | live expectations of a recording to which nothing comes any more |
   | `:golden_missing` | the path | there is no golden execution, and `CI` does not let one be written |
   | `:golden_damaged` | `%{path:, what:}` | a file is no golden execution, or not a whole one |
   | `:golden_version` | `%{path:, version:, known:}` | another version of BeamScope wrote the golden execution |
@@ -89,6 +90,7 @@ defmodule BeamScope.Error do
           | :no_expectations
           | :unknown_role
           | :unbound_role
+          | :not_running
           | :golden_missing
           | :golden_damaged
           | :golden_version
@@ -264,7 +266,13 @@ defmodule BeamScope.Error do
     do: "the recording is not complete (#{text}), so it cannot be told the same twice. Raise its limits:"
 
   defp describe(reason, text)
-       when reason in [:ambiguous_process, :assertion_failed, :invalid_moment, :invalid_recording],
+       when reason in [
+              :ambiguous_process,
+              :assertion_failed,
+              :not_running,
+              :invalid_moment,
+              :invalid_recording
+            ],
        do: text
 
   defp describe(reason, nil), do: plain(reason)

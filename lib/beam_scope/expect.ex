@@ -102,12 +102,17 @@ defmodule BeamScope.Expect do
   @doc """
   What was decided since the last poll: each check once, by its index, as soon as nothing can change it any more. `next` is
   in how many milliseconds a time that a check sets may run out, or `nil`.
+
+  What happened before the call counts, for which the call waits some milliseconds; with `:stored` it waits for nothing and what
+  is on its way comes with the next poll. A poll costs by what is new, not by how long the recording is.
   """
-  @spec poll(monitor) ::
+  @spec poll(monitor, :now | :stored) ::
           {:ok, %{events: [{non_neg_integer, Result.verdict(), Result.t()}], next: non_neg_integer | nil}}
           | {:error, Error.t()}
-  def poll({rec, monitor}) do
-    with {:ok, found} <- Query.ask(rec, fn -> Native.monitor_poll(monitor) end) do
+  def poll({rec, monitor}, how \\ :now) do
+    ask = if how == :now, do: &Query.ask/2, else: &Query.ask_stored/2
+
+    with {:ok, found} <- ask.(rec, fn -> Native.monitor_poll(monitor) end) do
       events = for {index, verdict, result} <- found.events, do: {index, verdict, Result.from_native(result)}
       {:ok, %{found | events: events}}
     end

@@ -47,6 +47,12 @@ defmodule BeamScope.Expectation do
     )
   end
 
+  @doc """
+  Ends a watch of `BeamScope.expect/3`; what was broken by now is still reported.
+  """
+  @spec stop(pid) :: :ok
+  defdelegate stop(watch), to: BeamScope.Expectation.Watch
+
   @doc false
   defmacro __assertions__(block, name, line), do: Declare.assertions(block, name, line, __CALLER__)
 

@@ -4,7 +4,7 @@ defmodule BeamScope.Expectation.Check do
 
   alias BeamScope.{Error, Recording, Verdict}
   alias BeamScope.Expect.{Aside, Assertion, Failure}
-  alias BeamScope.Expectation.{Judge, Suite}
+  alias BeamScope.Expectation.{Judge, Reporter, Suite, Watch}
   alias BeamScope.Recording.Query
 
   @doc "The verdict. What happened before the call is in it."
@@ -23,6 +23,22 @@ defmodule BeamScope.Expectation.Check do
       Judge.check(rec, suite)
     end
   end
+
+  @doc "A watch on a recording that runs."
+  @spec watch(Recording.t(), module, keyword) :: {:ok, pid} | {:error, Error.t()}
+  def watch(%Recording{} = rec, module, opts) do
+    leader = Process.group_leader()
+
+    with :ok <- Query.known(opts, [:roles, :on_violation]),
+         {:ok, action} <- Reporter.action(Keyword.get(opts, :on_violation, :log)) do
+      Aside.run(rec, fn ->
+        with {:ok, suite} <- Suite.load(module, Keyword.get(opts, :roles, [])),
+             do: Watch.start(rec, suite, action, leader)
+      end)
+    end
+  end
+
+  def watch(other, _module, _opts), do: {:error, Query.not_a_recording(other)}
 
   @doc "The verdict where all holds, else the failure of a test."
   @spec run!(Recording.t(), module, keyword, Macro.t()) :: {Verdict.t()}

@@ -74,7 +74,7 @@ defmodule BeamScope.Expectation.Judge do
 
     case absent(rec, a, result) do
       nil -> {:never_exercised, report, nil}
-      error -> {:never_exercised, %Report{sentence: Exception.message(error) <> "."}, nil}
+      error -> {:never_exercised, gone(error), nil}
     end
   end
 
@@ -125,12 +125,14 @@ defmodule BeamScope.Expectation.Judge do
     case StateAt.ask(rec, a) do
       {:ok, _state, _bindings} -> {:held, nil, nil}
       {:no, why, report} -> {why, report, moment(report)}
-      {:error, %Error{reason: :no_such_process} = error} -> {:broken, absent_state(error), nil}
+      {:error, %Error{reason: :no_such_process} = error} -> {:broken, gone(error), nil}
       {:error, error} -> raise error
     end
   end
 
-  defp absent_state(error), do: %Report{sentence: Exception.message(error) <> "."}
+  @doc "What is left to say where the recording does not answer."
+  @spec gone(Error.t()) :: Report.t()
+  def gone(error), do: %Report{sentence: Exception.message(error) <> "."}
 
   defp moment(%Report{at: at}), do: at && at.moment
 end

@@ -245,7 +245,14 @@ defmodule BeamScope.Recording.Query do
   @spec ask(Recording.t(), (() -> term)) :: {:ok, term} | {:error, Error.t()}
   def ask(%Recording{} = rec, fun) do
     catch_up(rec)
+    ask_stored(rec, fun)
+  end
 
+  def ask(other, _fun), do: {:error, not_a_recording(other)}
+
+  @doc "The same, of what has reached the recording by itself: that waits for nothing."
+  @spec ask_stored(Recording.t(), (() -> term)) :: {:ok, term} | {:error, Error.t()}
+  def ask_stored(%Recording{} = rec, fun) do
     case fun.() do
       :ok -> {:ok, :ok}
       {:ok, answer} -> {:ok, answer}
@@ -256,8 +263,6 @@ defmodule BeamScope.Recording.Query do
       answer -> {:ok, answer}
     end
   end
-
-  def ask(other, _fun), do: {:error, not_a_recording(other)}
 
   # What happened before the question may still lie in a ring.
   defp catch_up(%Recording{pid: pid, native: native}) do
