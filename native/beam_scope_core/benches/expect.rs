@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use beam_scope_core::capture::record::{Header, HEADER_LEN};
 use beam_scope_core::event::{EventKind, Fields, Point};
-use beam_scope_core::expect::{run, Check, Monitor, Rule, Step, What};
+use beam_scope_core::expect::{run, Check, Monitor, Parties, Rule, Step, What};
 use beam_scope_core::pattern::Pattern;
 use beam_scope_core::store::{Budget, Recording, StoreConfig, TrackId};
 use beam_scope_core::term::{wire, AtomId, AtomSource, Value};
@@ -217,6 +217,7 @@ fn check(rule: Rule, steps: &[(What, Option<u32>, Value)]) -> Check {
             from: None,
             to: None,
             mfa: None,
+            parties: Parties::default(),
             pattern,
         }
     });
@@ -382,12 +383,21 @@ fn monitor(c: &mut Criterion) {
 
 /// What a poll costs, by how many events are new and how many there were before: it is to depend on the new ones only.
 fn per_poll() {
-    for (before, step) in [(0, 500), (0, 2_000), (0, 8_000), (1_000_000, 500), (1_000_000, 2_000), (1_000_000, 8_000)] {
+    for (before, step) in [
+        (0, 500),
+        (0, 2_000),
+        (0, 8_000),
+        (1_000_000, 500),
+        (1_000_000, 2_000),
+        (1_000_000, 8_000),
+    ] {
         let mut polls = polls(before, 64, step);
         polls.sort_unstable();
         let (median, worst) = (polls[polls.len() / 2], polls[polls.len() - 1]);
         let each = median.as_nanos() / u128::from(step);
-        println!("poll of {step:>5} new events after {before:>7}: {median:>8.1?} ({each} ns an event), at most {worst:.1?}");
+        println!(
+            "poll of {step:>5} new events after {before:>7}: {median:>8.1?} ({each} ns an event), at most {worst:.1?}"
+        );
     }
 }
 

@@ -135,6 +135,7 @@ rustler::atoms! {
     seen,
     steps,
     lenient,
+    var,
     strict,
     to_ns,
     verdict,

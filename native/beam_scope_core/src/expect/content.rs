@@ -69,7 +69,7 @@ impl<'v> Content<'v> {
                         let args = Part::Term(arena, term(row, 2)?);
                         Some(Self::Call([args, value.unwrap_or(Part::Absent)]))
                     }
-                    What::Crashed => Some(Self::reason(arena, term(row, 0)?)),
+                    What::Crashed | What::Exited => Some(Self::reason(arena, term(row, 0)?)),
                     _ => Self::message(words, arena, row),
                 }
             }

@@ -219,9 +219,12 @@ impl Feed {
         for (call, _) in fed.map(|mut fed| fed.calls.all(End::Never)).unwrap_or_default() {
             tell_call(row, &call, Part::Absent, Stage::Ended, sink);
         }
-        let Some(reason) = term(row, 0).filter(|reason| is_failure(&self.words, &view.arena, *reason)) else {
+        let Some(reason) = term(row, 0) else { return };
+        let content = Content::reason(&view.arena, reason);
+        sink.take(&Happened::new(place(What::Exited, row), content));
+        if !is_failure(&self.words, &view.arena, reason) {
             return;
-        };
+        }
         let mut happened = Happened::new(place(What::Crashed, row), Content::reason(&view.arena, reason));
         happened.again = crashed;
         sink.take(&happened);

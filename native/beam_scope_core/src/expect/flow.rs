@@ -15,7 +15,7 @@ use crate::timeline::view::Inner;
 
 use super::check::What;
 use super::joint::{Joint, Values};
-use super::plan::{CheckPlan, Lens};
+use super::plan::{CheckPlan, Seen};
 use super::spots::{comes_after, is_later, spots, Spot};
 use super::subject::{Happened, Place};
 use super::tally::Crashes;
@@ -88,12 +88,18 @@ impl Flow {
     }
 
     /// Takes the next thing that a step is about.
-    pub(super) fn take(&mut self, (at, step): (usize, usize), lens: &Lens<'_>, happened: &Happened<'_>) {
+    pub(super) fn take(
+        &mut self,
+        plan: &CheckPlan,
+        (at, step): (usize, usize),
+        seen: &Seen<'_>,
+        happened: &Happened<'_>,
+    ) {
         if self.crashes[step].is_known(happened) {
             return;
         }
         self.seen += u64::from(!happened.again);
-        let asked = happened.content.ask(lens.step(at, step), &Default::default());
+        let asked = happened.content.ask(seen.lens.step(at, step), &Default::default());
         if asked.answer == Answer::No {
             return;
         }
@@ -103,13 +109,17 @@ impl Flow {
             self.forgotten += 1;
             return;
         }
+        let pattern = &plan.steps[step].step.pattern;
+        let (values, answer) = self.joint.values(pattern, step, (&asked, happened), seen.facts);
+        if answer == Answer::No {
+            return;
+        }
         self.kept += 1;
-        let values = self.joint.values(step, &asked);
         self.steps[step].push(Candidate {
             place: happened.place,
             values,
             from: happened.mail.as_ref().and_then(|mail| mail.ends().from),
-            sure: asked.answer == Answer::Yes,
+            sure: answer == Answer::Yes,
         });
     }
 

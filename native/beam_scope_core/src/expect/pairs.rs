@@ -1,8 +1,9 @@
 //! Checks of two steps: what must be followed, and what must have a cause.
 //!
-//! Of both the first step's matches wait. In a `LeadsTo` each match of the second step serves all of those that agree with
-//! it; in a `Causality` it takes the oldest. What waits too long for its other end, or finds none, is *missed*: that breaks
-//! the check, unless events were lost among which the other end may have been.
+//! The first step's matches wait. In a `LeadsTo` each match of the second step serves all of those that agree with it; in a
+//! `Causality` it takes the oldest, in a `Precedes` it needs one; in an `Excludes` there must be none. Where there is a third
+//! step, what agrees with a match of it waits no longer. What waits too long for its other end, or finds none, is *missed*:
+//! that breaks the check, unless events were lost among which the other end may have been.
 
 use std::collections::VecDeque;
 
@@ -12,7 +13,7 @@ use super::check::Rule;
 use super::finding::Verdict;
 use super::gaps::Losses;
 use super::joint::{Joint, Values};
-use super::plan::{CheckPlan, Lens};
+use super::plan::{CheckPlan, Seen};
 use super::subject::{Happened, Place};
 use super::tally::Crashes;
 use super::waiting::{Visit, Waiter, Waiting, MOST};
@@ -26,9 +27,11 @@ const MOST_MISSES: usize = 256;
 #[derive(Clone, Copy, Debug)]
 struct Miss {
     place: Place,
-    /// The step of the end that is missing, and when it should have come.
-    step: usize,
+    /// The step that would have kept it from being one, if any could, and when that should have come.
+    step: Option<usize>,
     span: (u64, u64),
+    /// What ended the time for that; of an `Excludes` what should not have been followed.
+    by: Option<Place>,
 }
 
 /// How a check of two steps stands.
@@ -40,6 +43,8 @@ pub(super) struct Pairs {
     vague: VecDeque<u64>,
     /// Variables that both heads bind: what must be equal.
     shared: Vec<usize>,
+    /// Whether the third step shares the same.
+    closing: bool,
     within_ns: Option<u64>,
     pub(super) count: u64,
     pub(super) seen: u64,
@@ -51,7 +56,7 @@ pub(super) struct Pairs {
     misses: Vec<Miss>,
     /// Too much to look at.
     gave_up: bool,
-    crashes: [Crashes; 2],
+    crashes: [Crashes; 3],
 }
 
 /// What is left when nothing more comes.
@@ -69,15 +74,20 @@ pub(super) struct PairsEnd {
     pub(super) violation: Option<Place>,
     /// The step that the violation lacks.
     pub(super) missing: Option<usize>,
+    /// What ended the time for that; of an `Excludes` what should not have been followed.
+    pub(super) by: Option<Place>,
 }
 
 impl Pairs {
     pub(super) fn new(plan: &CheckPlan) -> Self {
         let joint = Joint::new(plan);
-        let shared = joint.binds(0).iter().copied().filter(|at| joint.binds(1).contains(at));
-        let shared = shared.collect();
+        let shared = shared(&joint, 1);
+        let closing = plan.steps.len() > 2 && shared == self::shared(&joint, 2);
         let within_ns = match plan.rule {
-            Rule::LeadsTo { within_ns } | Rule::Causality { within_ns, .. } => within_ns,
+            Rule::LeadsTo { within_ns }
+            | Rule::Excludes { within_ns }
+            | Rule::Precedes { within_ns }
+            | Rule::Causality { within_ns, .. } => within_ns,
             _ => None,
         };
         Self {
@@ -85,6 +95,7 @@ impl Pairs {
             waiting: Waiting::default(),
             vague: VecDeque::new(),
             shared,
+            closing,
             within_ns,
             count: 0,
             seen: 0,
@@ -109,7 +120,7 @@ impl Pairs {
         &mut self,
         plan: &CheckPlan,
         (at, step): (usize, usize),
-        lens: &Lens<'_>,
+        seen: &Seen<'_>,
         happened: &Happened<'_>,
     ) {
         if self.crashes[step].is_known(happened) {
@@ -117,16 +128,19 @@ impl Pairs {
         }
         self.expire(plan, happened.place.at_ns);
         self.seen += u64::from(!happened.again);
-        let asked = happened.content.ask(lens.step(at, step), &Default::default());
+        let asked = happened.content.ask(seen.lens.step(at, step), &Default::default());
         if asked.answer == Answer::No {
             return;
         }
         self.crashes[step].note(happened);
-        let values = self.joint.values(step, &asked);
-        let answer = asked.answer;
+        let pattern = &plan.steps[step].step.pattern;
+        let (values, answer) = self.joint.values(pattern, step, (&asked, happened), seen.facts);
         match (step, plan.rule) {
+            _ if answer == Answer::No => {}
             (0, _) => self.begin(plan, happened.place, values, answer),
-            (_, Rule::Causality { .. }) => self.effect(plan, happened.place, &values, answer),
+            (2, _) => self.close_off(plan, happened.place, &values, answer),
+            (_, Rule::Causality { .. } | Rule::Precedes { .. }) => self.effect(plan, happened.place, &values, answer),
+            (_, Rule::Excludes { .. }) => self.intrude(plan, happened.place, &values, answer),
             _ => self.follow(plan, happened.place, &values, answer),
         }
         self.clear();
@@ -162,7 +176,7 @@ impl Pairs {
     /// The first end came. Where what it shares with the other is hidden in part nobody can tell which one that is.
     fn begin(&mut self, plan: &CheckPlan, place: Place, values: Values, answer: Answer) {
         let doubtful = answer != Answer::Yes;
-        if !doubtful && matches!(plan.rule, Rule::LeadsTo { .. }) {
+        if !doubtful && matches!(plan.rule, Rule::LeadsTo { .. } | Rule::Excludes { .. }) {
             self.count(place);
         }
         match self.key(&values) {
@@ -186,11 +200,13 @@ impl Pairs {
         };
         let pattern = &plan.steps[1].step.pattern;
         let (joint, pair) = (&self.joint, &mut self.pair);
+        let mut late = Vec::new();
         let whole = self.waiting.visit(key, |waiter| {
             match joint.agree(pattern, &waiter.values, values) {
                 _ if waiter.place.seq >= place.seq => {}
                 Answer::Yes => {
                     pair.get_or_insert((waiter.place, place));
+                    late.extend(waiter.late.then_some(waiter.place));
                     return Visit::Take;
                 }
                 Answer::Unknown(_) => waiter.doubtful = true,
@@ -199,9 +215,78 @@ impl Pairs {
             Visit::Leave
         });
         self.gave_up |= !whole;
+        late.into_iter().for_each(|one| self.doubt(one));
     }
 
-    /// `Causality`: takes the oldest that agrees.
+    /// `Excludes`: there must be none that agrees. The latest is told.
+    fn intrude(&mut self, plan: &CheckPlan, place: Place, values: &Values, answer: Answer) {
+        if !self.misses.is_empty() {
+            return;
+        }
+        let Some(key) = self.key(values).filter(|_| answer == Answer::Yes) else {
+            if !self.waiting.is_empty() || !self.vague.is_empty() {
+                self.doubt(place);
+            }
+            return;
+        };
+        let pattern = &plan.steps[1].step.pattern;
+        let joint = &self.joint;
+        let (mut first, mut maybe) = (None, false);
+        let whole = self.waiting.visit(key, |waiter| {
+            match joint.agree(pattern, &waiter.values, values) {
+                _ if waiter.place.seq >= place.seq => {}
+                Answer::Yes if !waiter.doubtful => first = Some(waiter.place),
+                Answer::No => {}
+                _ => maybe = true,
+            }
+            Visit::Leave
+        });
+        self.gave_up |= !whole;
+        match first {
+            Some(first) => self.misses.push(Miss {
+                place,
+                step: (plan.steps.len() > 2).then_some(2),
+                span: (first.at_ns, place.at_ns),
+                by: Some(first),
+            }),
+            None if maybe || !self.vague.is_empty() || self.waiting.forgotten > 0 => self.doubt(place),
+            None => {}
+        }
+    }
+
+    /// The third step: what agrees waits no longer.
+    fn close_off(&mut self, plan: &CheckPlan, place: Place, values: &Values, answer: Answer) {
+        let pattern = &plan.steps[2].step.pattern;
+        let (sure, missing) = (answer == Answer::Yes, must_be_met(plan));
+        let joint = &self.joint;
+        let (mut missed, mut doubtful) = (Vec::new(), Vec::new());
+        let look = |waiter: &mut Waiter| {
+            match joint.agree(pattern, &waiter.values, values) {
+                _ if waiter.place.seq >= place.seq => {}
+                Answer::No => {}
+                Answer::Yes if sure => {
+                    let over = if waiter.doubtful { &mut doubtful } else { &mut missed };
+                    over.push(waiter.place);
+                    return Visit::Take;
+                }
+                _ if missing => waiter.late = true,
+                _ => waiter.doubtful = true,
+            }
+            Visit::Leave
+        };
+        let whole = match self.key(values).filter(|_| self.closing) {
+            Some(key) => self.waiting.visit(key, look),
+            None => self.waiting.visit_all(look),
+        };
+        self.gave_up |= !whole;
+        if missing {
+            missed.sort_unstable_by_key(|one| one.seq);
+            missed.into_iter().for_each(|one| self.miss(plan, one, 1, Some(place)));
+            doubtful.into_iter().for_each(|one| self.doubt(one));
+        }
+    }
+
+    /// `Causality`: takes the oldest that agrees. `Precedes`: needs one.
     fn effect(&mut self, plan: &CheckPlan, place: Place, values: &Values, answer: Answer) {
         let sure = answer == Answer::Yes;
         if sure {
@@ -219,8 +304,9 @@ impl Pairs {
                 _ if waiter.place.seq >= place.seq => {}
                 Answer::Yes if !waiter.doubtful => {
                     cause = Some(waiter.place);
-                    return if cfg!(mutant = "expect_causes_serve_twice") {
-                        Visit::Leave
+                    let stays = matches!(plan.rule, Rule::Precedes { .. });
+                    return if stays || cfg!(mutant = "expect_causes_serve_twice") {
+                        Visit::Stop
                     } else {
                         Visit::TakeAndStop
                     };
@@ -239,7 +325,7 @@ impl Pairs {
                 self.pair.get_or_insert((cause, place));
             }
             None if maybe || !self.vague.is_empty() || self.waiting.forgotten > 0 => self.doubt(place),
-            None => self.miss(plan, place, 0),
+            None => self.miss(plan, place, 0, None),
         }
     }
 
@@ -248,7 +334,7 @@ impl Pairs {
         let has_cause = !self.waiting.is_empty() || !self.vague.is_empty() || self.waiting.forgotten > 0;
         self.waiting.doubt_all();
         if sure && !has_cause {
-            self.miss(plan, place, 0);
+            self.miss(plan, place, 0, None);
         } else {
             self.doubt(place);
         }
@@ -264,28 +350,34 @@ impl Pairs {
         while self.waiting.oldest_ns().is_some_and(over) {
             match self.waiting.pop() {
                 Some(waiter) if must_be_met(plan) && waiter.doubtful => self.doubt(waiter.place),
-                Some(waiter) if must_be_met(plan) => self.miss(plan, waiter.place, 1),
+                Some(waiter) if must_be_met(plan) => self.miss(plan, waiter.place, 1, None),
                 _ => {}
             }
         }
     }
 
     /// The other end, of this step, has not come.
-    fn miss(&mut self, plan: &CheckPlan, place: Place, step: usize) {
+    fn miss(&mut self, plan: &CheckPlan, place: Place, step: usize, by: Option<Place>) {
         if self.misses.len() < MOST_MISSES {
-            let miss = self.missed(plan, place, step);
+            let miss = self.missed(plan, place, step, by);
             self.misses.push(miss);
         }
     }
 
-    fn missed(&self, plan: &CheckPlan, place: Place, step: usize) -> Miss {
+    fn missed(&self, plan: &CheckPlan, place: Place, step: usize, by: Option<Place>) -> Miss {
         let within = self.within_ns.unwrap_or(u64::MAX);
         let span = if step == 0 {
             (place.at_ns.saturating_sub(within).max(plan.span.from_ns), place.at_ns)
         } else {
-            (place.at_ns, place.at_ns.saturating_add(within).min(plan.span.to_ns))
+            let last = by.map_or(plan.span.to_ns, |by| by.at_ns.min(plan.span.to_ns));
+            (place.at_ns, place.at_ns.saturating_add(within).min(last))
         };
-        Miss { place, step, span }
+        Miss {
+            place,
+            step: Some(step),
+            span,
+            by,
+        }
     }
 
     /// What becomes of what still waits.
@@ -303,8 +395,11 @@ impl Pairs {
             let in_time = |within| waiter.place.at_ns.saturating_add(within) >= now;
             match () {
                 () if self.within_ns.is_some_and(in_time) => rest.open += 1,
+                // What should have come too late for it never came either.
+                () if waiter.late => rest.unknown += 1,
+                () if self.within_ns.is_none() && plan.steps.len() > 2 => rest.open += 1,
                 () if doubtful => rest.unknown += 1,
-                () if rest.misses.len() < MOST_MISSES => rest.misses.push(self.missed(plan, waiter.place, 1)),
+                () if rest.misses.len() < MOST_MISSES => rest.misses.push(self.missed(plan, waiter.place, 1, None)),
                 () => {}
             }
         }
@@ -353,20 +448,30 @@ impl Pairs {
             unknown: rest.unknown,
             open: rest.open,
             violation: violation.map(|miss| miss.place),
-            missing: violation.map(|miss| miss.step),
+            missing: violation.and_then(|miss| miss.step.filter(|step| *step < 2)),
+            by: violation.and_then(|miss| miss.by),
         }
     }
+}
+
+/// The variables that the first step and another both bind.
+fn shared(joint: &Joint, step: usize) -> Vec<usize> {
+    let other = joint.binds(step);
+    let own = joint.binds(0).iter().copied();
+    own.filter(|at| other.contains(at)).collect()
 }
 
 /// Whether the first end needs the second.
 const fn must_be_met(plan: &CheckPlan) -> bool {
     match plan.rule {
         Rule::Causality { strict, .. } => strict,
+        Rule::Excludes { .. } | Rule::Precedes { .. } => false,
         _ => true,
     }
 }
 
 /// Whether what is missing may be among what was lost.
 fn is_explained(losses: &Losses<'_>, plan: &CheckPlan, miss: &Miss) -> bool {
-    losses.of_step(&plan.steps[miss.step], miss.span).is_some() && !cfg!(mutant = "expect_blames_for_losses")
+    let lost = |step: usize| losses.of_step(&plan.steps[step], miss.span).is_some();
+    miss.step.is_some_and(lost) && !cfg!(mutant = "expect_blames_for_losses")
 }
