@@ -308,6 +308,49 @@ defmodule BeamScopeTest do
     end
   end
 
+  describe "a process that is not recorded" do
+    setup do
+      start = {Tally, :start_link, [[name: :beam_scope_outsider]]}
+      out = start_supervised!(%{id: :out, start: start})
+      tally = start_supervised!(Tally)
+      {_, rec} = BeamScope.record([trace: tally], fn -> tell_in_all_ways(out) end)
+      on_exit(fn -> BeamScope.close(rec) end)
+      %{rec: rec, out: out}
+    end
+
+    defp tell_in_all_ways(out) do
+      send(:beam_scope_outsider, {:told, 1})
+      send(out, {:told, 2})
+      send({:beam_scope_outsider, node()}, {:told, 3})
+      0 = Tally.get(:beam_scope_outsider)
+    end
+
+    defp told(messages), do: for(%{message: {:told, n}} <- messages, do: n)
+
+    test "is found as receiver by its name, however it was addressed", %{rec: rec, out: out} do
+      assert told(BeamScope.messages(rec, to: :beam_scope_outsider)) == [1, 2, 3]
+      assert told(BeamScope.events(rec, kind: :send, to: :beam_scope_outsider)) == [1, 2, 3]
+      assert told(BeamScope.messages(rec, to: out)) == [2]
+      sent = %{what: :sent, to: :beam_scope_outsider, pattern: BeamScope.pattern({:told, _})}
+
+      assert {:ok, [%{verdict: :held, count: 3}]} =
+               BeamScope.Expect.run(rec, [%{check: :count, steps: [sent]}])
+
+      assert [%Event{label: :reply}] = Enum.to_list(BeamScope.messages(rec, from: :beam_scope_outsider))
+    end
+
+    @tag :tmp_dir
+    test "is found by its name when it is no more", %{rec: rec, tmp_dir: dir} do
+      stop_supervised!(:out)
+      assert told(BeamScope.messages(rec, to: :beam_scope_outsider)) == [1, 3]
+      assert :ok = BeamScope.save(rec, Path.join(dir, "out.bscope"))
+      {:ok, loaded} = BeamScope.load(Path.join(dir, "out.bscope"))
+      assert told(BeamScope.messages(loaded, to: :beam_scope_outsider)) == [1, 3]
+      assert_raise Error, ~r/beam_scope_outsidre/, fn -> BeamScope.messages(rec, to: :beam_scope_outsidre) end
+      assert_raise Error, fn -> BeamScope.messages(rec, from: :beam_scope_outsider) end
+    end
+  end
+
   describe "calls/2" do
     test "arguments, results and exceptions" do
       {_, rec} =

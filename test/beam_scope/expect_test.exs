@@ -186,6 +186,23 @@ defmodule BeamScope.ExpectTest do
       %{echo: echo}
     end
 
+    test "a flow that is not found tells what its best attempt bound", %{tally: tally, echo: echo} do
+      client = self()
+
+      {_, rec} =
+        BeamScope.record([trace: [tally, echo]], fn -> GenServer.call(tally, {:ask, echo, {:echo, :one}}) end)
+
+      ask = %{what: :sent, from: client, to: tally, pattern: pattern({:ask, _, {:echo, what}})}
+      other = %{what: :sent, from: tally, to: echo, pattern: pattern({:other, _})}
+      flow = one(rec, %{check: :flow, steps: [ask, other]})
+      assert %{verdict: :broken, failed_step: 1, bindings: %{what: :one}} = flow
+
+      assert %{verdict: :broken, failed_step: 0, bindings: none} =
+               one(rec, %{check: :flow, steps: [other, ask]})
+
+      assert none == %{}
+    end
+
     test "a flow through three processes", %{tally: tally, echo: echo} do
       client = self()
 

@@ -49,7 +49,7 @@ defmodule BeamScope.Expect.Explain do
   defp broken(:flow, steps, %{result: result} = c) do
     failed = result.failed_step || 0
     {step, before} = {Enum.at(steps, failed), before(steps, failed, result)}
-    c = %{c | result: %{result | bindings: bound(before), seen: 0}}
+    c = %{c | result: %{result | seen: 0}}
     report = early(step, before, c) || missing(step, c, since: before |> Enum.map(&elem(&1, 1)) |> latest())
     latest = latest(result.steps)
 
@@ -213,9 +213,6 @@ defmodule BeamScope.Expect.Explain do
         subject != nil,
         do: {step, subject}
       )
-
-  defp bound(matched),
-    do: Enum.reduce(matched, %{}, fn {step, subject}, known -> Nearest.new(step, subject, known).bindings end)
 
   defp latest(subjects), do: subjects |> Enum.reject(&is_nil/1) |> Enum.max_by(& &1.moment.seq, fn -> nil end)
 

@@ -8,7 +8,7 @@ defmodule BeamScope.Expect.Result do
     * `count` – how many matched; of two steps the causes of a `:leads_to`, the effects of a `:causality`
     * `seen` – how many of that kind there were, before the pattern was asked
     * `unknown` – how many could not be decided
-    * `bindings` – the variables of the first match
+    * `bindings` – the variables of the first match; of a flow that was not found, of what its best attempt matched
     * `first` – the first match
     * `violation` – what broke it
     * `nearest` – what came nearest to what is missing; for `:unknown` the first that could not be decided

@@ -206,7 +206,7 @@ defmodule BeamScope.Recording.Query do
   defp other_name(rec, process) do
     with {:ok, processes} <- ask(rec, fn -> Native.processes(rec.native, :end) end) do
       case {whereis(rec, process), running(processes, process)} do
-        {pid, _} when is_pid(pid) -> {:ok, {:pid, pid}}
+        {pid, _} when is_pid(pid) -> {:ok, {:bearer, {process, pid}}}
         {_, [%{track: track}]} -> {:ok, {:track, track}}
         {_, []} -> {:error, Error.new(:no_such_process, %{process: process, known: names(processes)})}
         {_, several} -> {:error, Error.new(:ambiguous_process, ambiguous(process, several))}
@@ -371,10 +371,18 @@ defmodule BeamScope.Recording.Query do
   defp resolve_one(_rec, nil, _key), do: {:ok, nil}
   defp resolve_one(_rec, {:pid, _} = selector, key) when key != :track, do: {:ok, selector}
 
-  defp resolve_one(rec, {_kind, value} = selector, _key) do
-    with {:ok, knows?} <- ask(rec, fn -> Native.knows(rec.native, selector) end) do
-      if knows?, do: {:ok, selector}, else: other_name(rec, value)
+  defp resolve_one(rec, {_kind, value} = selector, key) do
+    with {:ok, knows?} <- ask(rec, fn -> Native.knows(rec.native, selector) end),
+         {:error, %Error{reason: :no_such_process}} = error <-
+           if(knows?, do: {:ok, selector}, else: other_name(rec, value)) do
+      if key == :to and addressed?(rec, selector), do: {:ok, selector}, else: error
     end
+  end
+
+  # Whoever bore it was not recorded and may have ended, but somebody sent to that name.
+  defp addressed?(rec, selector) do
+    {:ok, query} = build([], [], %{kinds: [:send, :send_to_dead], to: selector, limit: 1})
+    match?({:ok, %{events: [_ | _]}}, ask(rec, fn -> Native.query(rec.native, query) end))
   end
 
   @doc """

@@ -33,6 +33,7 @@ rustler::atoms! {
     before,
     began_ns,
     began_seq,
+    bearer,
     behaviour,
     callback,
     child,

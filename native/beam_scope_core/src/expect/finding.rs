@@ -58,7 +58,7 @@ pub struct Finding {
     pub seen: u64,
     /// How many could not be decided.
     pub unknown: u64,
-    /// The variables of the first match.
+    /// The variables of the first match; of a flow that was not found, of what the best attempt matched.
     pub bindings: Vec<(AtomId, Bound)>,
     /// The first match.
     pub first: Option<Subject>,

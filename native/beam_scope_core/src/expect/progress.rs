@@ -242,7 +242,7 @@ fn flow(plan: &CheckPlan, flow: &Flow, found: &Found, bench: &Bench<'_>) -> Resu
         count: matched as u64,
         seen: flow.seen,
         unknown: u64::from(verdict == Verdict::Unknown),
-        bindings: if verdict == Verdict::Held { bindings } else { Vec::new() },
+        bindings,
         first: bench.look(found.places.first().copied())?,
         nearest: bench.look(found.nearest)?,
         steps,

@@ -9,7 +9,7 @@ use crate::event::EventKind;
 use crate::term::arena::{Arena, NodeId};
 use crate::term::Value;
 use crate::timeline::tests::kit::*;
-use crate::timeline::{Moment, Timeline, TimelineError, Verdict};
+use crate::timeline::{Moment, Selector, Timeline, TimelineError, Verdict};
 
 fn seqs(timeline: &Timeline, query: &Query) -> Vec<u64> {
     run(timeline, query)
@@ -64,6 +64,28 @@ fn messages_are_found_by_their_ends() {
         .hits
         .iter()
         .all(|hit| hit.from_track.is_some() && hit.to_track.is_some()));
+}
+
+#[test]
+fn a_bearer_is_meant_by_its_name_and_by_its_pid() {
+    let mut kit = Kit::new();
+    kit.ev(1, EventKind::Send, &[a("out"), i(0)]);
+    kit.ev(1, EventKind::Send, &[p(7), i(1)]);
+    kit.ev(1, EventKind::Send, &[t(&[a("out"), a("n")]), i(2)]);
+    kit.ev(1, EventKind::Send, &[p(8), i(3)]);
+    kit.ev(1, EventKind::Send, &[a("other"), i(4)]);
+    kit.ev(1, EventKind::Receive, &[i(5), t(&[a("n"), p(7)])]);
+    let q = |from, to| Query {
+        from,
+        to,
+        ..Query::default()
+    };
+    let timeline = kit.timeline();
+    let out = Selector::Bearer(a("out"), 7);
+    assert_eq!(seqs(&timeline, &q(None, Some(out.clone()))), [0, 1, 2]);
+    assert_eq!(seqs(&timeline, &q(Some(out), None)), [5]);
+    assert_eq!(seqs(&timeline, &q(None, Some(name("out")))), [0, 2]);
+    assert_eq!(seqs(&timeline, &q(None, Some(pid(7)))), [1]);
 }
 
 #[test]

@@ -50,11 +50,11 @@ pub(crate) struct Who {
 
 impl Who {
     pub(crate) fn of(facts: &Facts, who: &Selector) -> Self {
-        let pid = if let Selector::Pid(pid) = who { Some(*pid) } else { None };
-        let name = if let Selector::Name(name) = who {
-            Some(name.clone())
-        } else {
-            None
+        let (name, pid) = match who {
+            Selector::Pid(pid) => (None, Some(*pid)),
+            Selector::Name(name) => (Some(name.clone()), None),
+            Selector::Bearer(name, pid) => (Some(name.clone()), Some(*pid)),
+            Selector::Track(_) | Selector::Module(_) => (None, None),
         };
         let mut all = Self {
             tracks: Tracks::default(),
@@ -83,10 +83,13 @@ impl Who {
         track.is_some_and(|track| self.tracks.contains(track))
     }
 
+    /// Whether a message to this was for them: a pid, a name, or a name and its node.
     fn is_node(&self, arena: &Arena, node: NodeId) -> bool {
+        let name = || self.name.as_ref().and_then(|name| arena.find(name));
         match arena.node(node) {
             Node::Pid(pid) => self.pid == Some(pid),
-            _ => self.name.as_ref().is_some_and(|name| arena.find(name) == Some(node)),
+            Node::Tuple(&[first, _]) => name().is_some_and(|name| name == node || name == first),
+            _ => name() == Some(node),
         }
     }
 

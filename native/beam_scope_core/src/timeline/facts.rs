@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use crate::event::{EventKind, Fields};
 use crate::store::{ChunkView, EventRow, TrackId};
 use crate::term::arena::{Arena, NodeId};
+use crate::term::Value;
 
 use super::initial::{self, parent_pid, AtomName, Initial, Role};
 use super::moment::{Module, Selector};
@@ -192,16 +193,18 @@ impl Facts {
         self.of(who).iter().any(|list| !list.is_empty())
     }
 
+    fn named_so(&self, name: &Value) -> &[TrackId] {
+        self.arena.find(name).map_or(&[], |name| self.of_name(name))
+    }
+
     /// The tracks that a selector stands for. Both lists only ever grow.
     pub(crate) fn of<'a>(&'a self, who: &'a Selector) -> [&'a [TrackId]; 2] {
         match who {
             Selector::Track(id) if self.places.contains_key(id) => [std::slice::from_ref(id), &[]],
             Selector::Track(_) => [&[], &[]],
             Selector::Pid(pid) => [self.of_pid(*pid), &[]],
-            Selector::Name(name) => {
-                let name = self.arena.find(name);
-                [name.map_or(&[], |name| self.of_name(name)), &[]]
-            }
+            Selector::Name(name) => [self.named_so(name), &[]],
+            Selector::Bearer(name, pid) => [self.of_pid(*pid), self.named_so(name)],
             Selector::Module(module) => self.of_module(module),
         }
     }

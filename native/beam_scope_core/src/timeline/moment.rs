@@ -27,6 +27,8 @@ pub enum Selector {
     Track(TrackId),
     /// By a name: an atom, `{global, _}`, `{via, _, _}`.
     Name(Value),
+    /// By a name and the pid of whoever bears it, where the recording knows nobody by that name.
+    Bearer(Value, u64),
     /// All that run this module: a behaviour's callback module, or that of the call they began with.
     Module(Module),
 }

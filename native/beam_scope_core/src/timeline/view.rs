@@ -313,7 +313,7 @@ fn verdict(
 /// The tracks that a selector stands for, oldest first.
 pub(crate) fn select(facts: &Facts, who: &Selector) -> Result<Vec<TrackId>, TimelineError> {
     let mut tracks = facts.of(who).concat();
-    if let Selector::Module(_) = who {
+    if let Selector::Module(_) | Selector::Bearer(..) = who {
         tracks.sort_unstable();
         tracks.dedup();
     }
@@ -330,6 +330,7 @@ fn select_at(facts: &Facts, who: &Selector, seq: u64) -> Result<TrackId, Timelin
         Selector::Track(id) => Some(*id),
         Selector::Pid(pid) => facts.of_pid_at(*pid, seq),
         Selector::Name(name) => facts.arena.find(name).and_then(|name| facts.of_name_at(name, seq)),
+        Selector::Bearer(_, pid) => facts.of_pid_at(*pid, seq),
         Selector::Module(_) => None,
     };
     let begun = |id: &&TrackId| facts.track(**id).is_some_and(|track| track.began.seq <= seq);

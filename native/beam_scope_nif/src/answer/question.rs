@@ -100,7 +100,7 @@ pub(crate) fn moment(term: Term<'_>) -> Result<Moment, Error> {
     }
 }
 
-/// `{:pid, pid} | {:name, atom} | {:track, n} | {:term, term} | {:module, atom}`.
+/// `{:pid, pid} | {:name, atom} | {:track, n} | {:term, term} | {:module, atom} | {:bearer, {name, pid}}`.
 pub(crate) fn selector(term: Term<'_>, rec: &Recording) -> Result<Selector, Error> {
     let (kind, what): (Atom, Term<'_>) = term.decode().map_err(|_| bad("a selector is a pair"))?;
     match kind {
@@ -113,13 +113,24 @@ pub(crate) fn selector(term: Term<'_>, rec: &Recording) -> Result<Selector, Erro
             what.decode().map_err(|_| bad("a track is a number"))?,
         ))),
         _ if kind == atoms::name() || kind == atoms::term() => Ok(Selector::Name(local(what, rec)?)),
+        _ if kind == atoms::bearer() => {
+            let (name, pid): (Term<'_>, Term<'_>) = what.decode().map_err(|_| bad("a name and a pid"))?;
+            let name = local(name, rec)?;
+            Ok(if is_foreign(rec) {
+                Selector::Name(name)
+            } else {
+                Selector::Bearer(name, vm::word(pid.as_c_arg()) as u64)
+            })
+        }
         _ if kind == atoms::module() => Ok(Selector::Module(Module {
             id: local_atom(what, rec),
             text: LiveAtoms
                 .text(AtomId(vm::word(what.as_c_arg()) as u64))
                 .unwrap_or_default(),
         })),
-        _ => Err(bad("a selector is a pid, a name, a track, a module or a term")),
+        _ => Err(bad(
+            "a selector is a pid, a name, a track, a module, a bearer or a term",
+        )),
     }
 }
 
