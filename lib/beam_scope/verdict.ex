@@ -43,7 +43,8 @@ defmodule BeamScope.Verdict do
   def ok?(%Verdict{expectations: all}), do: Enum.all?(all, &(&1.verdict in [:held, :never_exercised]))
 
   @doc """
-  The expectation that was broken first, by the moment; what was missing to the end comes last. `nil` where none was broken.
+  The expectation that was broken first, by when that was certain: what was missing to the end comes last, and of such the one
+  that lacked it last comes first, since until then all went well. `nil` where none was broken.
   """
   @spec first_broken(t) :: Expectation.t() | nil
   def first_broken(%Verdict{} = verdict), do: verdict |> broken() |> List.first()
@@ -51,12 +52,16 @@ defmodule BeamScope.Verdict do
   @doc "The broken ones, the earliest first."
   @spec broken(t) :: [Expectation.t()]
   def broken(%Verdict{expectations: all}),
-    do: all |> Enum.filter(&(&1.verdict == :broken)) |> Enum.sort_by(&order(&1.moment))
+    do: all |> Enum.filter(&(&1.verdict == :broken)) |> Enum.sort_by(&order(&1.report, &1.moment))
 
   @doc false
-  # What never came is missing until the end.
-  def order(nil), do: :never
-  def order(%Moment{seq: seq}), do: seq
+  # By when it was certain. What never came is missing for certain at the end; of several such, what lacked it last is nearest to
+  # where it went wrong: it was in good order until then.
+  @spec order(Report.t(), Moment.t() | nil) :: tuple
+  def order(%Report{certain_ns: :end}, %Moment{seq: seq}), do: {1, -seq, 0}
+  def order(%Report{certain_ns: ns}, %Moment{seq: seq}) when is_integer(ns), do: {0, ns, seq}
+  def order(%Report{}, %Moment{seq: seq, at_ns: ns}), do: {0, ns, seq}
+  def order(_report, nil), do: {2, 0, 0}
 
   @doc false
   @spec text(t) :: String.t()

@@ -51,7 +51,7 @@ defmodule BeamScope.Expectation.Judge do
   defp worst(answers) do
     case for {:broken, _report, _moment} = broken <- answers, do: broken do
       [] -> Enum.min_by(answers, fn {verdict, _, _} -> Enum.find_index(@order, &(&1 == verdict)) end)
-      broken -> Enum.min_by(broken, fn {_, _, moment} -> Verdict.order(moment) end)
+      broken -> Enum.min_by(broken, fn {_, report, moment} -> Verdict.order(report, moment) end)
     end
   end
 

@@ -99,8 +99,8 @@ impl Flow {
             return;
         }
         self.seen += u64::from(!happened.again);
-        let asked = happened.content.ask(seen.lens.step(at, step), &Default::default());
-        if asked.answer == Answer::No {
+        let asked = happened.content.ask_forms(seen.lens.step(at, step));
+        if asked.is_empty() {
             return;
         }
         self.crashes[step].note(happened);
@@ -110,17 +110,15 @@ impl Flow {
             return;
         }
         let pattern = &plan.steps[step].step.pattern;
-        let (values, answer) = self.joint.values(pattern, step, (&asked, happened), seen.facts);
-        if answer == Answer::No {
-            return;
+        for (values, answer) in self.joint.forms(pattern, step, (&asked, happened), seen.facts) {
+            self.kept += 1;
+            self.steps[step].push(Candidate {
+                place: happened.place,
+                values,
+                from: happened.mail.as_ref().and_then(|mail| mail.ends().from),
+                sure: answer == Answer::Yes,
+            });
         }
-        self.kept += 1;
-        self.steps[step].push(Candidate {
-            place: happened.place,
-            values,
-            from: happened.mail.as_ref().and_then(|mail| mail.ends().from),
-            sure: answer == Answer::Yes,
-        });
     }
 
     /// Whether a search may find more than the last one did, now that everything before this event was read.

@@ -68,6 +68,24 @@ impl Joint {
         &self.binds[step]
     }
 
+    /// What a step's match may have bound: once for each form that the thing has, the same only once.
+    pub(super) fn forms(
+        &mut self,
+        pattern: &Pattern,
+        step: usize,
+        (all, happened): (&[Asked<'_>], &Happened<'_>),
+        facts: &Facts,
+    ) -> Vec<(Values, Answer)> {
+        let mut found: Vec<(Values, Answer)> = Vec::with_capacity(1);
+        for asked in all {
+            let one = self.values(pattern, step, (asked, happened), facts);
+            if one.1 != Answer::No && !found.contains(&one) {
+                found.push(one);
+            }
+        }
+        found
+    }
+
     /// Keeps what a step's match bound, and says whether it is one: a variable that stands for two processes is one only where
     /// they are the same.
     pub(super) fn values(

@@ -23,6 +23,9 @@ const MOST_BYTES: usize = 64 << 20;
 /// So many misses are kept to look for one that no loss explains.
 const MOST_MISSES: usize = 256;
 
+/// What one form of something that happened binds, and whether it is what it seems.
+type Form = (Values, Answer);
+
 /// Something whose other end did not come in time.
 #[derive(Clone, Copy, Debug)]
 struct Miss {
@@ -128,20 +131,25 @@ impl Pairs {
         }
         self.expire(plan, happened.place.at_ns);
         self.seen += u64::from(!happened.again);
-        let asked = happened.content.ask(seen.lens.step(at, step), &Default::default());
-        if asked.answer == Answer::No {
+        let asked = happened.content.ask_forms(seen.lens.step(at, step));
+        if asked.is_empty() {
             return;
         }
         self.crashes[step].note(happened);
         let pattern = &plan.steps[step].step.pattern;
-        let (values, answer) = self.joint.values(pattern, step, (&asked, happened), seen.facts);
+        let mut forms = self.joint.forms(pattern, step, (&asked, happened), seen.facts);
+        let place = happened.place;
         match (step, plan.rule) {
-            _ if answer == Answer::No => {}
-            (0, _) => self.begin(plan, happened.place, values, answer),
-            (2, _) => self.close_off(plan, happened.place, &values, answer),
-            (_, Rule::Causality { .. } | Rule::Precedes { .. }) => self.effect(plan, happened.place, &values, answer),
-            (_, Rule::Excludes { .. }) => self.intrude(plan, happened.place, &values, answer),
-            _ => self.follow(plan, happened.place, &values, answer),
+            _ if forms.is_empty() => {}
+            (0, _) => {
+                // Of what begins there is one, however many forms it has.
+                let (values, answer) = forms.swap_remove(0);
+                self.begin(plan, place, values, answer);
+            }
+            (_, Rule::Causality { .. } | Rule::Precedes { .. }) => self.effect(plan, place, &forms),
+            (1, Rule::Excludes { .. }) => self.intrude(plan, place, &forms),
+            (1, _) => forms.iter().for_each(|form| self.follow(plan, place, form)),
+            _ => forms.iter().for_each(|form| self.close_off(plan, place, form)),
         }
         self.clear();
     }
@@ -193,8 +201,8 @@ impl Pairs {
     }
 
     /// `LeadsTo`: serves all that agree.
-    fn follow(&mut self, plan: &CheckPlan, place: Place, values: &Values, answer: Answer) {
-        let Some(key) = self.key(values).filter(|_| answer == Answer::Yes) else {
+    fn follow(&mut self, plan: &CheckPlan, place: Place, (values, answer): &Form) {
+        let Some(key) = self.key(values).filter(|_| *answer == Answer::Yes) else {
             self.waiting.doubt_all();
             return;
         };
@@ -219,29 +227,29 @@ impl Pairs {
     }
 
     /// `Excludes`: there must be none that agrees. The latest is told.
-    fn intrude(&mut self, plan: &CheckPlan, place: Place, values: &Values, answer: Answer) {
+    fn intrude(&mut self, plan: &CheckPlan, place: Place, forms: &[Form]) {
         if !self.misses.is_empty() {
             return;
         }
-        let Some(key) = self.key(values).filter(|_| answer == Answer::Yes) else {
-            if !self.waiting.is_empty() || !self.vague.is_empty() {
-                self.doubt(place);
-            }
-            return;
-        };
         let pattern = &plan.steps[1].step.pattern;
-        let joint = &self.joint;
         let (mut first, mut maybe) = (None, false);
-        let whole = self.waiting.visit(key, |waiter| {
-            match joint.agree(pattern, &waiter.values, values) {
-                _ if waiter.place.seq >= place.seq => {}
-                Answer::Yes if !waiter.doubtful => first = Some(waiter.place),
-                Answer::No => {}
-                _ => maybe = true,
-            }
-            Visit::Leave
-        });
-        self.gave_up |= !whole;
+        for (values, answer) in forms {
+            let Some(key) = self.key(values).filter(|_| *answer == Answer::Yes) else {
+                maybe |= !self.waiting.is_empty();
+                continue;
+            };
+            let joint = &self.joint;
+            let whole = self.waiting.visit(key, |waiter| {
+                match joint.agree(pattern, &waiter.values, values) {
+                    _ if waiter.place.seq >= place.seq => {}
+                    Answer::Yes if !waiter.doubtful => first = Some(waiter.place),
+                    Answer::No => {}
+                    _ => maybe = true,
+                }
+                Visit::Leave
+            });
+            self.gave_up |= !whole;
+        }
         match first {
             Some(first) => self.misses.push(Miss {
                 place,
@@ -255,9 +263,9 @@ impl Pairs {
     }
 
     /// The third step: what agrees waits no longer.
-    fn close_off(&mut self, plan: &CheckPlan, place: Place, values: &Values, answer: Answer) {
+    fn close_off(&mut self, plan: &CheckPlan, place: Place, (values, answer): &Form) {
         let pattern = &plan.steps[2].step.pattern;
-        let (sure, missing) = (answer == Answer::Yes, must_be_met(plan));
+        let (sure, missing) = (*answer == Answer::Yes, must_be_met(plan));
         let joint = &self.joint;
         let (mut missed, mut doubtful) = (Vec::new(), Vec::new());
         let look = |waiter: &mut Waiter| {
@@ -287,23 +295,45 @@ impl Pairs {
     }
 
     /// `Causality`: takes the oldest that agrees. `Precedes`: needs one.
-    fn effect(&mut self, plan: &CheckPlan, place: Place, values: &Values, answer: Answer) {
-        let sure = answer == Answer::Yes;
+    fn effect(&mut self, plan: &CheckPlan, place: Place, forms: &[Form]) {
+        let sure = forms.iter().any(|(_, answer)| *answer == Answer::Yes);
         if sure {
             self.count(place);
         }
-        let Some(key) = self.key(values).filter(|_| sure) else {
-            self.vague_effect(plan, place, sure);
-            return;
-        };
+        let (mut cause, mut maybe, mut vague) = (None, false, false);
+        for (values, answer) in forms {
+            match self.key(values).filter(|_| *answer == Answer::Yes) {
+                Some(key) if cause.is_none() => maybe |= self.cause(plan, place, (key, values), &mut cause),
+                Some(_) => {}
+                None => vague = true,
+            }
+        }
+        match cause {
+            Some(cause) => {
+                self.pair.get_or_insert((cause, place));
+            }
+            None if vague => self.vague_effect(plan, place, sure),
+            None if maybe || !self.vague.is_empty() || self.waiting.forgotten > 0 => self.doubt(place),
+            None => self.miss(plan, place, 0, None),
+        }
+    }
+
+    /// Looks for the cause of an effect; whether something may be it.
+    fn cause(
+        &mut self,
+        plan: &CheckPlan,
+        place: Place,
+        (key, values): (u64, &Values),
+        cause: &mut Option<Place>,
+    ) -> bool {
         let pattern = &plan.steps[1].step.pattern;
         let joint = &self.joint;
-        let (mut cause, mut maybe) = (None, false);
+        let mut maybe = false;
         let whole = self.waiting.visit(key, |waiter| {
             match joint.agree(pattern, &waiter.values, values) {
                 _ if waiter.place.seq >= place.seq => {}
                 Answer::Yes if !waiter.doubtful => {
-                    cause = Some(waiter.place);
+                    *cause = Some(waiter.place);
                     let stays = matches!(plan.rule, Rule::Precedes { .. });
                     return if stays || cfg!(mutant = "expect_causes_serve_twice") {
                         Visit::Stop
@@ -320,13 +350,7 @@ impl Pairs {
             Visit::Leave
         });
         self.gave_up |= !whole;
-        match cause {
-            Some(cause) => {
-                self.pair.get_or_insert((cause, place));
-            }
-            None if maybe || !self.vague.is_empty() || self.waiting.forgotten > 0 => self.doubt(place),
-            None => self.miss(plan, place, 0, None),
-        }
+        maybe
     }
 
     /// Nobody can tell whether it is one, or which cause is its own.

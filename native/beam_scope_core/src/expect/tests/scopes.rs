@@ -253,6 +253,30 @@ fn a_pid_in_a_message_is_the_process() {
 }
 
 #[test]
+fn each_form_of_a_message_is_looked_at() {
+    // `{Ref, {found, 1}}` is a reply that carries `{found, 1}`.
+    let tag = || Value::Ref(vec![1, 2, 3]);
+    let mut kit = Kit::new();
+    let call = t(&[a("$gen_call"), t(&[p(1), tag()]), t(&[a("ask"), i(1)])]);
+    kit.ev(1, EventKind::Send, &[p(9), call]);
+    kit.ev(9, EventKind::Send, &[p(1), t(&[tag(), t(&[a("found"), i(1)])])]);
+    let timeline = kit.timeline();
+    let content = when(
+        var("answer"),
+        op("=:=", &[op("element", &[lit(i(2)), var("answer")]), var("n")]),
+    );
+    let by_content = [sent(tagged("ask", var("n"))), step(What::Sent, content)];
+    let envelope = tup(&[anything(), tup(&[anything(), var("tag")]), anything()]);
+    let by_tag = [sent(envelope), sent(tup(&[var("tag"), anything()])).of(pid(9))];
+    for steps in [by_content, by_tag] {
+        for rule in [LEADS_TO, PRECEDES, Rule::Flow] {
+            assert_eq!(run(&timeline, rule, &steps).verdict, Verdict::Held, "{rule:?}");
+        }
+        assert_eq!(run(&timeline, excludes(None), &steps).verdict, Verdict::Broken);
+    }
+}
+
+#[test]
 fn one_step_has_no_variable_process() {
     let kit = script("o1");
     let timeline = kit.timeline();
