@@ -225,6 +225,9 @@ defmodule BeamScope.Assertions do
   Here and in `assert_flow/3` a variable may stand for a process, in its place as in a pattern:
 
       assert_leads_to rec, sent({:ask, q}, from: who, to: Desk), sent({:answer, q, _}, from: Desk, to: who)
+      assert_leads_to rec, sent({:stop, worker}), exited(worker)
+
+  and `from: who = Client` is one that must be a certain process.
   """
   defmacro assert_leads_to(rec, first, second, opts \\ []) do
     expr = Macros.expr(:assert_leads_to, [rec, first, second], opts)

@@ -41,8 +41,8 @@ defmodule BeamScope.Expect do
   `:leads_to` and `:causality` go by the events that complete their steps: a transition counts when it is done, after what was
   sent meanwhile.
 
-  Where there are several steps, `process:`, `from:` and `to:` may be `{:var, name}`: a variable that stands for a process, and is
-  bound to its pid. Variables of the same name in a check are the same variable, in patterns and as processes; later guards may use them (pattern data may
+  Where there are several steps, `process:`, `from:` and `to:` may be `{:var, name}`, or `{:var, name, process}`: a variable that
+  stands for a process, and is bound to its pid. Variables of the same name in a check are the same variable, in patterns and as processes; later guards may use them (pattern data may
   name variables in guards that an earlier pattern binds). Answers are `BeamScope.Expect.Result`s.
 
   Of a lost event nobody knows what it was: a check that held only because of that is a `:gap`, and so is one that failed
@@ -179,6 +179,10 @@ defmodule BeamScope.Expect do
 
   defp process(_rec, nil, _role, _mode), do: {:ok, nil}
   defp process(_rec, {:var, name} = variable, _role, _mode) when is_atom(name), do: {:ok, variable}
+
+  defp process(rec, {:var, name, process}, role, mode) when is_atom(name) do
+    with {:ok, process} <- process(rec, process, role, mode), do: {:ok, {:var, name, process}}
+  end
 
   defp process(rec, {kind, process}, role, mode) when kind in [:pid, :name, :term],
     do: process(rec, process, role, mode)

@@ -93,7 +93,8 @@ defmodule AfterTimeout.Expectations do
   end
 
   expect "every order is answered" do
-    leads_to sent({:order, id, _}, from: who, to: :desk), sent(answer when elem(answer, 1) == id, from: :desk, to: who)
+    leads_to sent({:order, id, _}, from: who, to: :desk),
+             sent(answer when elem(answer, 1) == id, from: :desk, to: who)
   end
 
   expect "nothing is charged twice" do

@@ -27,13 +27,15 @@ defmodule BlockingInit.Catalogue do
   def find(thing), do: GenServer.call(__MODULE__, {:find, thing})
 
   @impl true
-  def init(nil), do: variant(healthy: {:ok, %{rows: nil}, {:continue, :load}}, faulty: {:ok, load(%{rows: nil})})
+  def init(nil),
+    do: variant(healthy: {:ok, %{rows: nil}, {:continue, :load}}, faulty: {:ok, load(%{rows: nil})})
 
   @impl true
   def handle_continue(:load, state), do: {:noreply, load(state)}
 
   @impl true
-  def handle_call({:find, thing}, _from, %{rows: rows} = state), do: {:reply, {:found, thing, thing in rows}, state}
+  def handle_call({:find, thing}, _from, %{rows: rows} = state),
+    do: {:reply, {:found, thing, thing in rows}, state}
 
   defp load(state) do
     {:rows, rows} = Source.rows()

@@ -38,7 +38,11 @@ defmodule CatchAll.Desk do
 
   @impl true
   def handle_info({:delivered, id}, state), do: {:noreply, told(id, :delivered, state)}
-  variant(healthy: def(handle_info({:returned, id, why}, state), do: {:noreply, told(id, {:returned, why}, state)}))
+
+  variant(
+    healthy: def(handle_info({:returned, id, why}, state), do: {:noreply, told(id, {:returned, why}, state)})
+  )
+
   def handle_info(_other, state), do: {:noreply, state}
 
   defp told(id, what, state) do
@@ -56,24 +60,29 @@ defmodule CatchAll.Expectations do
   role :courier, CatchAll.Courier
 
   expect "who sends a parcel is told what came of it" do
-    leads_to sent({:parcel, id, _} when is_integer(id), from: who, to: :desk), sent({:parcel, id, _}, from: :desk, to: who)
+    leads_to sent({:parcel, id, _} when is_integer(id), from: who, to: :desk),
+             sent({:parcel, id, _}, from: :desk, to: who)
   end
 
   expect "what has come back is no longer on its way" do
-    transition :desk, %{on_the_way: before} ~> %{on_the_way: later} when map_size(later) == map_size(before) - 1,
-      on: {:returned, _, _},
-      all: true
+    transition :desk,
+               %{on_the_way: before} ~> %{on_the_way: later} when map_size(later) == map_size(before) - 1,
+               on: {:returned, _, _},
+               all: true
   end
 
   expect "what was delivered is no longer on its way" do
-    transition :desk, %{on_the_way: before} ~> %{on_the_way: later} when map_size(later) == map_size(before) - 1,
-      on: {:delivered, _},
-      all: true
+    transition :desk,
+               %{on_the_way: before} ~> %{on_the_way: later} when map_size(later) == map_size(before) - 1,
+               on: {:delivered, _},
+               all: true
   end
 
   expect "the courier answers for every parcel" do
     leads_to sent({:deliver, id, _, _}, to: :courier),
-             sent(answer when elem(answer, 0) in [:delivered, :returned] and elem(answer, 1) == id, from: :courier)
+             sent(answer when elem(answer, 0) in [:delivered, :returned] and elem(answer, 1) == id,
+               from: :courier
+             )
   end
 
   expect "nothing is left on its way" do

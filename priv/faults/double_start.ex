@@ -29,7 +29,8 @@ defmodule DoubleStart.Session do
   end
 
   @impl true
-  def handle_call(:greet, _from, %{user: user} = state), do: {:reply, {:hello, user}, %{state | greeted: state.greeted + 1}}
+  def handle_call(:greet, _from, %{user: user} = state),
+    do: {:reply, {:hello, user}, %{state | greeted: state.greeted + 1}}
 end
 
 defmodule DoubleStart.Directory do

@@ -12,7 +12,8 @@ defmodule DroppedHibernate.Session do
   def init(nil), do: {:ok, %{looks: 0, naps: 0}}
 
   @impl true
-  def handle_call({:look, thing}, _from, state), do: {:reply, {:seen, thing}, %{state | looks: state.looks + 1}}
+  def handle_call({:look, thing}, _from, state),
+    do: {:reply, {:seen, thing}, %{state | looks: state.looks + 1}}
 
   @impl true
   def handle_info(:idle, state) do

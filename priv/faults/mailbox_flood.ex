@@ -38,7 +38,7 @@ defmodule MailboxFlood.Reader do
   defp pump(%{next: next, last: last} = state) when next > last, do: state
 
   defp pump(%{next: next, acked: acked} = state) do
-    if next - acked > variant(healthy: @window, faulty: next) do
+    if variant(healthy: next, faulty: acked) - acked > @window do
       state
     else
       GenServer.cast(Parser, {:line, next, self()})

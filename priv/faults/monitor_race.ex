@@ -105,7 +105,10 @@ defmodule MonitorRace.Expectations do
 
   expect "who asks is told what came of it" do
     leads_to sent({:run, id}, from: who, to: :dispatcher),
-             sent(answer when elem(answer, 0) in [:done, :failed] and elem(answer, 1) == id, from: :dispatcher, to: who)
+             sent(answer when elem(answer, 0) in [:done, :failed] and elem(answer, 1) == id,
+               from: :dispatcher,
+               to: who
+             )
   end
 
   expect "a job that was done has not failed" do

@@ -59,7 +59,8 @@ defmodule OutOfOrderAcks.Expectations do
   end
 
   expect "every message is acknowledged, once" do
-    causality sent({:message, n, _}, from: :sender, to: :receiver) ~> sent({:ack, n}, to: :sender), strict: true
+    causality sent({:message, n, _}, from: :sender, to: :receiver) ~> sent({:ack, n}, to: :sender),
+      strict: true
   end
 
   expect "what is not acknowledged is kept" do

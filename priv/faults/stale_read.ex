@@ -41,9 +41,19 @@ defmodule StaleRead.Store do
 
   def handle_call({:write, key, value}, from, rows) do
     {version, _} = Map.get(rows, key, {0, nil})
-    variant(healthy: Cache.forget(key, version + 1), faulty: GenServer.reply(from, {:written, key, version + 1}))
+
+    variant(
+      healthy: Cache.forget(key, version + 1),
+      faulty: GenServer.reply(from, {:written, key, version + 1})
+    )
+
     Stage.hold(:writing)
-    variant(healthy: GenServer.reply(from, {:written, key, version + 1}), faulty: Cache.forget(key, version + 1))
+
+    variant(
+      healthy: GenServer.reply(from, {:written, key, version + 1}),
+      faulty: Cache.forget(key, version + 1)
+    )
+
     {:noreply, Map.put(rows, key, {version + 1, value})}
   end
 end

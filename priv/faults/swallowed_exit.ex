@@ -48,8 +48,9 @@ defmodule SwallowedExit.Foreman do
     {:noreply, %{state | jobs: jobs}}
   end
 
-  def handle_info({:EXIT, _worker, reason}, state) when variant(healthy: reason == :normal, faulty: is_atom(reason)),
-    do: {:noreply, state}
+  def handle_info({:EXIT, _worker, reason}, state)
+      when variant(healthy: reason == :normal, faulty: is_atom(reason)),
+      do: {:noreply, state}
 
   def handle_info({:EXIT, worker, reason}, state) do
     {{id, from}, jobs} = Map.pop!(state.jobs, worker)
@@ -67,7 +68,10 @@ defmodule SwallowedExit.Expectations do
 
   expect "who gives a job is told what came of it" do
     leads_to sent({:job, id}, from: who, to: :foreman),
-             sent(answer when elem(answer, 0) in [:done, :failed] and elem(answer, 1) == id, from: :foreman, to: who)
+             sent(answer when elem(answer, 0) in [:done, :failed] and elem(answer, 1) == id,
+               from: :foreman,
+               to: who
+             )
   end
 
   expect "a worker that fails is told of" do
@@ -100,7 +104,7 @@ defmodule SwallowedExit do
       title: "swallowed exit",
       expectations: Expectations,
       breaks: "a worker that fails is told of",
-      at: &match?(%{__struct__: _}, &1),
+      at: &match?(%BeamScope.Event{kind: :exit, reason: :broken_tool}, &1),
       says: ["orker", "broken_tool", "SwallowedExit.Foreman"]
     }
   end

@@ -19,7 +19,8 @@ defmodule TimerNotCancelled.Clock do
     {:reply, {:timer, timer}, put_in(state.timers[timer], {state.now + ticks, pid, message})}
   end
 
-  def handle_call({:stop, timer}, _from, state), do: {:reply, :stopped, %{state | timers: Map.delete(state.timers, timer)}}
+  def handle_call({:stop, timer}, _from, state),
+    do: {:reply, :stopped, %{state | timers: Map.delete(state.timers, timer)}}
 
   def handle_call({:move, ticks}, _from, state) do
     now = state.now + ticks

@@ -67,11 +67,13 @@ defmodule WrongCaller.Expectations do
   end
 
   expect "each question is passed on once" do
-    causality sent({:look_up, key}, to: :broker) ~> sent({:fetch, _, key}, from: :broker, to: :backend), strict: true
+    causality sent({:look_up, key}, to: :broker) ~> sent({:fetch, _, key}, from: :broker, to: :backend),
+      strict: true
   end
 
   expect "what was found is what is told" do
-    causality sent({:fetched, _, key, value}, to: :broker) ~> sent({:found, key, value}, from: :broker), strict: true
+    causality sent({:fetched, _, key, value}, to: :broker) ~> sent({:found, key, value}, from: :broker),
+      strict: true
   end
 
   expect "nobody is left waiting" do

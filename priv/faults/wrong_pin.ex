@@ -76,12 +76,14 @@ defmodule WrongPin.Expectations do
   end
 
   expect "every page was asked for" do
-    causality sent({:page, _}, from: client, to: :pages) ~> sent({:page, _, _}, from: :pages, to: client), strict: true
+    causality sent({:page, _}, from: client, to: :pages) ~> sent({:page, _, _}, from: :pages, to: client),
+      strict: true
   end
 
   expect "each part is rendered when it is asked for" do
-    causality sent({:render, _, {pages, _}}, from: pages, to: part) ~> sent({:part, _}, from: part, to: pages),
-      strict: true
+    causality sent({:render, _, {pages, _}}, from: pages, to: part)
+              ~> sent({:part, _}, from: part, to: pages),
+              strict: true
   end
 
   expect "pages are counted" do

@@ -2,7 +2,20 @@ defmodule BeamScope.Expect.Explain do
   @moduledoc false
   # Why an assertion does not hold, in words: one sentence that says what came instead, then what helps to understand it.
 
-  alias BeamScope.Expect.{Assertion, Candidates, Limits, Names, Nearest, Party, Report, Step, Story, Words}
+  alias BeamScope.Expect.{
+    Assertion,
+    Awaited,
+    Candidates,
+    Limits,
+    Names,
+    Nearest,
+    Party,
+    Report,
+    Step,
+    Story,
+    Words
+  }
+
   alias BeamScope.Terminal.{Style, Term}
   alias BeamScope.Transition
 
@@ -62,7 +75,11 @@ defmodule BeamScope.Expect.Explain do
     }
   end
 
-  defp broken(:leads_to, [first, second, third], %{result: %{steps: [_, _, by], violation: violation} = result} = c)
+  defp broken(
+         :leads_to,
+         [first, second, third],
+         %{result: %{steps: [_, _, by], violation: violation} = result} = c
+       )
        when by != nil do
     c = alone(first, c)
 
@@ -85,7 +102,7 @@ defmodule BeamScope.Expect.Explain do
       sentence:
         "#{tell(first, result.violation, c)}, and #{none(second, c)} after it#{within(a.within)}#{known(second, c)}.",
       nearest: nearest(second, c, since: result.violation),
-      notes: looked_at(result),
+      notes: looked_at(result) ++ Awaited.notes(c.rec, c.names, result.violation),
       at: result.violation,
       certain_ns: certain(result.violation, a.within),
       around: result.violation

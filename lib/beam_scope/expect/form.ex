@@ -28,13 +28,16 @@ defmodule BeamScope.Expect.Form do
   # `sent({:n, n}, to: a) when n > 0` reads as well as `sent({:n, n} when n > 0, to: a)`, and means the same.
   defp guarded({:__block__, _, [single]}, guard), do: guarded(single, guard)
 
-  defp guarded({name, meta, [process, pattern | more]}, guard) when name in [:state, :transition, :crashed, :exited],
-    do: {name, meta, [process, guard.(pattern) | more]}
+  defp guarded({name, meta, [process, pattern | more]}, guard)
+       when name in [:state, :transition, :crashed, :exited],
+       do: {name, meta, [process, guard.(pattern) | more]}
 
   defp guarded({name, meta, [process]}, guard) when name in [:crashed, :exited],
     do: {name, meta, [process, guard.(@any)]}
 
-  defp guarded({name, meta, [pattern | more]}, guard) when is_atom(name), do: {name, meta, [guard.(pattern) | more]}
+  defp guarded({name, meta, [pattern | more]}, guard) when is_atom(name),
+    do: {name, meta, [guard.(pattern) | more]}
+
   defp guarded(other, guard), do: guard.(other)
 
   defp named(name, [pattern], ast, env) when name in [:sent, :received],
@@ -146,13 +149,17 @@ defmodule BeamScope.Expect.Form do
 
   @doc "The variables that stand for a process: all but the test's own, `^pinned` or not."
   def variables(%__MODULE__{parties: parties}, env),
-    do: for({_key, ast} <- parties, variable?(ast, env), do: ast)
+    do: for({_key, ast} <- parties, {variable, _process} <- [variable(ast, env)], do: variable)
 
-  @doc "Whether what stands in a process' place is a variable for one."
-  def variable?({name, meta, context}, env) when is_atom(name) and is_atom(context) and name != :_,
-    do: not Macro.Env.has_var?(env, {name, Keyword.get(meta, :counter, context)})
+  @doc "The variable in a process' place, and the process that it must be (`who = :client`) or `nil`; else `nil`."
+  def variable({:=, _, [variable, process]}, env) do
+    with {variable, nil} <- variable(variable, env), do: {variable, process}
+  end
 
-  def variable?(_ast, _env), do: false
+  def variable({name, meta, context} = ast, env) when is_atom(name) and is_atom(context) and name != :_,
+    do: unless(Macro.Env.has_var?(env, {name, Keyword.get(meta, :counter, context)}), do: {ast, nil})
+
+  def variable(_ast, _env), do: nil
 
   @doc "Whether a pattern is one that anything matches."
   def any?({:_, _, context}) when is_atom(context), do: true

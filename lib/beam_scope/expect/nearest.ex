@@ -45,7 +45,10 @@ defmodule BeamScope.Expect.Nearest do
   def candidates(%Step{what: :called}, %Event{mfa: {_, _, args}} = e), do: [[args], [e.value]]
   def candidates(%Step{what: :crashed}, %Transition{result: {:crash, _class, reason}}), do: [reasons(reason)]
   def candidates(%Step{what: :crashed}, %Transition{result: result}), do: [[result]]
-  def candidates(%Step{what: what}, %Event{reason: reason}) when what in [:crashed, :exited], do: [reasons(reason)]
+
+  def candidates(%Step{what: what}, %Event{reason: reason}) when what in [:crashed, :exited],
+    do: [reasons(reason)]
+
   def candidates(%Step{}, %Event{} = e), do: [Enum.uniq([e.content, e.message])]
 
   # An error leaves its stacktrace beside the reason.

@@ -3,7 +3,7 @@ defmodule BeamScope.Expect.Party do
   # Variables that stand for processes: `sent {:ask, q}, from: who` and `sent {:answer, q}, to: who`. At compile time they
   # become variables like those of patterns; of what was found they are pids.
 
-  alias BeamScope.{Event, Process}
+  alias BeamScope.Event
   alias BeamScope.Expect.{Form, Step}
   alias BeamScope.Pattern.Compiler
 
@@ -39,7 +39,9 @@ defmodule BeamScope.Expect.Party do
   defp check!(_ast, _uses, _steps, _env), do: :ok
 
   defp uses(asts) do
-    {_, ids} = Macro.prewalk(asts, [], fn ast, ids -> {ast, if(variable?(ast), do: [id(ast) | ids], else: ids)} end)
+    {_, ids} =
+      Macro.prewalk(asts, [], fn ast, ids -> {ast, if(variable?(ast), do: [id(ast) | ids], else: ids)} end)
+
     Enum.frequencies(ids)
   end
 
@@ -52,14 +54,19 @@ defmodule BeamScope.Expect.Party do
   @spec fields(Form.t(), struct, Macro.Env.t()) :: {keyword, struct}
   def fields(%Form{parties: parties}, state, env) do
     Enum.map_reduce(parties, state, fn {key, ast}, state ->
-      if Form.variable?(ast, env) do
-        {variable, state} = Compiler.head(ast, state)
-        {{key, variable}, state}
-      else
-        {{key, unpin(ast)}, state}
+      case Form.variable(ast, env) do
+        nil ->
+          {{key, unpin(ast)}, state}
+
+        {variable, process} ->
+          {{:var, name}, state} = Compiler.head(variable, state)
+          {{key, quoted(name, process)}, state}
       end
     end)
   end
+
+  defp quoted(name, nil), do: {:var, name}
+  defp quoted(name, process), do: {:{}, [], [:var, name, unpin(process)]}
 
   # A process is an expression, not a pattern; `from: ^client` reads well beside patterns and means the same.
   defp unpin({:^, _, [expr]}), do: expr
@@ -70,7 +77,7 @@ defmodule BeamScope.Expect.Party do
   @doc "The variables of a step, each with the process that it is in a subject, where that tells."
   @spec of(Step.t(), struct) :: [{atom, pid}]
   def of(%Step{} = step, subject) do
-    for key <- @keys, {:var, name} <- [Map.fetch!(step, key)], pid = who(key, subject), do: {name, pid}
+    for key <- @keys, name = name(Map.fetch!(step, key)), pid = who(key, subject), do: {name, pid}
   end
 
   defp who(:process, %Event{pid: pid}), do: pid
@@ -80,20 +87,27 @@ defmodule BeamScope.Expect.Party do
 
   @doc "The names of a step's variables for processes."
   @spec names(Step.t()) :: [atom]
-  def names(%Step{} = step), do: for(key <- @keys, {:var, name} <- [Map.fetch!(step, key)], do: name)
+  def names(%Step{} = step), do: for(key <- @keys, name = name(Map.fetch!(step, key)), do: name)
+
+  defp name({:var, name}), do: name
+  defp name({:var, name, _process}), do: name
+  defp name(_process), do: nil
+
+  @doc "A process, or what a variable for one must be: `nil` where that may be any."
+  @spec process(term) :: term
+  def process({:var, _name}), do: nil
+  def process({:var, _name, process}), do: process
+  def process(process), do: process
 
   @doc "A step whose variables for processes are those processes, as far as they are known; else they restrict nothing."
   @spec bind(Step.t(), map) :: Step.t()
   def bind(%Step{} = step, known) do
     Enum.reduce(@keys, step, fn key, step ->
-      case Map.fetch!(step, key) do
-        {:var, name} -> Map.put(step, key, process(known[name]))
-        _ -> step
-      end
+      party = Map.fetch!(step, key)
+      Map.put(step, key, known(known[name(party)]) || process(party))
     end)
   end
 
-  defp process(%Process{} = process), do: process
-  defp process(pid) when is_pid(pid), do: pid
-  defp process(_other), do: nil
+  defp known(pid) when is_pid(pid), do: pid
+  defp known(_other), do: nil
 end

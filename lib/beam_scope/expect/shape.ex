@@ -63,7 +63,12 @@ defmodule BeamScope.Expect.Shape do
 
   defp shared(true, fields, own, expr, env) do
     if Keyword.has_key?(own, :strict),
-      do: Form.error(expr, env, "with strict: true each cause has an effect of its own, with shared: true it need not"),
+      do:
+        Form.error(
+          expr,
+          env,
+          "with strict: true each cause has an effect of its own, with shared: true it need not"
+        ),
       else: Keyword.put(fields, :check, :precedes)
   end
 

@@ -21,7 +21,10 @@ defmodule BeamScopeFaults.Source do
   @spec load(Path.t(), variant) :: module
   def load(file, variant) do
     {:__block__, _, modules} = file |> File.read!() |> Code.string_to_quoted!(file: file)
-    modules = for {:defmodule, _, [{:__aliases__, _, name} | _]} = ast <- modules, do: {Module.concat(name), ast}
+
+    modules =
+      for {:defmodule, _, [{:__aliases__, _, name} | _]} = ast <- modules, do: {Module.concat(name), ast}
+
     wanted = for {module, ast} <- modules, varies?(ast) or not Code.ensure_loaded?(module), do: ast
     compile(choose({:__block__, [], wanted}, variant), file)
     modules |> List.last() |> elem(0)

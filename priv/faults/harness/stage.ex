@@ -128,7 +128,10 @@ defmodule BeamScopeFaults.Stage do
   defp rest(before) do
     :erlang.yield()
     now = look()
-    if now == before and Enum.all?(now, &match?({_pid, [status: :waiting, reductions: _]}, &1)), do: :ok, else: rest(now)
+
+    if now == before and Enum.all?(now, &match?({_pid, [status: :waiting, reductions: _]}, &1)),
+      do: :ok,
+      else: rest(now)
   end
 
   defp look do

@@ -58,7 +58,13 @@ defmodule BeamScopeFaults.Trial do
   # An expectation that nothing put to the test says nothing about a healthy system.
   defp judge(trial, fault) do
     wrong = wrong(trial.first, fault)
-    %{trial | healthy?: Enum.all?(trial.verdict.expectations, &(&1.verdict == :held)), wrong: wrong, named?: wrong == nil}
+
+    %{
+      trial
+      | healthy?: Enum.all?(trial.verdict.expectations, &(&1.verdict == :held)),
+        wrong: wrong,
+        named?: wrong == nil
+    }
   end
 
   defp wrong(nil, _fault), do: "nothing broke"
@@ -67,11 +73,23 @@ defmodule BeamScopeFaults.Trial do
     missing = Enum.reject(fault.says, &String.contains?(first.sentence, &1))
 
     cond do
-      first.name != fault.breaks -> "#{inspect(first.name)} broke before #{inspect(fault.breaks)}"
-      first.report.at == nil -> "the break has no moment"
-      not fault.at.(first.report.at) -> "it broke at another moment: #{first.sentence}"
-      missing != [] -> "the sentence does not say #{Enum.join(missing, ", ")}: #{first.sentence}"
-      true -> nil
+      first.name != fault.breaks ->
+        "#{inspect(first.name)} broke before #{inspect(fault.breaks)}"
+
+      first.report.at == nil ->
+        "the break has no moment"
+
+      not fault.at.(first.report.at) ->
+        "it broke at another moment: #{first.sentence}"
+
+      not String.contains?(to_string(first.report), Map.get(fault, :notes, "")) ->
+        "the report does not say: #{fault.notes}"
+
+      missing != [] ->
+        "the sentence does not say #{Enum.join(missing, ", ")}: #{first.sentence}"
+
+      true ->
+        nil
     end
   end
 end

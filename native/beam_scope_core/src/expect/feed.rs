@@ -289,6 +289,7 @@ impl Fed {
             } else {
                 transition.seq
             },
+            since: transition.began_seq,
             nth,
             by_transition: true,
         };
@@ -342,6 +343,7 @@ const fn place(what: What, row: &EventRow) -> Place {
         seq: row.seq,
         at_ns: row.at_ns,
         began: row.seq,
+        since: row.seq,
         nth: 0,
         by_transition: false,
     }
@@ -351,6 +353,7 @@ fn tell_call(row: &EventRow, call: &OpenCall, value: Part<'_>, stage: Stage, sin
     let Some(args) = &call.args else { return };
     let place = Place {
         began: call.seq,
+        since: call.seq,
         ..place(What::Called, row)
     };
     let mut happened = Happened::new(place, Content::Call([part(args), value]));

@@ -2,14 +2,16 @@
 //!
 //! The first step's matches wait. In a `LeadsTo` each match of the second step serves all of those that agree with it; in a
 //! `Causality` it takes the oldest, in a `Precedes` it needs one; in an `Excludes` there must be none. Where there is a third
-//! step, what agrees with a match of it waits no longer. What waits too long for its other end, or finds none, is *missed*:
+//! step, what agrees with a match of it waits no longer. A first end that takes time, a message that is handled and the state
+//! that comes of it, is known when it is over, but what it leads to may come before: the matches of the second step are kept, and
+//! met by a first end that had begun by then. What waits too long for its other end, or finds none, is *missed*:
 //! that breaks the check, unless events were lost among which the other end may have been.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
-use crate::pattern::Answer;
+use crate::pattern::{Answer, Held};
 
-use super::check::Rule;
+use super::check::{Rule, What};
 use super::finding::Verdict;
 use super::gaps::Losses;
 use super::joint::{Joint, Values};
@@ -22,6 +24,8 @@ use super::waiting::{Visit, Waiter, Waiting, MOST};
 const MOST_BYTES: usize = 64 << 20;
 /// So many misses are kept to look for one that no loss explains.
 const MOST_MISSES: usize = 256;
+/// A message that is handled for longer than this is no cause of what comes meanwhile.
+const LONGEST_NS: u64 = 10_000_000_000;
 
 /// What one form of something that happened binds, and whether it is what it seems.
 type Form = (Values, Answer);
@@ -42,6 +46,10 @@ struct Miss {
 pub(super) struct Pairs {
     joint: Joint,
     waiting: Waiting,
+    /// Where first ends take time: second ends that one of them may still turn out to have come before.
+    early: Option<Waiting>,
+    /// Those that it did.
+    met: HashSet<u64>,
     /// When first ends came of which a shared variable is hidden in part.
     vague: VecDeque<u64>,
     /// Variables that both heads bind: what must be equal.
@@ -96,6 +104,8 @@ impl Pairs {
         Self {
             joint,
             waiting: Waiting::default(),
+            early: takes_time(plan).then(Waiting::default),
+            met: HashSet::new(),
             vague: VecDeque::new(),
             shared,
             closing,
@@ -115,6 +125,9 @@ impl Pairs {
     /// So many of those that wait may be looked at from now on.
     pub(super) fn refill(&mut self, budget: u64) {
         self.waiting.budget = budget;
+        if let Some(early) = &mut self.early {
+            early.budget = budget;
+        }
     }
 
     /// Takes the next thing that one of the steps is about. Where it is about both, the second step comes first: nothing
@@ -159,10 +172,13 @@ impl Pairs {
         if !self.joint.is_full() {
             return;
         }
-        self.joint.pool.keep(self.waiting.held_mut());
+        self.joint.pool.keep(held_mut(&mut self.waiting, &mut self.early));
         if self.joint.pool.bytes() > MOST_BYTES {
             self.waiting.forget_half();
-            self.joint.pool.keep(self.waiting.held_mut());
+            if let Some(early) = &mut self.early {
+                early.forget_half();
+            }
+            self.joint.pool.keep(held_mut(&mut self.waiting, &mut self.early));
         }
         self.joint.cleared();
     }
@@ -188,7 +204,12 @@ impl Pairs {
             self.count(place);
         }
         match self.key(&values) {
-            Some(key) => self.waiting.push(Waiter::new(place, values, key, doubtful)),
+            Some(key) => {
+                let waiter = Waiter::new(place, values, key, doubtful);
+                if !self.meet(plan, &waiter) {
+                    self.waiting.push(waiter);
+                }
+            }
             None => {
                 if self.vague.len() < MOST {
                     self.vague.push_back(place.at_ns);
@@ -198,6 +219,36 @@ impl Pairs {
                 }
             }
         }
+    }
+
+    /// Whether a first end that took time needs its second no more: that came meanwhile.
+    fn meet(&mut self, plan: &CheckPlan, first: &Waiter) -> bool {
+        let Some(early) = &mut self.early else { return false };
+        let (pattern, joint) = (&plan.steps[1].step.pattern, &self.joint);
+        let leads_to = matches!(plan.rule, Rule::LeadsTo { .. });
+        let many = leads_to || matches!(plan.rule, Rule::Precedes { .. });
+        let (met, mut last) = (&mut self.met, None);
+        let whole = early.visit(first.key, |second| {
+            let there = met.contains(&second.place.seq);
+            let fits = meanwhile(plan, &first.place, &second.place) && !there && !first.doubtful;
+            if !fits || joint.agree(pattern, &first.values, &second.values) != Answer::Yes {
+                return Visit::Leave;
+            }
+            last = Some(second.place);
+            if leads_to {
+                return Visit::Stop;
+            }
+            met.insert(second.place.seq);
+            if many {
+                Visit::Take
+            } else {
+                Visit::TakeAndStop
+            }
+        });
+        self.gave_up |= !whole;
+        let Some(second) = last else { return false };
+        self.pair.get_or_insert((first.place, second));
+        !matches!(plan.rule, Rule::Precedes { .. })
     }
 
     /// `LeadsTo`: serves all that agree.
@@ -224,6 +275,9 @@ impl Pairs {
         });
         self.gave_up |= !whole;
         late.into_iter().for_each(|one| self.doubt(one));
+        if let Some(early) = &mut self.early {
+            early.push(Waiter::new(place, values.clone(), key, false));
+        }
     }
 
     /// `Excludes`: there must be none that agrees. The latest is told.
@@ -314,8 +368,22 @@ impl Pairs {
             }
             None if vague => self.vague_effect(plan, place, sure),
             None if maybe || !self.vague.is_empty() || self.waiting.forgotten > 0 => self.doubt(place),
-            None => self.miss(plan, place, 0, None),
+            None => self.lack_cause(plan, place, forms),
         }
+    }
+
+    /// An effect has no cause, unless one turns out to have begun before.
+    fn lack_cause(&mut self, plan: &CheckPlan, place: Place, forms: &[Form]) {
+        let Some(mut early) = self.early.take() else {
+            self.miss(plan, place, 0, None);
+            return;
+        };
+        for (values, _) in forms {
+            if let Some(key) = self.key(values) {
+                early.push(Waiter::new(place, values.clone(), key, false));
+            }
+        }
+        self.early = Some(early);
     }
 
     /// Looks for the cause of an effect; whether something may be it.
@@ -366,6 +434,7 @@ impl Pairs {
 
     /// Lets go of what waited too long.
     fn expire(&mut self, plan: &CheckPlan, now_ns: u64) {
+        self.give_up_early(plan, now_ns);
         let Some(within) = self.within_ns else { return };
         let over = |at_ns: u64| at_ns.saturating_add(within) < now_ns;
         while self.vague.front().is_some_and(|at_ns| over(*at_ns)) {
@@ -376,6 +445,16 @@ impl Pairs {
                 Some(waiter) if must_be_met(plan) && waiter.doubtful => self.doubt(waiter.place),
                 Some(waiter) if must_be_met(plan) => self.miss(plan, waiter.place, 1, None),
                 _ => {}
+            }
+        }
+    }
+
+    /// An effect that has waited for so long has no cause.
+    fn give_up_early(&mut self, plan: &CheckPlan, now_ns: u64) {
+        let old = |place: &Place| place.at_ns.saturating_add(LONGEST_NS) < now_ns;
+        while let Some(second) = self.early.as_mut().and_then(|early| early.pop_if(old)) {
+            if !self.met.remove(&second.place.seq) && is_caused(plan) {
+                self.miss(plan, second.place, 0, None);
             }
         }
     }
@@ -411,6 +490,16 @@ impl Pairs {
             unknown: self.unknown,
             open: 0,
         };
+        let early = self
+            .early
+            .iter()
+            .flat_map(Waiting::iter)
+            .map(|(second, _)| second.place);
+        for place in early.filter(|place| is_caused(plan) && !self.met.contains(&place.seq)) {
+            if rest.misses.len() < MOST_MISSES {
+                rest.misses.push(self.missed(plan, place, 0, None));
+            }
+        }
         if !must_be_met(plan) {
             return rest;
         }
@@ -476,6 +565,30 @@ impl Pairs {
             by: violation.and_then(|miss| miss.by),
         }
     }
+}
+
+/// Whether second ends must follow a first.
+const fn is_caused(plan: &CheckPlan) -> bool {
+    matches!(plan.rule, Rule::Causality { .. } | Rule::Precedes { .. })
+}
+
+/// Whether what matches the first step takes time, so that what it leads to may be told before it.
+fn takes_time(plan: &CheckPlan) -> bool {
+    let first = plan.steps[0].step.what;
+    let spans = matches!(first, What::State | What::Transition | What::Called);
+    spans && !matches!(plan.rule, Rule::Excludes { .. }) && !cfg!(mutant = "expect_causes_take_no_time")
+}
+
+/// Whether the second end came while the first was coming about. What a process itself does before its state is there does not
+/// come of that state.
+fn meanwhile(plan: &CheckPlan, first: &Place, second: &Place) -> bool {
+    let own = first.track == second.track && first.what == What::State && is_caused(plan);
+    first.since < second.seq && second.seq < first.seq && !own
+}
+
+fn held_mut<'p>(waiting: &'p mut Waiting, early: &'p mut Option<Waiting>) -> impl Iterator<Item = &'p mut Held> {
+    let early = early.iter_mut().flat_map(Waiting::held_mut);
+    waiting.held_mut().chain(early)
 }
 
 /// The variables that the first step and another both bind.

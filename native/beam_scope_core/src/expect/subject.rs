@@ -27,6 +27,8 @@ pub(crate) struct Place {
     pub(crate) at_ns: u64,
     /// The event that began it, of a transition or of a call that is asked for its value; else the same.
     pub(crate) began: u64,
+    /// When it may have come about at the earliest: of a state or a transition, when its message was taken up.
+    pub(crate) since: u64,
     /// Of a state or transition: which of those that the event completed.
     pub(crate) nth: u32,
     /// Of a crash: told by a transition, not by the exit.

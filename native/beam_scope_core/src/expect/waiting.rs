@@ -16,7 +16,7 @@ pub(super) const MOST: usize = if cfg!(test) { 2_000 } else { 200_000 };
 pub(super) struct Waiter {
     pub(super) place: Place,
     pub(super) values: Values,
-    key: u64,
+    pub(super) key: u64,
     /// Whether it is what it seems could not be decided, or something came that may be its other end.
     pub(super) doubtful: bool,
     /// Whether something came that may have ended its time.
@@ -109,6 +109,16 @@ impl Waiting {
             }
         }
         Some(waiter)
+    }
+
+    /// When the oldest came, and takes it if it is so old.
+    pub(super) fn pop_if(&mut self, old: impl FnOnce(&Place) -> bool) -> Option<Waiter> {
+        let (_, oldest) = self.all.first_key_value()?;
+        if old(&oldest.place) {
+            self.pop()
+        } else {
+            None
+        }
     }
 
     /// Forgets the older half.

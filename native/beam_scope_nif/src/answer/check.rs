@@ -6,7 +6,7 @@
 //!          since: moment | nil, until: moment | nil}
 //! step   %{what: :sent | :received | :called | :state | :transition | :crashed | :exited, process: party, from: party, to: party,
 //!          mfa: {m, f, a | :_} | nil, pattern: pattern}
-//! party  selector | {:var, name} | nil
+//! party  selector | {:var, name} | {:var, name, selector} | nil
 //! ```
 
 use std::sync::Arc;
@@ -131,16 +131,17 @@ fn step(map: Term<'_>, rec: &Recording, names: &mut Vec<AtomId>) -> Result<Step,
 
 /// A process, or a variable for one.
 fn party(term: Term<'_>, rec: &Recording) -> Result<(Option<Selector>, Option<AtomId>), Error> {
-    let variable = term
-        .decode::<(Atom, Term<'_>)>()
-        .ok()
-        .filter(|(tag, _)| *tag == atoms::var());
-    match variable {
-        Some((_, name)) => match local(name, rec)? {
-            Value::Atom(name) => Ok((None, Some(name))),
-            _ => Err(bad("a variable's name is an atom")),
-        },
-        None => Ok((Some(selector(term, rec)?), None)),
+    let name = |name| match local(name, rec)? {
+        Value::Atom(name) => Ok(Some(name)),
+        _ => Err(bad("a variable's name is an atom")),
+    };
+    match (
+        term.decode::<(Atom, Term<'_>)>(),
+        term.decode::<(Atom, Term<'_>, Term<'_>)>(),
+    ) {
+        (Ok((tag, variable)), _) if tag == atoms::var() => Ok((None, name(variable)?)),
+        (_, Ok((tag, variable, who))) if tag == atoms::var() => Ok((Some(selector(who, rec)?), name(variable)?)),
+        _ => Ok((Some(selector(term, rec)?), None)),
     }
 }
 

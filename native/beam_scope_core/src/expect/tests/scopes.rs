@@ -265,7 +265,7 @@ fn each_form_of_a_message_is_looked_at() {
         var("answer"),
         op("=:=", &[op("element", &[lit(i(2)), var("answer")]), var("n")]),
     );
-    let by_content = [sent(tagged("ask", var("n"))), step(What::Sent, content)];
+    let by_content = [sent(tagged("ask", var("n"))), step(What::Sent, content).of(pid(9))];
     let envelope = tup(&[anything(), tup(&[anything(), var("tag")]), anything()]);
     let by_tag = [sent(envelope), sent(tup(&[var("tag"), anything()])).of(pid(9))];
     for steps in [by_content, by_tag] {
@@ -286,4 +286,56 @@ fn one_step_has_no_variable_process() {
         _ => None,
     };
     assert_eq!(one.validate(), Err(super::super::CheckError::Parties));
+}
+
+/// 2 handles `go`: tells 3, which says `booked` while 2 is not done; then 2 has a new state. Before all that 3 has said `x`.
+fn booking() -> Timeline {
+    let mut kit = Kit::chunked(3);
+    kit.server(2, 1, None, "S", i(0)).looped(2, i(0));
+    kit.ev(3, EventKind::Send, &[p(1), a("x")]);
+    kit.ev(1, EventKind::Send, &[p(2), a("go")]);
+    kit.ev(2, EventKind::Receive, &[a("go"), p(1)])
+        .handled(2, a("go"), i(0));
+    kit.ev(2, EventKind::Send, &[p(3), a("told")]);
+    kit.ev(3, EventKind::Receive, &[a("told"), p(2)]);
+    kit.ev(3, EventKind::Send, &[p(1), a("booked")]);
+    kit.looped(2, i(1));
+    kit.ev(3, EventKind::Send, &[p(1), a("late")]);
+    kit.timeline()
+}
+
+#[test]
+fn what_takes_time_may_lead_to_what_comes_meanwhile() {
+    let timeline = booking();
+    let handled = || step(What::Transition, just(tup(&[anything(), anything(), lit(a("go"))])));
+    let became = || state(lit(i(1)));
+    let said = |word: &str| sent(lit(a(word)));
+    let verdict = |rule, first: S, word: &str| run(&timeline, rule, &[first, said(word)]).verdict;
+    let causality = Rule::Causality {
+        within_ns: None,
+        strict: false,
+    };
+    for rule in [LEADS_TO, PRECEDES, causality] {
+        for word in ["booked", "late"] {
+            assert_eq!(verdict(rule, handled(), word), Verdict::Held, "{rule:?} {word}");
+            assert_eq!(verdict(rule, became(), word), Verdict::Held, "{rule:?} {word}");
+        }
+        assert_eq!(verdict(rule, handled(), "told"), Verdict::Held, "{rule:?}");
+        assert_eq!(verdict(rule, handled(), "x"), Verdict::Broken, "{rule:?}");
+        assert_eq!(verdict(rule, became(), "x"), Verdict::Broken, "{rule:?}");
+    }
+    // What a process does before its state is there does not come of that.
+    assert_eq!(verdict(PRECEDES, became(), "told"), Verdict::Broken);
+    assert_eq!(verdict(causality, became(), "told"), Verdict::Broken);
+    assert_eq!(verdict(LEADS_TO, became(), "told"), Verdict::Held);
+    // One handled message is the cause of one.
+    let either = step(What::Sent, when(var("w"), op("orelse", &[is("told"), is("booked")])));
+    let both = |rule| run(&timeline, rule, &[handled(), either.clone()]).verdict;
+    assert_eq!((both(causality), both(PRECEDES)), (Verdict::Broken, Verdict::Held));
+    let within = Rule::LeadsTo { within_ns: Some(1) };
+    assert_eq!(verdict(within, handled(), "booked"), Verdict::Held);
+}
+
+fn is(word: &str) -> Value {
+    op("=:=", &[var("w"), lit(a(word))])
 }
