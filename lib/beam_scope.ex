@@ -32,9 +32,9 @@ defmodule BeamScope do
 
   `match:` and every *pattern* is a plain term (maps match by subset, `:_` matches anything) or a `pattern/1`.
 
-  Questions (`history/3`, `events/2`, `messages/2`, `calls/2`, `processes/2`, `tree/2`, `mailbox/3`, `info/1`, `diff/2`)
-  return what they found and raise `BeamScope.Error`. What may fail or find nothing (`start/2`, `stop/1`, `state_at/3`,
-  `find_state/3`, `subscribe/2`, `watch/2`, `save/2`, `load/1`, …) returns `{:ok, _}` or `:ok`, or
+  Questions (`history/3`, `events/2`, `messages/2`, `calls/2`, `processes/2`, `tree/2`, `mailbox/3`, `info/1`, `diff/2`,
+  `check/3`) return what they found and raise `BeamScope.Error`. What may fail or find nothing (`start/2`, `stop/1`, `state_at/3`,
+  `find_state/3`, `subscribe/2`, `watch/2`, `expect/3`, `save/2`, `load/1`, …) returns `{:ok, _}` or `:ok`, or
   `{:error, %BeamScope.Error{}}`, and has a form with `!` that raises.
 
   Answers print themselves: in IEx, look at them; in code, they are structs and lists. Questions run on dirty schedulers and
@@ -432,15 +432,64 @@ defmodule BeamScope do
   # Expectations
 
   @doc """
-  Checks what a module of `BeamScope.Expectation`s expects against a recording, all in one pass: a `%BeamScope.Verdict{}`.
+  Checks what a module of `BeamScope.Expectation`s expects against a recording, all in one pass: a `%BeamScope.Verdict{}`, which
+  prints one line each and what broke with the difference.
 
-  Options: `roles:` the processes of roles that the module leaves open, or other ones than it names.
+  A recording that still runs is asked up to now; one that was loaded from a file is as good. Thirty expectations take about a
+  second for a million events.
+
+  Options: `roles:` the processes of roles that the module leaves open, or other ones than it names. Raises `BeamScope.Error`:
+  `:no_expectations`, `:unbound_role`, `:unknown_role`, `:invalid_recording`, `:closed`, …
+
+      iex> defmodule SmallNumbers do
+      ...>   use BeamScope.Expectation
+      ...>   role :counter
+      ...>   expect "stays small", do: always(:counter, n when n < 3)
+      ...> end
+      iex> {:ok, agent} = Agent.start_link(fn -> 0 end)
+      iex> {_, rec} = BeamScope.record([trace: agent], fn -> Agent.update(agent, &(&1 + 1)) end)
+      iex> rec |> BeamScope.check(SmallNumbers, roles: [counter: agent]) |> BeamScope.Verdict.ok?()
+      true
   """
   @spec check(Recording.t(), module, keyword) :: Verdict.t()
   def check(rec, module, opts \\ []), do: raising(BeamScope.Expectation.Check.run(rec, module, opts))
 
   @doc """
   Watches a running recording for what breaks the expectations of a module: `{:ok, watch}`.
+
+  A violation is reported once for each expectation, within 100 ms of its event; what the recording holds already counts. The
+  processes that are watched notice nothing: the core looks at what was recorded, at the price of what is new, and for at most half of
+  the time of one core. A role's processes may come later. When the recording ends by itself or is stopped, what never came is
+  reported too, and the watch ends; so does `BeamScope.Expectation.stop/1` end it.
+
+  ## Options
+
+    * `on_violation:` what to do
+      * `:log` – an error in the log: one line that names expectation, moment, process and what came instead, and the report (the
+        default)
+      * `:stop` – the same, and the recording is stopped, so that what it keeps ends there (`stop_reason: :violation`)
+      * a function that takes the `%BeamScope.Verdict.Expectation{}`. It runs in a process of its own that is not recorded, for
+        30 s at most; what it raises is logged
+    * `roles:` as in `check/3`
+
+  Errors are those of `check/3`, and `:not_running` for a recording that has ended or was loaded.
+
+      iex> defmodule NoResets do
+      ...>   use BeamScope.Expectation
+      ...>   expect "nobody resets", do: refute_sent(:reset)
+      ...> end
+      iex> rec = BeamScope.start!(self(), level: :messages)
+      iex> test = self()
+      iex> {:ok, _watch} = BeamScope.expect(rec, NoResets, on_violation: &send(test, {:broken, &1.name}))
+      iex> send(self(), :reset)
+      iex> receive do
+      ...>   {:broken, name} -> name
+      ...> after
+      ...>   5_000 -> :nothing
+      ...> end
+      "nobody resets"
+      iex> BeamScope.close(rec)
+      :ok
   """
   @spec expect(Recording.t(), module, keyword) :: {:ok, pid} | {:error, Error.t()}
   def expect(rec, module, opts \\ []), do: BeamScope.Expectation.Check.watch(rec, module, opts)

@@ -56,7 +56,7 @@ defmodule BeamScope.Assertions do
   ExUnit is needed to raise its `ExUnit.AssertionError`, nothing else: this module compiles and loads without it.
   """
 
-  alias BeamScope.Expect.Macros
+  alias BeamScope.Expect.{Macros, Syntax}
 
   # ---- states ----
 
@@ -292,10 +292,11 @@ defmodule BeamScope.Assertions do
       assert_expectations rec, MyApp.CounterExpectations
       assert_expectations rec, MyApp.CounterExpectations, roles: [client: self()]
 
-  Fails with what `BeamScope.check/3` prints. What was never exercised does not fail; what cannot be said does. Returns the
-  `%BeamScope.Verdict{}`.
+  Fails with what `BeamScope.check/3` prints. What cannot be said fails too; what was never exercised does not, as long as anything
+  was. Returns the `%BeamScope.Verdict{}`.
   """
   defmacro assert_expectations(rec, module, opts \\ []) do
+    Syntax.preload([BeamScope.Expectation.Check, BeamScope.Recording.Query])
     expr = Macro.escape(Macros.expr(:assert_expectations, [rec, module], opts), prune_metadata: true)
 
     quote do

@@ -81,5 +81,6 @@ defmodule BeamScope.Expect.Aside do
   end
 
   defp ours?("Elixir.BeamScope.Expect." <> rest), do: not String.ends_with?(rest, "Test")
+  defp ours?("Elixir.BeamScope.Expectation." <> rest), do: not String.ends_with?(rest, "Test")
   defp ours?(module), do: module == "Elixir.Process"
 end

@@ -52,7 +52,8 @@ defmodule BeamScope.Expect.Limits do
     }
   end
 
-  defp allow_empty, do: "If that is meant, say allow_empty: true."
+  @doc "What to say where nothing was to happen."
+  def allow_empty, do: "If that is meant, say allow_empty: true."
 
   # Of a pair, the one that must be there for the other to be asked for.
   defp spoken_of(%{check: check, steps: [_cause, effect]}) when check in [:causality, :precedes], do: effect

@@ -98,8 +98,12 @@ defmodule BeamScope.Expect.Syntax do
     {quote(do: %Assertion{unquote_splicing(fields ++ more)}), assignments, Keyword.values(bound)}
   end
 
-  # The test itself runs these, and often is recorded: to load a module is to send a message. Tests are compiled where they run.
-  defp preload, do: Enum.each([Aside, Assertion, Await, Recorder, Recorder.Hub], &Code.ensure_loaded/1)
+  @doc """
+  Loads what the test itself runs: often it is recorded, and to load a module is to send a message. Tests are compiled where they
+  run.
+  """
+  def preload(more \\ []),
+    do: Enum.each([Aside, Assertion, Await, Recorder, Recorder.Hub] ++ more, &Code.ensure_loaded/1)
 
   # What is said of all, or of none, cannot bind one.
   defp binds?(fields), do: fields[:check] in [:count, :flow, :state_at] and fields[:times] != 0

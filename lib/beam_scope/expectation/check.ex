@@ -42,16 +42,30 @@ defmodule BeamScope.Expectation.Check do
 
   @doc "The verdict where all holds, else the failure of a test."
   @spec run!(Recording.t(), module, keyword, Macro.t()) :: {Verdict.t()}
-  def run!(rec, module, opts, expr) do
-    case run(rec, module, opts) do
-      {:ok, verdict} -> {hold!(verdict, expr)}
-      {:error, error} -> raise error
+  def run!(%Recording{} = rec, module, opts, expr) do
+    # Raised from the line of the test.
+    Aside.run(rec, fn ->
+      with :ok <- Query.known(opts, [:roles]),
+           {:ok, verdict} <- ask(rec, module, opts) do
+        {hold!(verdict, expr)}
+      else
+        {:error, error} -> raise error
+      end
+    end)
+  end
+
+  def run!(other, _module, _opts, _expr), do: raise(Query.not_a_recording(other))
+
+  defp hold!(verdict, expr) do
+    cond do
+      not Verdict.ok?(verdict) -> fail!(Verdict.text(verdict), expr)
+      not exercised?(verdict) -> fail!("Nothing put these to the test.\n\n" <> Verdict.text(verdict), expr)
+      true -> verdict
     end
   end
 
-  defp hold!(verdict, expr) do
-    if Verdict.ok?(verdict),
-      do: verdict,
-      else: raise(Failure.exception(message: Verdict.text(verdict), expr: expr))
-  end
+  @spec fail!(String.t(), Macro.t()) :: no_return
+  defp fail!(message, expr), do: raise(Failure.exception(message: message, expr: expr))
+
+  defp exercised?(%Verdict{expectations: all}), do: Enum.any?(all, &(&1.verdict != :never_exercised))
 end

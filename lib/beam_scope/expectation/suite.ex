@@ -43,51 +43,44 @@ defmodule BeamScope.Expectation.Suite do
   defp given(given, module, declared) do
     cond do
       not (is_map(given) or Keyword.keyword?(given)) ->
-        invalid(given, "processes by role, such as [client: pid]")
+        invalid(:roles, given, "processes by role, such as [client: pid]")
 
       role = Enum.find(names(given), &(not is_map_key(declared, &1))) ->
-        {:error, Error.new(:unknown_role, %{module: module, role: role, known: Map.keys(declared)})}
+        known = declared |> Map.keys() |> Enum.sort()
+        {:error, Error.new(:unknown_role, %{module: module, role: role, known: known})}
 
       true ->
-        bound(given)
+        {:ok, Map.new(given)}
     end
   end
 
   defp names(given), do: for({name, _process} <- given, do: name)
 
-  defp bound(given) do
-    Enum.reduce_while(given, {:ok, %{}}, fn {name, process}, {:ok, all} ->
-      case process(process) do
+  # What is given takes the place of what the module says.
+  defp bind(module, declared, given) do
+    roles = Map.merge(declared, Map.new(given, fn {name, process} -> {name, {:process, process}} end))
+
+    case for {name, :given} <- roles, do: name do
+      [] -> bound(roles)
+      open -> {:error, Error.new(:unbound_role, %{module: module, roles: Enum.sort(open)})}
+    end
+  end
+
+  defp bound(roles) do
+    Enum.reduce_while(roles, {:ok, %{}}, fn {name, role}, {:ok, all} ->
+      case process(role) do
         {:ok, process} -> {:cont, {:ok, Map.put(all, name, process)}}
         {:error, error} -> {:halt, {:error, put_in(error.detail.key, [:roles, name])}}
       end
     end)
   end
 
-  defp process([{:module, module}]), do: process({:module, module})
+  defp process({:module, module}), do: process({:process, {:module, module}})
+  defp process({:process, [module: module]}), do: process({:process, {:module, module}})
+  defp process({:process, process}), do: with({:ok, _selector} <- Query.selector(process), do: {:ok, process})
 
-  defp process(process) do
-    with {:ok, _selector} <- Query.selector(process), do: {:ok, process}
-  end
-
-  defp bind(module, declared, given) do
-    case for {name, :given} <- declared, not is_map_key(given, name), do: name do
-      [] ->
-        {:ok,
-         Map.new(declared, fn {name, value} ->
-           {name, Map.get_lazy(given, name, fn -> declared(value) end)}
-         end)}
-
-      unbound ->
-        {:error, Error.new(:unbound_role, %{module: module, roles: unbound})}
-    end
-  end
-
-  defp declared({:process, process}), do: process
-  defp declared({:module, module}), do: {:module, module}
-
-  defp invalid(value, expected),
-    do: {:error, Error.new(:invalid_option, %{key: :roles, value: value, expected: expected})}
+  defp invalid(key, value, expected),
+    do: {:error, Error.new(:invalid_option, %{key: key, value: value, expected: expected})}
 
   # An atom that is a role means the role.
   defp cast(%Assertion{steps: steps} = a, roles),

@@ -39,12 +39,23 @@ defmodule BeamScope.Expectation.Watch do
         phase: :watching
       }
 
-      {:ok, Aside.start!({GenServer, :start_link, [__MODULE__, state]})}
+      {:ok, Aside.start!({__MODULE__, :start_linked, [state]})}
+    end
+  end
+
+  @doc false
+  # Linked to the hub, yet not as its parent's child: that would end with a crash report.
+  def start_linked(state) do
+    with {:ok, pid} <- GenServer.start(__MODULE__, state) do
+      Process.link(pid)
+      {:ok, pid}
     end
   end
 
   defp running(rec) do
-    if Aside.running?(rec), do: :ok, else: {:error, Error.new(:not_running, ended(rec))}
+    if Aside.running?(rec),
+      do: :ok,
+      else: with({:ok, _} <- Recorder.info(rec), do: {:error, Error.new(:not_running, ended(rec))})
   end
 
   defp ended(%Recording{pid: nil}),
@@ -86,8 +97,11 @@ defmodule BeamScope.Expectation.Watch do
   def handle_info({:DOWN, _, :process, pid, _}, %{rec: %{pid: pid}} = state),
     do: state |> last_words() |> over() |> end_when_told()
 
-  def handle_info({:EXIT, pid, _reason}, state),
-    do: end_when_told(%{state | reporters: Map.delete(state.reporters, pid)})
+  def handle_info({:EXIT, pid, _reason}, %{reporters: reporters} = state) when is_map_key(reporters, pid),
+    do: end_when_told(%{state | reporters: Map.delete(reporters, pid)})
+
+  # The hub, and with it all recordings.
+  def handle_info({:EXIT, _hub, _reason}, state), do: {:stop, :shutdown, state}
 
   def handle_info({:overdue, pid}, state) do
     if at = state.reporters[pid] do
@@ -107,9 +121,13 @@ defmodule BeamScope.Expectation.Watch do
   # ---- looking ----
 
   defp poll(state) do
+    began = System.monotonic_time(:millisecond)
+
     case decided(state, :stored) do
       {:ok, state, next} ->
-        Process.send_after(self(), :poll, next)
+        # Half of the time is for others, however much there is to look at.
+        took = System.monotonic_time(:millisecond) - began
+        Process.send_after(self(), :poll, max(next, took))
         {:noreply, state}
 
       {:gone, state, _} ->
@@ -181,6 +199,9 @@ defmodule BeamScope.Expectation.Watch do
       {:error, _error} ->
         state
     end
+  rescue
+    # It was closed meanwhile.
+    Error -> state
   end
 
   defp last_words(state), do: state

@@ -4,7 +4,9 @@ defmodule BeamScope.Expectation.Words do
 
   alias BeamScope.Expect.{Form, Shape, Syntax}
 
-  @allowed "allowed are `state process, pattern`, `always process, pattern`, `never process, pattern`, " <>
+  @words ~w(state always never eventually transition sent delivered called flow leads_to causality)a ++
+           ~w(refute_sent refute_delivered refute_called refute_crash)a
+  @allowed "llowed are `state process, pattern`, `always process, pattern`, `never process, pattern`, " <>
              "`eventually process, pattern`, `transition process, from ~> to`, `sent pattern`, `delivered pattern`, " <>
              "`called Module.function(args)`, `flow do … end`, `leads_to first, second`, `refute_leads_to first, second`, " <>
              "`causality cause ~> effect`, " <>
@@ -14,7 +16,7 @@ defmodule BeamScope.Expectation.Words do
   @spec compile(Macro.t(), String.t(), Macro.Env.t()) :: Macro.t()
   def compile(block, name, env) do
     case Shape.lines(block) do
-      [] -> Form.error(block, env, "the expectation #{inspect(name)} says nothing: #{@allowed}")
+      [] -> Form.error(block, env, "the expectation #{inspect(name)} says nothing: a#{@allowed}")
       lines -> Enum.map(lines, &line(&1, env))
     end
   end
@@ -41,8 +43,18 @@ defmodule BeamScope.Expectation.Words do
   @spec unknown(Macro.t(), Macro.Env.t()) :: no_return
   defp unknown(expr, env) do
     written = expr |> Macro.to_string() |> String.split("\n") |> hd()
-    Form.error(expr, env, "`#{written}` is no expectation: #{@allowed}")
+    Form.error(expr, env, "`#{written}` is no expectation" <> instead(expr))
   end
+
+  defp instead({word, _, args}) when is_atom(word) and is_list(args) do
+    best = Enum.max_by(@words, &String.jaro_distance("#{&1}", "#{word}"))
+
+    if best != word and String.jaro_distance("#{best}", "#{word}") > 0.8,
+      do: ". Did you mean `#{best}`? A#{@allowed}",
+      else: ": a#{@allowed}"
+  end
+
+  defp instead(_expr), do: ": a#{@allowed}"
 
   # Of a test's variables there are none here.
   defp no_variables(expr, env) do

@@ -3,7 +3,7 @@ defmodule BeamScope.Info do
   How a recording stands: the answer to `BeamScope.info/1`.
 
     * `status` – `:running` or `:stopped`; `stop_reason` – `nil`, `:requested`, `:events`, `:bytes`, `:ms`, `:rate`,
-      `:owner_down`, …
+      `:owner_down`, `:violation` (of an expectation), …
     * `events` – `%{offered: n, stored: n, dropped: n, truncated: n, redacted: n}`; offered = stored + dropped, always
     * `by_kind` – how many events of each kind
     * `losses` – where the dropped events were: `%{pid, from_ns, to_ns, count}`

@@ -3,7 +3,7 @@ defmodule BeamScope.Terminal.Verdict do
   A verdict on expectations: one line each, then what broke, the earliest first, and what cannot be said.
   """
 
-  alias BeamScope.Expect.Printer
+  alias BeamScope.Expect.{Limits, Printer}
   alias BeamScope.Terminal.Style
   alias BeamScope.Verdict
   alias BeamScope.Verdict.Expectation
@@ -59,6 +59,7 @@ defmodule BeamScope.Terminal.Verdict do
     |> Enum.filter(&(&1.verdict == :never_exercised))
     |> Enum.flat_map(& &1.report.notes)
     |> Enum.uniq()
+    |> List.delete(Limits.allow_empty())
     |> Enum.take(@hints)
     |> Enum.flat_map(&Style.wrap([{:dim, "  " <> &1}], style.width, 4))
   end

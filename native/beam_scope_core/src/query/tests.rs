@@ -89,6 +89,29 @@ fn a_bearer_is_meant_by_its_name_and_by_its_pid() {
 }
 
 #[test]
+fn a_module_stands_for_all_that_run_it() {
+    let mut kit = talk();
+    kit.server(3, 1, None, "S", i(0))
+        .ev(1, EventKind::Send, &[p(3), a("hi")]);
+    kit.spawned(4, 1, t(&[a("S"), a("run"), l(&[])]));
+    let timeline = kit.timeline();
+    let q = |track, to| Query {
+        track,
+        to,
+        ..Query::default()
+    };
+    assert_eq!(seqs(&timeline, &q(None, Some(module("S")))), [4, 5, 14]);
+    let theirs = seqs(&timeline, &q(Some(module("S")), None));
+    assert_eq!(theirs, [1, 2, 5, 6, 13, 16]);
+    let nobody = run(&timeline, &q(Some(module("T")), None));
+    assert!(matches!(nobody, Err(TimelineError::NoSuchProcess)));
+    let history = timeline
+        .history(&module("S"), Moment::Start, Moment::End, None)
+        .unwrap();
+    assert_eq!(history.processes.list.len(), 3);
+}
+
+#[test]
 fn patterns_see_messages_with_and_without_their_envelope() {
     let timeline = talk().timeline();
     let q = |value| Query {

@@ -122,16 +122,20 @@ pub(crate) fn selector(term: Term<'_>, rec: &Recording) -> Result<Selector, Erro
                 Selector::Bearer(name, vm::word(pid.as_c_arg()) as u64)
             })
         }
-        _ if kind == atoms::module() => Ok(Selector::Module(Module {
-            id: local_atom(what, rec),
-            text: LiveAtoms
-                .text(AtomId(vm::word(what.as_c_arg()) as u64))
-                .unwrap_or_default(),
-        })),
+        _ if kind == atoms::module() => module(what, rec).map(Selector::Module),
         _ => Err(bad(
             "a selector is a pid, a name, a track, a module, a bearer or a term",
         )),
     }
+}
+
+fn module(term: Term<'_>, rec: &Recording) -> Result<Module, Error> {
+    term.decode::<Atom>().map_err(|_| bad("a module is an atom"))?;
+    let text = LiveAtoms.text(AtomId(vm::word(term.as_c_arg()) as u64));
+    Ok(Module {
+        id: local_atom(term, rec),
+        text: text.unwrap_or_default(),
+    })
 }
 
 /// A pattern, ready to be asked of states and messages.

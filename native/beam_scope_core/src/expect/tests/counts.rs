@@ -390,3 +390,21 @@ fn what_was_carried_forward_is_known_and_what_was_dropped_is_a_gap() {
     );
     assert_eq!(run(&timeline, NEVER, &[of(1)]).verdict, Verdict::Broken);
 }
+
+#[test]
+fn nobody_is_missed_where_a_check_is_lenient() {
+    let mut kit = Kit::new();
+    kit.ev(1, EventKind::Send, &[p(2), i(0)]);
+    let timeline = kit.timeline();
+    let lenient = |rule, steps: &[S]| Check {
+        lenient: true,
+        ..check(&timeline, rule, None, steps)
+    };
+    let states = [state(anything()).of(name("nobody"))];
+    let strict = vec![lenient(NEVER, &states), check(&timeline, NEVER, None, &states)];
+    let refused = super::super::run(&timeline, strict, 0);
+    assert!(matches!(refused, Err(crate::timeline::TimelineError::NoSuchProcess)));
+    assert_eq!(run_check(&timeline, lenient(NEVER, &states)).verdict, Verdict::Empty);
+    let from = [sent(anything()).of(module("nothing"))];
+    assert_eq!(run_check(&timeline, lenient(count(Some(1), None), &from)).count, 0);
+}

@@ -54,6 +54,38 @@ fn each_check_is_told_once_by_the_event_that_decides_it() {
 }
 
 #[test]
+fn all_that_run_a_module_are_watched_as_they_come() {
+    let mut kit = Kit::chunked(3);
+    kit.server(2, 1, None, "worker", i(0)).looped(2, i(1));
+    let timeline = kit.timeline();
+    let below = when(var("n"), op("<", &[var("n"), lit(i(0))]));
+    let mut monitor = Monitor::new(
+        &timeline,
+        vec![
+            check(&timeline, NEVER, None, &[step(What::State, below).of(module("worker"))]),
+            check(&timeline, NEVER, None, &[sent(lit(a("stop"))).to(module("worker"))]),
+            check(&timeline, NEVER, None, &[state(anything()).of(module("nobody"))]),
+        ],
+    )
+    .unwrap();
+    // Another module's, then another worker's, which is known by the text of its fun only.
+    let fun = Value::Opaque(crate::term::Opaque {
+        kind: crate::term::Kind::Fun,
+        text: "#Fun<worker.1.2>".into(),
+    });
+    kit.server(3, 1, None, "other", i(0)).looped(3, i(-1));
+    kit.ev(1, EventKind::Send, &[p(3), a("stop")]);
+    assert!(told(&mut monitor, &timeline, 0).is_empty());
+    kit.spawned(4, 1, t(&[a("erlang"), a("apply"), l(&[fun, l(&[])])]));
+    kit.ev(1, EventKind::Send, &[p(4), a("stop")]);
+    assert_eq!(told(&mut monitor, &timeline, 0), [(1, Verdict::Broken)]);
+    kit.server(5, 1, Some("late"), "worker", i(0)).looped(5, i(-2));
+    assert_eq!(told(&mut monitor, &timeline, 0), [(0, Verdict::Broken)]);
+    let end = monitor.finish(&timeline, 0).unwrap();
+    assert_eq!((end[0].seen, end[2].verdict), (2, Verdict::Empty));
+}
+
+#[test]
 fn time_alone_breaks_what_waits() {
     let mut kit = Kit::new();
     let timeline = kit.timeline();

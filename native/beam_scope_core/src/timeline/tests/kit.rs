@@ -7,7 +7,7 @@ use crate::capture::record::{Header, HEADER_LEN};
 use crate::event::{EventKind, Fields, Point};
 use crate::store::{Recording, StoreConfig};
 use crate::term::{wire, AtomId, AtomSource, Value};
-use crate::timeline::{Selector, Timeline, Transition};
+use crate::timeline::{Module, Selector, Timeline, Transition};
 
 static ATOMS: OnceLock<Mutex<Vec<String>>> = OnceLock::new();
 
@@ -194,6 +194,13 @@ pub(crate) const fn pid(pid: u64) -> Selector {
 
 pub(crate) fn name(name: &str) -> Selector {
     Selector::Name(a(name))
+}
+
+pub(crate) fn module(text: &str) -> Selector {
+    let Value::Atom(id) = a(text) else {
+        unreachable!("an atom")
+    };
+    Selector::Module(Module { id, text: text.into() })
 }
 
 /// A transition in short: kind, message, from, to.
