@@ -26,6 +26,8 @@ assertions = [
   assert_flow: 3,
   assert_leads_to: 3,
   assert_leads_to: 4,
+  refute_leads_to: 3,
+  refute_leads_to: 4,
   assert_causality: 2,
   assert_causality: 3,
   refute_crash: 1,
@@ -67,7 +69,9 @@ steps = [
   called: 1,
   called: 2,
   crashed: 1,
-  crashed: 2
+  crashed: 2,
+  exited: 1,
+  exited: 2
 ]
 
 # What stands in a module of expectations, beside the steps. They say only what is left without parentheses where it was written so.
@@ -84,6 +88,7 @@ expectations = [
   delivered: 2,
   state: 3,
   leads_to: 2,
+  refute_leads_to: 2,
   leads_to: 3,
   causality: 1,
   causality: 2,

@@ -191,6 +191,7 @@ defmodule BeamScope.Assertions do
     * `state process, pattern`, `transition process, from ~> to, on: pattern`
     * `called Module.function(args), returns: pattern, by: process`
     * `crashed process`, `crashed process, reason`
+    * `exited process`, `exited process, reason` – its end, however it came
 
   What takes time – a message that is handled, a `transition`, a call that `returns:` – may count at any moment between its
   beginning and its end. So what a server sends while it handles a message may stand after the message that made it do so, or
@@ -216,6 +217,17 @@ defmodule BeamScope.Assertions do
 
   Steps are those of `assert_flow/3`; here what a server handled counts when it is done, after what it sent meanwhile. What the
   recording ended too early to see is not held against it.
+
+  `before:` names a step that the second one must come before:
+
+      assert_leads_to rec, sent({:job, id}), sent({:done, id}), before: sent(:closing)
+
+  Here and in `assert_flow/3` a variable may stand for a process, in its place as in a pattern:
+
+      assert_leads_to rec, sent({:ask, q}, from: who, to: Desk), sent({:answer, q, _}, from: Desk, to: who)
+      assert_leads_to rec, sent({:stop, worker}), exited(worker)
+
+  and `from: who = Client` is one that must be a certain process.
   """
   defmacro assert_leads_to(rec, first, second, opts \\ []) do
     expr = Macros.expr(:assert_leads_to, [rec, first, second], opts)
@@ -223,9 +235,27 @@ defmodule BeamScope.Assertions do
   end
 
   @doc """
+  When the first step happened the second does not follow, or not `within:` so many milliseconds, or not `before:` a third.
+
+      refute_leads_to rec, sent({:cancelled, id}), sent({:shipped, id})
+      refute_leads_to rec, sent({:locked, key}), sent({:locked, key}), before: sent({:unlock, key})
+      refute_leads_to rec, state(Counter, %{count: n}), state(Counter, %{count: m}) when m < n
+
+  The same thing is not its own follower: the second line says that nothing is locked twice. Steps are those of `assert_flow/3`.
+  It fails also when the first step never happened (`allow_empty: true`).
+  """
+  defmacro refute_leads_to(rec, first, second, opts \\ []) do
+    expr = Macros.expr(:refute_leads_to, [rec, first, second], opts)
+    Macros.pair(:refute_leads_to, rec, [first, second], opts, expr, [check: :excludes], __CALLER__)
+  end
+
+  @doc """
   Every effect has its cause before it, one for one; with `strict: true` every cause has its effect too.
 
       assert_causality rec, sent({:req, id}) ~> sent({:resp, id})
+      assert_causality rec, sent({:login, user}) ~> sent({:order, user, _}), shared: true
+
+  With `shared: true` one cause may serve several effects.
 
   Steps are those of `assert_flow/3`.
   """

@@ -11,7 +11,9 @@ defmodule BeamScope.Expect do
   | `:count` | so many match | `min:`, `max:`, `scope:` |
   | `:every` | each one matches, or none with `negate: true` | `negate:`, `scope:` |
   | `:flow` | each step finds one, in this order wherever two steps share a process; gaps are allowed | |
-  | `:leads_to` | each match of the first step is followed by one of the second | `within_ms:` |
+  | `:leads_to` | each match of the first step is followed by one of the second, and before one of the third if there is one | `within_ms:` |
+  | `:excludes` | no match of the first step is followed by one of the second; after one of the third it may | `within_ms:` |
+  | `:precedes` | each match of the second step follows one of the first, which may serve several | `within_ms:` |
   | `:causality` | each match of the second step follows one of its own of the first | `within_ms:`, `strict:` (and the other way round) |
 
   All take `since:` and `until:`, moments, and `lenient: true`: processes that it names may be none that the recording knows. `scope:`
@@ -27,6 +29,7 @@ defmodule BeamScope.Expect do
   | `:state` | each state that became known |
   | `:transition` | `{from, to, message}`; the message with and without its envelope |
   | `:crashed` | the reason, with and without the stacktrace; any end but `:normal`, `:shutdown` and `{:shutdown, _}` |
+  | `:exited` | the reason, of any end |
 
   In a flow a message happens to its sender when it is sent and to its receiver when that takes it into its queue, where the
   recording saw both. What takes time – a transition, from the message being taken up until the server goes on; a call that is
@@ -38,7 +41,8 @@ defmodule BeamScope.Expect do
   `:leads_to` and `:causality` go by the events that complete their steps: a transition counts when it is done, after what was
   sent meanwhile.
 
-  Variables of the same name in the patterns of a check are the same variable; later guards may use them (pattern data may
+  Where there are several steps, `process:`, `from:` and `to:` may be `{:var, name}`, or `{:var, name, process}`: a variable that
+  stands for a process, and is bound to its pid. Variables of the same name in a check are the same variable, in patterns and as processes; later guards may use them (pattern data may
   name variables in guards that an earlier pattern binds). Answers are `BeamScope.Expect.Result`s.
 
   Of a lost event nobody knows what it was: a check that held only because of that is a `:gap`, and so is one that failed
@@ -49,8 +53,8 @@ defmodule BeamScope.Expect do
   alias BeamScope.Expect.Result
   alias BeamScope.Recording.Query
 
-  @checks [:count, :every, :flow, :leads_to, :causality]
-  @whats [:sent, :received, :called, :state, :transition, :crashed]
+  @checks [:count, :every, :flow, :leads_to, :excludes, :precedes, :causality]
+  @whats [:sent, :received, :called, :state, :transition, :crashed, :exited]
   @check %{
     check: nil,
     steps: [],
@@ -174,6 +178,11 @@ defmodule BeamScope.Expect do
   end
 
   defp process(_rec, nil, _role, _mode), do: {:ok, nil}
+  defp process(_rec, {:var, name} = variable, _role, _mode) when is_atom(name), do: {:ok, variable}
+
+  defp process(rec, {:var, name, process}, role, mode) when is_atom(name) do
+    with {:ok, process} <- process(rec, process, role, mode), do: {:ok, {:var, name, process}}
+  end
 
   defp process(rec, {kind, process}, role, mode) when kind in [:pid, :name, :term],
     do: process(rec, process, role, mode)

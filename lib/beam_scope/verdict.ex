@@ -15,10 +15,11 @@ defmodule BeamScope.Verdict do
         lost, or a term was truncated, so that it cannot be said)
       * `moment` – the first moment of the break, a `BeamScope.Moment`; `nil` where what is missing never came
       * `sentence` – what came instead, or why nothing can be said; `nil` where it held
+      * `rank` – its place among those of its verdict that are broken, 0 the first
       * `report` – all that is to be said of it: prints itself, and `to_string/1` makes it a text; `nil` where it held
     """
 
-    defstruct [:name, :verdict, :moment, :sentence, :report, :source]
+    defstruct [:name, :verdict, :moment, :sentence, :report, :source, :rank]
 
     @type verdict :: :held | :broken | :never_exercised | :unknown
     @type t :: %__MODULE__{
@@ -26,6 +27,7 @@ defmodule BeamScope.Verdict do
             verdict: verdict,
             moment: Moment.t() | nil,
             sentence: String.t() | nil,
+            rank: non_neg_integer | nil,
             report: struct | nil,
             source: {Path.t(), pos_integer}
           }
@@ -43,7 +45,10 @@ defmodule BeamScope.Verdict do
   def ok?(%Verdict{expectations: all}), do: Enum.all?(all, &(&1.verdict in [:held, :never_exercised]))
 
   @doc """
-  The expectation that was broken first, by the moment; what was missing to the end comes last. `nil` where none was broken.
+  The expectation that was broken first, by when that was certain; `nil` where none was broken.
+
+  What never came is missing for certain at the end only. Of several that lack something then, the earliest is first; but a request
+  that was not answered comes after what happened to those who were at work on it.
   """
   @spec first_broken(t) :: Expectation.t() | nil
   def first_broken(%Verdict{} = verdict), do: verdict |> broken() |> List.first()
@@ -51,12 +56,7 @@ defmodule BeamScope.Verdict do
   @doc "The broken ones, the earliest first."
   @spec broken(t) :: [Expectation.t()]
   def broken(%Verdict{expectations: all}),
-    do: all |> Enum.filter(&(&1.verdict == :broken)) |> Enum.sort_by(&order(&1.moment))
-
-  @doc false
-  # What never came is missing until the end.
-  def order(nil), do: :never
-  def order(%Moment{seq: seq}), do: seq
+    do: all |> Enum.filter(&(&1.verdict == :broken)) |> Enum.sort_by(& &1.rank)
 
   @doc false
   @spec text(t) :: String.t()

@@ -31,6 +31,8 @@ defmodule BeamScope.Expect.Assertion do
 
   @type t :: %__MODULE__{steps: [Step.t()]}
 
+  @pairs [:leads_to, :excludes, :precedes, :causality]
+
   # What happened before the assertion is on its way to the recording for some milliseconds.
   @flush_ms 5_000
 
@@ -98,10 +100,10 @@ defmodule BeamScope.Expect.Assertion do
   def verdict(_a, %{verdict: why}), do: why
 
   defp vacuous?(%{check: :count} = a), do: least(a.times) == 0
-  defp vacuous?(%{check: check}), do: check in [:every, :leads_to, :causality]
+  defp vacuous?(%{check: check}), do: check in [:every | @pairs]
 
   # Of which the one half may never have come: then nothing asked for the other.
-  defp pair?(%{check: check}), do: check in [:leads_to, :causality]
+  defp pair?(%{check: check}), do: check in @pairs
 
   defp permit(%{allow_empty: true}, _why), do: :ok
   # That there was no crash to be seen is what one wants to know.

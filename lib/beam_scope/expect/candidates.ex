@@ -3,7 +3,7 @@ defmodule BeamScope.Expect.Candidates do
   # What came nearest to a step that found nothing: of some things of its kind, the one with the least that differs.
 
   alias BeamScope.{Diff, Error, Event}
-  alias BeamScope.Expect.{Nearest, Past, Step}
+  alias BeamScope.Expect.{Nearest, Party, Past, Step}
 
   # A failure is told in a moment, however long the recording is.
   @few 300
@@ -16,7 +16,11 @@ defmodule BeamScope.Expect.Candidates do
   def nearest(rec, %Step{} = step, span, known, other) do
     span = for {key, moment} <- span, moment != nil, do: {key, moment}
     order = if span[:since], do: :asc, else: :desc
-    found = for subject <- found(rec, step, order, span), do: {Nearest.new(step, subject, known), 0}
+
+    found =
+      for subject <- found(rec, Party.bind(step, known), order, span),
+          do: {Nearest.new(step, subject, known), 0}
+
     others = if other != nil, do: [{Nearest.new(step, other, known), 1}], else: []
 
     (found ++ others)
@@ -92,7 +96,9 @@ defmodule BeamScope.Expect.Candidates do
   # The more parts match, the nearer; then the fewer changes, and the smaller ones.
   defp distance(%Nearest{step: step, failed: failed} = nearest) do
     matched =
-      if failed == :guard, do: length(step.parts), else: Enum.find_index(step.parts, &(elem(&1, 0) == failed))
+      if failed in [:guard, :party],
+        do: length(step.parts),
+        else: Enum.find_index(step.parts, &(elem(&1, 0) == failed))
 
     {changes, size} = changes(nearest)
     {-matched, changes, size}

@@ -2,7 +2,20 @@ defmodule BeamScope.Expect.Explain do
   @moduledoc false
   # Why an assertion does not hold, in words: one sentence that says what came instead, then what helps to understand it.
 
-  alias BeamScope.Expect.{Assertion, Candidates, Limits, Names, Nearest, Report, Step, Story, Words}
+  alias BeamScope.Expect.{
+    Assertion,
+    Awaited,
+    Candidates,
+    Limits,
+    Names,
+    Nearest,
+    Party,
+    Report,
+    Step,
+    Story,
+    Words
+  }
+
   alias BeamScope.Terminal.{Style, Term}
   alias BeamScope.Transition
 
@@ -57,20 +70,65 @@ defmodule BeamScope.Expect.Explain do
       report
       | lines: [{:flow, flow(steps, failed, c)}],
         at: report.at || latest,
+        certain_ns: if(report.at == nil, do: :end),
         around: report.around || latest
     }
   end
 
-  defp broken(:leads_to, [first, second], %{a: a, result: result} = c) do
+  defp broken(
+         :leads_to,
+         [first, second, third],
+         %{result: %{steps: [_, _, by], violation: violation} = result} = c
+       )
+       when by != nil do
+    c = alone(first, c)
+
+    %Report{
+      sentence:
+        "#{tell(third, by, c)}, and #{none(second, c)} before that and after #{tell(first, violation, c)} " <>
+          "(##{violation.moment.seq})#{known(second, c)}.",
+      nearest: nearest(second, c, since: violation, until: by),
+      notes: looked_at(result),
+      lines: rows(violation),
+      at: by,
+      around: by
+    }
+  end
+
+  defp broken(:leads_to, [first, second | _], %{a: a, result: result} = c) do
     c = alone(first, c)
 
     %Report{
       sentence:
         "#{tell(first, result.violation, c)}, and #{none(second, c)} after it#{within(a.within)}#{known(second, c)}.",
       nearest: nearest(second, c, since: result.violation),
-      notes: looked_at(result),
+      notes: looked_at(result) ++ Awaited.notes(c.rec, c.names, result.violation),
       at: result.violation,
+      certain_ns: certain(result.violation, a.within),
       around: result.violation
+    }
+  end
+
+  defp broken(:excludes, [first, second | third], %{result: %{violation: violation, steps: [before | _]}} = c) do
+    %Report{
+      sentence:
+        "#{tell(second, violation, c)} after #{tell(first, before, c)} (##{before.moment.seq}): " <>
+          "that was not to follow#{between(third, c)}.",
+      lines: rows(before),
+      at: violation,
+      around: violation
+    }
+  end
+
+  defp broken(:precedes, [cause, effect], %{result: %{violation: violation} = result} = c) do
+    c = alone(effect, c)
+
+    %Report{
+      sentence: "#{tell(effect, violation, c)}, and #{none(cause, c)} before it#{known(cause, c)}.",
+      nearest: nearest(cause, c, until: violation),
+      notes: looked_at(result),
+      at: violation,
+      around: violation
     }
   end
 
@@ -84,9 +142,22 @@ defmodule BeamScope.Expect.Explain do
       sentence: "#{tell(one, violation, c)} #{without(words, other, c)}#{known(other, c)}.",
       notes: looked_at(result),
       at: violation,
+      certain_ns: if(words == :effect, do: certain(violation, c.a.within)),
       around: violation
     }
   end
+
+  defp between([], _c), do: ""
+
+  defp between([third], c), do: ", and #{none(third, c)} between them"
+
+  # What is too far away to be among what went on around.
+  defp rows(%Transition{} = transition), do: [{:states, [transition]}]
+  defp rows(event), do: [{:events, [event]}]
+
+  # When it was certain that nothing would come.
+  defp certain(_subject, nil), do: :end
+  defp certain(subject, within_ms), do: subject.moment.at_ns + round(within_ms * 1_000_000)
 
   # What the one that is alone binds is what the other would have to have.
   defp alone(step, %{result: result} = c),
@@ -124,7 +195,7 @@ defmodule BeamScope.Expect.Explain do
 
   # The engine knows of one; the one that a person would compare with may be another.
   defp nearest(step, %{result: result, a: a} = c, span \\ []) do
-    span = [since: span[:since] || a.since, until: a.until]
+    span = [since: span[:since] || a.since, until: span[:until] || a.until]
     Candidates.nearest(c.rec, step, span, result.bindings, result.nearest)
   end
 
@@ -154,14 +225,18 @@ defmodule BeamScope.Expect.Explain do
   defp but(n), do: "; #{Style.number(n)} others were"
 
   # What variables of earlier steps came to mean.
-  defp known(step, %{result: %{bindings: bindings}}) do
+  defp known(step, %{result: %{bindings: bindings}} = c) do
     {heads, guard} = Step.heads(step)
-    names = [heads, guard] |> Nearest.variables() |> Enum.uniq() |> Enum.filter(&is_map_key(bindings, &1))
+    names = Nearest.variables([heads, guard]) ++ Party.names(step)
 
-    if names == [],
-      do: "",
-      else: " (#{Enum.map_join(names, ", ", &"#{&1} = #{Term.text(bindings[&1], 40)}")})"
+    case names |> Enum.uniq() |> Enum.filter(&is_map_key(bindings, &1)) do
+      [] -> ""
+      known -> " (#{Enum.map_join(known, ", ", &"#{&1} = #{value(bindings[&1], c)}")})"
+    end
   end
+
+  defp value(pid, %{names: names}) when is_pid(pid), do: Names.pid(names, pid)
+  defp value(term, _c), do: Term.text(term, 40)
 
   # ---- too many, too few ----
 

@@ -5,23 +5,40 @@ defmodule BeamScope.Expect.Form do
 
   alias BeamScope.Pattern.Compiler
 
-  defstruct [:what, :source, parts: [], fields: []]
+  # `parties` are the processes. Of what stands `aside`, only the first step's variables are known.
+  defstruct [:what, :source, parts: [], fields: [], parties: [], aside: false]
 
   # `nil` is a pattern like others; what was not written is one that anything matches.
   @any {:_, [], nil}
 
   @steps "steps are `sent pattern, from: a, to: b`, `received pattern, from: a, to: b`, `handled pattern, by: process`, " <>
            "`state process, pattern`, `transition process, from ~> to, on: pattern`, " <>
-           "`called Module.function(args), returns: pattern, by: process` and `crashed process, reason`"
+           "`called Module.function(args), returns: pattern, by: process`, `crashed process, reason` and `exited process, reason`"
 
   @doc "A step by its name."
   def parse(ast, env) do
     case ast do
       {:__block__, _, [single]} -> parse(single, env)
+      {:when, meta, [step, guard]} -> step |> guarded(&{:when, meta, [&1, guard]}) |> parse(env)
       {name, _, [_ | _] = args} when is_atom(name) -> named(name, args, ast, env)
       _ -> unknown(ast, env)
     end
   end
+
+  # `sent({:n, n}, to: a) when n > 0` reads as well as `sent({:n, n} when n > 0, to: a)`, and means the same.
+  defp guarded({:__block__, _, [single]}, guard), do: guarded(single, guard)
+
+  defp guarded({name, meta, [process, pattern | more]}, guard)
+       when name in [:state, :transition, :crashed, :exited],
+       do: {name, meta, [process, guard.(pattern) | more]}
+
+  defp guarded({name, meta, [process]}, guard) when name in [:crashed, :exited],
+    do: {name, meta, [process, guard.(@any)]}
+
+  defp guarded({name, meta, [pattern | more]}, guard) when is_atom(name),
+    do: {name, meta, [guard.(pattern) | more]}
+
+  defp guarded(other, guard), do: guard.(other)
 
   defp named(name, [pattern], ast, env) when name in [:sent, :received],
     do: message(name, pattern, [], ast, env)
@@ -38,6 +55,8 @@ defmodule BeamScope.Expect.Form do
   defp named(:called, [call, opts], ast, env), do: called(call, opts, ast, env)
   defp named(:crashed, [process], _ast, _env), do: crashed(process)
   defp named(:crashed, [process, reason], _ast, _env), do: crashed(process, reason)
+  defp named(:exited, [process], _ast, _env), do: exited(process, @any)
+  defp named(:exited, [process, reason], _ast, _env), do: exited(process, reason)
   defp named(_name, _args, ast, env), do: unknown(ast, env)
 
   @spec unknown(Macro.t(), Macro.Env.t()) :: no_return
@@ -60,6 +79,8 @@ defmodule BeamScope.Expect.Form do
   @doc "A crash, of a certain process or of any, for a certain reason or any."
   def crashed(process, reason \\ @any),
     do: form(:crashed, [reason: reason], [process: process], reason)
+
+  defp exited(process, reason), do: form(:exited, [reason: reason], [process: process], reason)
 
   @doc "A transition: `from ~> to when guard`, and the message that it is `on:`."
   def transition(process, step, opts, ast, env) do
@@ -119,20 +140,31 @@ defmodule BeamScope.Expect.Form do
   end
 
   defp form(what, parts, fields, source) do
-    fields = for {key, ast} <- fields, ast != nil, do: {key, unpin(ast)}
-    %__MODULE__{what: what, parts: parts, fields: fields, source: Macro.to_string(source)}
+    {fields, parties} = for({key, ast} <- fields, ast != nil, do: {key, ast}) |> Keyword.split([:mfa])
+    %__MODULE__{what: what, parts: parts, fields: fields, parties: parties, source: Macro.to_string(source)}
   end
-
-  # A process is an expression, not a pattern; `from: ^client` reads well beside patterns and means the same.
-  defp unpin({:^, _, [expr]}), do: expr
-  defp unpin(expr), do: expr
 
   @doc "The patterns of the step."
   def patterns(%__MODULE__{parts: parts}), do: Keyword.values(parts)
 
+  @doc "The variables that stand for a process: all but the test's own, `^pinned` or not."
+  def variables(%__MODULE__{parties: parties}, env),
+    do: for({_key, ast} <- parties, {variable, _process} <- [variable(ast, env)], do: variable)
+
+  @doc "The variable in a process' place, and the process that it must be (`who = :client`) or `nil`; else `nil`."
+  def variable({:=, _, [variable, process]}, env) do
+    with {variable, nil} <- variable(variable, env), do: {variable, process}
+  end
+
+  def variable({name, meta, context} = ast, env) when is_atom(name) and is_atom(context) and name != :_,
+    do: unless(Macro.Env.has_var?(env, {name, Keyword.get(meta, :counter, context)}), do: {ast, nil})
+
+  def variable(_ast, _env), do: nil
+
   @doc "Whether a pattern is one that anything matches."
   def any?({:_, _, context}) when is_atom(context), do: true
   def any?(_pattern), do: false
+
   # ---- options ----
 
   @doc "A keyword list that is written out, of which only keys in `allowed` are known."

@@ -56,7 +56,7 @@ defmodule BeamScope.Expect.Limits do
   def allow_empty, do: "If that is meant, say allow_empty: true."
 
   # Of a pair, the one that must be there for the other to be asked for.
-  defp spoken_of(%{check: :causality, steps: [_cause, effect]}), do: effect
+  defp spoken_of(%{check: check, steps: [_cause, effect]}) when check in [:causality, :precedes], do: effect
   defp spoken_of(%{steps: [step | _]}), do: step
 
   defp undecided(%{steps: steps}, %{failed_step: n}) when is_integer(n), do: Enum.at(steps, n)
@@ -110,7 +110,10 @@ defmodule BeamScope.Expect.Limits do
   defp claim(%{check: :count, steps: [step]}, c), do: "how often a #{happened(step, c)}"
   defp claim(%{check: :flow, steps: steps}, _c), do: "whether these #{length(steps)} steps happened"
 
-  defp claim(%{steps: [first, second]}, _c),
+  defp claim(%{check: :excludes, steps: [first, second | _]}, _c),
+    do: "that #{Words.source(second)} does not follow #{Words.source(first)}"
+
+  defp claim(%{steps: [first, second | _]}, _c),
     do: "whether #{Words.source(first)} and #{Words.source(second)} belong together"
 
   defp none(step, c), do: "no #{happened(step, c)}"

@@ -40,6 +40,8 @@ defmodule BeamScope.Expect.Names do
 
   @doc "What stands for a process in a question: a name as it was written, a pid by its name."
   def selector(names, pid) when is_pid(pid), do: pid(names, pid)
+  def selector(_names, {:var, name}), do: Atom.to_string(name)
+  def selector(names, {:var, name, process}), do: "#{name} = #{selector(names, process)}"
   def selector(_names, {:module, module}), do: "any #{Term.text(module, 40)}"
 
   def selector(%{roles: roles} = names, %Process{name: nil, pid: pid}) when is_map_key(roles, pid),

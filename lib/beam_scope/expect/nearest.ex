@@ -3,11 +3,11 @@ defmodule BeamScope.Expect.Nearest do
   # How something that happened differs from what a step expects: which part does not match, and in what.
 
   alias BeamScope.{Diff, Event, Native, Transition, Unknown}
-  alias BeamScope.Expect.{Step, Stencil, Words}
+  alias BeamScope.Expect.{Party, Step, Stencil, Words}
   alias BeamScope.Terminal.Term
 
-  # `failed` is the part that does not match (its role), `:guard` when all parts do and the guard does not, `nil` when it
-  # matches; `unknown` why that cannot be said. `known` is what earlier steps bound, `bindings` that and its own.
+  # `failed` is the part that does not match (its role), `:guard` when all parts do and the guard does not, `:party` when it is
+  # somebody else's, `nil` when it matches; `unknown` why that cannot be said. `known` is what earlier steps bound, `bindings` that and its own.
   defstruct [:step, :subject, :failed, :diff, :unknown, terms: [], known: %{}, bindings: %{}]
 
   @type t :: %__MODULE__{}
@@ -21,6 +21,7 @@ defmodule BeamScope.Expect.Nearest do
 
     %__MODULE__{step: step, subject: subject, terms: terms, known: known, bindings: known}
     |> parts(Enum.zip([step.parts, heads, terms]))
+    |> parties()
     |> guard(guard)
   end
 
@@ -32,7 +33,7 @@ defmodule BeamScope.Expect.Nearest do
   defp of_kind?(%Step{what: :called, mfa: {m, f, _}}, %Event{mfa: mfa}), do: match?({^m, ^f, _}, mfa)
   defp of_kind?(%Step{what: :sent}, %Event{kind: kind}), do: kind in [:send, :send_to_dead]
   defp of_kind?(%Step{what: :received}, %Event{kind: kind}), do: kind == :receive
-  defp of_kind?(%Step{what: :crashed}, %Event{kind: kind}), do: kind == :exit
+  defp of_kind?(%Step{what: what}, %Event{kind: kind}) when what in [:crashed, :exited], do: kind == :exit
   defp of_kind?(_step, _subject), do: false
 
   @doc "The terms that the parts of a step are asked of; a message may be asked of as a whole or of what it carries."
@@ -44,7 +45,10 @@ defmodule BeamScope.Expect.Nearest do
   def candidates(%Step{what: :called}, %Event{mfa: {_, _, args}} = e), do: [[args], [e.value]]
   def candidates(%Step{what: :crashed}, %Transition{result: {:crash, _class, reason}}), do: [reasons(reason)]
   def candidates(%Step{what: :crashed}, %Transition{result: result}), do: [[result]]
-  def candidates(%Step{what: :crashed}, %Event{reason: reason}), do: [reasons(reason)]
+
+  def candidates(%Step{what: what}, %Event{reason: reason}) when what in [:crashed, :exited],
+    do: [reasons(reason)]
+
   def candidates(%Step{}, %Event{} = e), do: [Enum.uniq([e.content, e.message])]
 
   # An error leaves its stacktrace beside the reason.
@@ -76,6 +80,18 @@ defmodule BeamScope.Expect.Nearest do
   defp match(:any, _term), do: {:match, %{}}
   defp match(_head, %Unknown{reason: reason}), do: {:unknown, reason}
   defp match(head, term), do: Native.match({:pattern, head, nil}, term)
+
+  defp parties(%__MODULE__{failed: nil, step: step, subject: subject} = nearest) do
+    Enum.reduce(Party.of(step, subject), nearest, fn {name, pid}, nearest ->
+      case nearest.bindings do
+        %{^name => ^pid} -> nearest
+        %{^name => _other} -> %{nearest | failed: :party}
+        bindings -> %{nearest | bindings: Map.put(bindings, name, pid)}
+      end
+    end)
+  end
+
+  defp parties(nearest), do: nearest
 
   defp guard(%__MODULE__{failed: nil} = nearest, guard) when guard != nil do
     guard = Stencil.bind(guard, nearest.bindings)
@@ -116,7 +132,7 @@ defmodule BeamScope.Expect.Nearest do
   @doc """
   Whether the two have something in common: whether to speak of the one as what came instead of the other.
   """
-  def kin?(%__MODULE__{failed: :guard}), do: true
+  def kin?(%__MODULE__{failed: failed}) when failed in [:guard, :party], do: true
   def kin?(%__MODULE__{diff: nil}), do: false
   def kin?(%__MODULE__{diff: diff}), do: diff |> Diff.changes() |> Enum.all?(&kin_change?/1)
 

@@ -44,6 +44,9 @@ defmodule BeamScope.Expect.Printer do
   defp nearest(%Report{nearest: %Nearest{failed: :guard} = nearest} = report, style),
     do: Style.wrap([{:warn, begin(report, Nearest.guard_text(nearest))}], style.width, 3)
 
+  defp nearest(%Report{nearest: %Nearest{failed: :party}} = report, _style),
+    do: [[{:warn, begin(report, "it matches, but it is another process's")}]]
+
   defp nearest(%Report{nearest: %Nearest{diff: diff} = nearest} = report, style) do
     {shown, hidden} = diff |> Diff.lines(%{style | width: style.width - 2}) |> Enum.split(@diff_lines)
     more = if hidden == [], do: [], else: [[{:dim, "… #{Style.count(length(hidden), "more line")}"}]]

@@ -6,12 +6,14 @@ defmodule BeamScope.Expect.Report do
   alias BeamScope.Terminal.Style
 
   # `nearest` is what came nearest, or with `itself` what the sentence is about. `at` is where it first went another way: `nil`
-  # where what is missing just never came. `around` is the thing to look around; once gathered, `excerpt` is what was there.
+  # where what is missing just never came. `certain_ns` is when it was certain, where that is another time: what never came is
+  # missing for certain at the end only, `:end`, and what is in the end is so at last, `:last`. `around` is the thing to look around; once gathered, `excerpt` is what was there.
   defstruct sentence: "",
             nearest: nil,
             itself: false,
             notes: [],
             at: nil,
+            certain_ns: nil,
             around: nil,
             excerpt: nil,
             lines: []
@@ -22,6 +24,7 @@ defmodule BeamScope.Expect.Report do
           itself: boolean,
           notes: [String.t()],
           at: BeamScope.Event.t() | BeamScope.Transition.t() | nil,
+          certain_ns: non_neg_integer | :end | :last | nil,
           around: BeamScope.Event.t() | BeamScope.Transition.t() | nil,
           excerpt: Excerpt.t() | nil,
           lines: [{:events | :states | :flow, list}]

@@ -50,11 +50,30 @@ defmodule BeamScope.Expect.Shape do
   def lines(nil), do: []
   def lines(line), do: [line]
 
-  @doc "Two steps."
+  @doc "Two steps, and perhaps one that the second must come `before:`."
   def pair(name, steps, opts, fields, expr, env) do
     {own, []} = Syntax.options(name, opts, expr, env)
-    {fields ++ own, Enum.map(steps, &Form.parse(&1, env))}
+    {before, own} = Keyword.pop(own, :before)
+    {shared, own} = Keyword.pop(own, :shared, false)
+    third = if before, do: [%{Form.parse(before, env) | aside: true}], else: []
+    {shared(shared, fields, own, expr, env) ++ own, Enum.map(steps, &Form.parse(&1, env)) ++ third}
   end
+
+  defp shared(false, fields, _own, _expr, _env), do: fields
+
+  defp shared(true, fields, own, expr, env) do
+    if Keyword.has_key?(own, :strict),
+      do:
+        Form.error(
+          expr,
+          env,
+          "with strict: true each cause has an effect of its own, with shared: true it need not"
+        ),
+      else: Keyword.put(fields, :check, :precedes)
+  end
+
+  defp shared(_, _fields, _own, expr, env),
+    do: Form.error(expr, env, "shared: must be true or false, written out")
 
   @doc "That nothing crashed, or that a process did not."
   def crash(name, process, opts, expr, env) do

@@ -65,7 +65,13 @@ defmodule BeamScope.Expect.StateAt do
 
   defp report(rec, %Assertion{steps: [step], at: at}, sentence, more) do
     changes = Excerpt.changes_before(rec, step.process, at)
-    struct!(%Report{sentence: sentence, at: List.last(changes), lines: [{:states, changes}]}, more)
+    # How it ends is known at the end, whatever came before.
+    certain = if at == :end, do: :last
+
+    struct!(
+      %Report{sentence: sentence, at: List.last(changes), certain_ns: certain, lines: [{:states, changes}]},
+      more
+    )
   end
 
   # Where it began later, nothing has ended.

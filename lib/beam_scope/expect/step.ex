@@ -4,13 +4,14 @@ defmodule BeamScope.Expect.Step do
   #
   # `parts` are the terms that the pattern is asked of, in order: `{role, source, {:ok, left}}` with the pattern as it was
   # written and as ExUnit's diff reads it, both `nil` where any term will do. One part is the pattern itself; several are the heads of a
-  # `{:tuple, heads}`. `guards` are all their guards, as written (`left`) and as text.
+  # `{:tuple, heads}`. `guards` are all their guards, as written (`left`) and as text. A
+  # process may be a variable, `{:var, name}`.
 
   defstruct [:what, :process, :from, :to, :mfa, :pattern, :source, parts: [], guards: nil]
 
   @type role :: :message | :state | :from | :to | :args | :result | :reason
   @type t :: %__MODULE__{
-          what: :sent | :received | :called | :state | :transition | :crashed,
+          what: :sent | :received | :called | :state | :transition | :crashed | :exited,
           process: term,
           from: term,
           to: term,

@@ -3,7 +3,7 @@ defmodule BeamScope.Expect.Syntax do
   # From what stands in a test to the code that runs there. Macros stay thin: the patterns become data here, and a
   # function does the rest (`BeamScope.Expect.Assertion`).
 
-  alias BeamScope.Expect.{Aside, Assertion, Await, Form, Quoted, Step}
+  alias BeamScope.Expect.{Aside, Assertion, Await, Form, Party, Quoted, Step}
   alias BeamScope.Pattern.Compiler
   alias BeamScope.Recorder
 
@@ -23,8 +23,9 @@ defmodule BeamScope.Expect.Syntax do
     assert_always: [:allow_empty] ++ @span,
     assert_never: [:allow_empty] ++ @span,
     assert_eventually: @span,
-    assert_leads_to: [:within, :allow_empty] ++ @span,
-    assert_causality: [:strict, :allow_empty] ++ @span,
+    assert_leads_to: [:within, :before, :allow_empty] ++ @span,
+    refute_leads_to: [:within, :before, :allow_empty] ++ @span,
+    assert_causality: [:strict, :shared, :allow_empty] ++ @span,
     refute_crash: [:allow_empty] ++ @span,
     await_state: [:since, :timeout],
     await_transition: [:on, :times, :since, :timeout],
@@ -48,6 +49,7 @@ defmodule BeamScope.Expect.Syntax do
     called: :assert_called,
     flow: :assert_flow,
     leads_to: :assert_leads_to,
+    refute_leads_to: :refute_leads_to,
     causality: :assert_causality,
     refute_sent: :refute_sent,
     refute_delivered: :refute_delivered,
@@ -79,8 +81,9 @@ defmodule BeamScope.Expect.Syntax do
   def assertion({fields, forms}, name, expr, env) do
     {forms, assignments} = Enum.map_reduce(forms, [], &hoist/2)
     patterns = Enum.flat_map(forms, &Form.patterns/1)
-    start = Compiler.start(patterns, env)
-    {steps, state} = Enum.map_reduce(forms, start, &step(&1, &2, env))
+    Party.check!(forms, env)
+    start = Compiler.start(patterns ++ Enum.flat_map(forms, &Form.variables(&1, env)), env)
+    {steps, state} = steps(forms, start, env)
     bound = if binds?(fields), do: Compiler.bound(state), else: []
 
     more = [
@@ -124,11 +127,25 @@ defmodule BeamScope.Expect.Syntax do
 
   # ---- steps ----
 
+  defp steps([first | others], start, env) do
+    {first, after_first} = step(first, start, env)
+
+    {others, state} =
+      Enum.map_reduce(others, after_first, fn
+        %Form{aside: true} = form, state -> {form |> step(after_first, env) |> elem(0), state}
+        form, state -> step(form, state, env)
+      end)
+
+    {[first | others], state}
+  end
+
   defp step(%Form{parts: parts} = form, state, env) do
+    {parties, state} = Party.fields(form, state, env)
     {pattern, state} = pattern(Keyword.values(parts), state)
 
     fields =
       form.fields ++
+        parties ++
         [
           what: form.what,
           pattern: pattern,

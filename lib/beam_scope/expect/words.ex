@@ -23,6 +23,9 @@ defmodule BeamScope.Expect.Words do
   def things(%Step{what: :crashed} = step, names),
     do: both("crash", "crashes", of(step, names) <> matching(step))
 
+  def things(%Step{what: :exited} = step, names),
+    do: both("end", "ends", of(step, names) <> matching(step))
+
   defp both(singular, plural, rest), do: {singular <> rest, plural <> rest}
 
   defp matching(%Step{source: "_"}), do: ""

@@ -4,7 +4,7 @@ defmodule BeamScope.Expectation.Judge do
 
   alias BeamScope.{Error, Expect, Process, Recording, Verdict}
   alias BeamScope.Expect.{Assertion, Explain, Report, StateAt, Words}
-  alias BeamScope.Expectation.Suite
+  alias BeamScope.Expectation.{Ranking, Suite}
   alias BeamScope.Recording.Query
 
   # What speaks for an expectation of several lines, where none is broken.
@@ -17,7 +17,7 @@ defmodule BeamScope.Expectation.Judge do
 
     with {:ok, results} <- Expect.run(rec, asked) do
       {expectations, []} = Enum.map_reduce(suite.expectations, results, &expectation(rec, &1, &2))
-      {:ok, %Verdict{module: suite.module, expectations: expectations}}
+      {:ok, %Verdict{module: suite.module, expectations: Ranking.rank(expectations, rec)}}
     end
   end
 
@@ -51,7 +51,7 @@ defmodule BeamScope.Expectation.Judge do
   defp worst(answers) do
     case for {:broken, _report, _moment} = broken <- answers, do: broken do
       [] -> Enum.min_by(answers, fn {verdict, _, _} -> Enum.find_index(@order, &(&1 == verdict)) end)
-      broken -> Enum.min_by(broken, fn {_, _, moment} -> Verdict.order(moment) end)
+      broken -> Enum.min_by(broken, fn {_, report, moment} -> Ranking.key(report, moment) end)
     end
   end
 
@@ -95,6 +95,8 @@ defmodule BeamScope.Expectation.Judge do
   defp absent(_rec, _a, _result), do: nil
 
   defp unknown(_rec, {_key, nil}), do: nil
+  defp unknown(_rec, {_key, {:var, _name}}), do: nil
+  defp unknown(rec, {key, {:var, _name, process}}), do: unknown(rec, {key, process})
 
   defp unknown(rec, {key, process}) do
     case Query.process(rec, process, key) do

@@ -91,5 +91,6 @@ defmodule BeamScope.Expectation.Suite do
   end
 
   defp who(name, roles) when is_atom(name) and is_map_key(roles, name), do: Map.fetch!(roles, name)
+  defp who({:var, name, process}, roles), do: {:var, name, who(process, roles)}
   defp who(process, _roles), do: process
 end

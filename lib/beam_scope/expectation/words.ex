@@ -8,7 +8,8 @@ defmodule BeamScope.Expectation.Words do
            ~w(refute_sent refute_delivered refute_called refute_crash)a
   @allowed "llowed are `state process, pattern`, `always process, pattern`, `never process, pattern`, " <>
              "`eventually process, pattern`, `transition process, from ~> to`, `sent pattern`, `delivered pattern`, " <>
-             "`called Module.function(args)`, `flow do … end`, `leads_to first, second`, `causality cause ~> effect`, " <>
+             "`called Module.function(args)`, `flow do … end`, `leads_to first, second`, `refute_leads_to first, second`, " <>
+             "`causality cause ~> effect`, " <>
              "`refute_sent pattern`, `refute_delivered pattern`, `refute_called call` and `refute_crash()`"
 
   @doc "The quoted list of the assertions in a block."
@@ -106,8 +107,10 @@ defmodule BeamScope.Expectation.Words do
   defp shape(:flow, [[do: block]], expr, env),
     do: {:flow, Shape.flow({:word, :flow}, [], block, [], expr, env)}
 
-  defp shape(:leads_to, [first, second | opts], expr, env) when length(opts) <= 1 do
-    {:leads_to, Shape.pair({:word, :leads_to}, [first, second], one(opts), [check: :leads_to], expr, env)}
+  defp shape(word, [first, second | opts], expr, env)
+       when word in [:leads_to, :refute_leads_to] and length(opts) <= 1 do
+    check = if word == :leads_to, do: :leads_to, else: :excludes
+    {word, Shape.pair({:word, word}, [first, second], one(opts), [check: check], expr, env)}
   end
 
   defp shape(:causality, [step | opts], expr, env) when length(opts) <= 1 do

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use beam_scope_core::capture::record::{Header, HEADER_LEN};
 use beam_scope_core::event::{EventKind, Fields, Point};
-use beam_scope_core::expect::{run, Check, Monitor, Rule, Step, What};
+use beam_scope_core::expect::{run, Check, Monitor, Parties, Rule, Step, What};
 use beam_scope_core::pattern::Pattern;
 use beam_scope_core::store::{Budget, Recording, StoreConfig, TrackId};
 use beam_scope_core::term::{wire, AtomId, AtomSource, Value};
@@ -217,6 +217,7 @@ fn check(rule: Rule, steps: &[(What, Option<u32>, Value)]) -> Check {
             from: None,
             to: None,
             mfa: None,
+            parties: Parties::default(),
             pattern,
         }
     });

@@ -136,6 +136,7 @@ rustler::atoms! {
     seen,
     steps,
     lenient,
+    var,
     strict,
     to_ns,
     verdict,

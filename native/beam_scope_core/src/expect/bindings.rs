@@ -2,8 +2,8 @@
 
 use crate::pattern::{Bound, Given, Prepared};
 use crate::term::arena::Arena;
-use crate::term::AtomId;
-use crate::timeline::Words;
+use crate::term::{AtomId, Value};
+use crate::timeline::{Facts, Words};
 
 use super::content::Content;
 use super::plan::CheckPlan;
@@ -13,7 +13,7 @@ use super::subject::Subject;
 pub(super) type Bindings = Vec<(AtomId, Bound)>;
 
 /// What the variables of a check's patterns stand for, given what its steps have matched.
-pub(super) fn bindings(words: &Words, plan: &CheckPlan, matched: &[(usize, &Subject)]) -> Bindings {
+pub(super) fn bindings(words: &Words, facts: &Facts, plan: &CheckPlan, matched: &[(usize, &Subject)]) -> Bindings {
     // The terms may live anywhere, so nothing is looked up beforehand.
     let nowhere = Arena::new();
     let contents: Vec<(usize, Content<'_>)> = matched
@@ -34,6 +34,11 @@ pub(super) fn bindings(words: &Words, plan: &CheckPlan, matched: &[(usize, &Subj
         let asked = content.ask(prepared, &given);
         tell(&mut told, asked.bindings());
         given.add(asked.given());
+    }
+    for (step, subject) in matched {
+        for (name, pid) in subject.parties(plan.steps[*step].step.parties, facts) {
+            tell(&mut told, vec![(name, None, Bound::Value(Value::Pid(pid)))]);
+        }
     }
     told
 }

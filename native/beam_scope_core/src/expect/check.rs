@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::pattern::Pattern;
 use crate::query::Mfa;
+use crate::term::AtomId;
 use crate::timeline::{Moment, Selector};
 
 /// What kind of thing a step is about, and what its pattern is asked of.
@@ -22,17 +23,20 @@ pub enum What {
     Transition,
     /// A process that failed: the reason.
     Crashed,
+    /// A process that ended, however it did: the reason.
+    Exited,
 }
 
 impl What {
     /// Every one.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Sent,
         Self::Received,
         Self::Called,
         Self::State,
         Self::Transition,
         Self::Crashed,
+        Self::Exited,
     ];
 
     /// The name that users see.
@@ -45,6 +49,7 @@ impl What {
             Self::State => "state",
             Self::Transition => "transition",
             Self::Crashed => "crashed",
+            Self::Exited => "exited",
         }
     }
 
@@ -55,6 +60,24 @@ impl What {
             Self::Transition => 3,
             _ => 1,
         }
+    }
+}
+
+/// Variables that stand for processes: what one of them is bound to is a pid, as patterns bind them too.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Parties {
+    /// Whom it happened to.
+    pub process: Option<AtomId>,
+    /// Messages: who sent it.
+    pub from: Option<AtomId>,
+    /// Messages: who it was for.
+    pub to: Option<AtomId>,
+}
+
+impl Parties {
+    /// The variables that there are.
+    pub fn names(&self) -> impl Iterator<Item = AtomId> + '_ {
+        [self.process, self.from, self.to].into_iter().flatten()
     }
 }
 
@@ -71,6 +94,8 @@ pub struct Step {
     pub to: Option<Selector>,
     /// Calls: of which function.
     pub mfa: Option<Mfa>,
+    /// Who of these is a variable.
+    pub parties: Parties,
     /// What it must match. For calls and transitions a tuple pattern, or one that matches anything.
     pub pattern: Pattern,
 }
@@ -92,8 +117,19 @@ pub enum Rule {
     },
     /// Each step has one that matches it, in the order of the steps wherever two of them share a process.
     Flow,
-    /// Whatever matches the first step is followed by something that matches the second.
+    /// Whatever matches the first step is followed by something that matches the second, and before anything that matches the
+    /// third, if there is one.
     LeadsTo {
+        /// Within this time.
+        within_ns: Option<u64>,
+    },
+    /// Nothing that matches the second step follows what matches the first; from what matches the third on it may.
+    Excludes {
+        /// Within this time.
+        within_ns: Option<u64>,
+    },
+    /// Whatever matches the second step follows something that matches the first, which may serve several.
+    Precedes {
         /// Within this time.
         within_ns: Option<u64>,
     },
@@ -135,6 +171,8 @@ pub enum CheckError {
     Parts(What, usize),
     /// Only transitions have a message to go by.
     Scope,
+    /// A variable that stands for a process says nothing where no other step can have it.
+    Parties,
 }
 
 impl fmt::Display for CheckError {
@@ -143,6 +181,7 @@ impl fmt::Display for CheckError {
             Self::Steps(needed, got) => write!(f, "this kind of check takes {needed}, got {got}"),
             Self::Parts(what, parts) => write!(f, "the pattern of a {} step is a tuple of {parts}", what.name()),
             Self::Scope => f.write_str("only a check of one transition step can be restricted by message"),
+            Self::Parties => f.write_str("a process can be a variable only where there are several steps"),
         }
     }
 }
@@ -158,7 +197,8 @@ impl Check {
         let n = self.steps.len();
         let (needed, fits) = match self.rule {
             Rule::Count { .. } | Rule::Every { .. } => ("one step", n == 1),
-            Rule::LeadsTo { .. } | Rule::Causality { .. } => ("two steps", n == 2),
+            Rule::Causality { .. } | Rule::Precedes { .. } => ("two steps", n == 2),
+            Rule::LeadsTo { .. } | Rule::Excludes { .. } => ("two or three steps", n == 2 || n == 3),
             Rule::Flow => ("one to 256 steps", (1..=MAX_STEPS).contains(&n)),
         };
         if !fits {
@@ -166,6 +206,9 @@ impl Check {
         }
         if self.scope.is_some() && (n != 1 || self.steps[0].what != What::Transition) {
             return Err(CheckError::Scope);
+        }
+        if n == 1 && self.steps[0].parties.names().next().is_some() {
+            return Err(CheckError::Parties);
         }
         self.steps.iter().try_for_each(|step| {
             let parts = step.what.parts();

@@ -69,7 +69,7 @@ impl<'v> Content<'v> {
                         let args = Part::Term(arena, term(row, 2)?);
                         Some(Self::Call([args, value.unwrap_or(Part::Absent)]))
                     }
-                    What::Crashed => Some(Self::reason(arena, term(row, 0)?)),
+                    What::Crashed | What::Exited => Some(Self::reason(arena, term(row, 0)?)),
                     _ => Self::message(words, arena, row),
                 }
             }
@@ -87,6 +87,28 @@ impl<'v> Content<'v> {
             }),
             Self::Reason(reasons) => best(forms(reasons), |reason| prepared.ask_part(*reason, given)),
         }
+    }
+
+    /// Asks a step's pattern of each form that there is: those that may match. A guard that hangs on another step may hold for
+    /// one form and not for another, and so may a variable that they share.
+    pub(super) fn ask_forms<'b>(&'b self, prepared: &'b Prepared<'_>) -> Vec<Asked<'b>> {
+        let given = Given::default();
+        let all: Vec<Asked<'b>> = match self {
+            Self::Message(arena, contents) => {
+                let ask = |node: &NodeId| prepared.ask_part(Part::Term(arena, *node), &given);
+                contents.iter().map(ask).collect()
+            }
+            Self::Step([from, to], messages) => {
+                let ask = |message: &Part<'b>| prepared.ask_parts(&[*from, *to, *message], &given);
+                forms(messages).iter().map(ask).collect()
+            }
+            Self::Reason(reasons) => {
+                let ask = |reason: &Part<'b>| prepared.ask_part(*reason, &given);
+                forms(reasons).iter().map(ask).collect()
+            }
+            Self::Call(_) | Self::State(_) => vec![self.ask(prepared, &given)],
+        };
+        all.into_iter().filter(|one| one.answer != Answer::No).collect()
     }
 
     /// Whether it matches, where nobody wants to know with which variables.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::store::{ChunkView, Loss, LossCause, StoreError};
 use crate::timeline::index::ChunkIndex;
 use crate::timeline::view::Inner;
-use crate::timeline::{Timeline, TimelineError};
+use crate::timeline::{Facts, Timeline, TimelineError};
 
 use super::check::{Check, What};
 use super::content::{part, Content};
@@ -13,7 +13,7 @@ use super::feed::{Feed, Sink};
 use super::finding::Finding;
 use super::gaps::dropped;
 use super::nearest::nearest;
-use super::plan::{Lens, Plan};
+use super::plan::{Lens, Plan, Seen};
 use super::progress::{Bench, Progress};
 use super::subject::Happened;
 
@@ -108,6 +108,7 @@ impl Engine {
             told: &self.told,
             progress: &mut self.progress,
             lens: Lens::new(&self.plan, view),
+            facts: &inner.index.facts,
         };
         for row in chunk.rows_from(view, self.read_to) {
             if !self.late.is_empty() {
@@ -182,6 +183,7 @@ impl Engine {
             told: &self.told,
             progress: &mut self.progress,
             lens: Lens::new(&self.plan, &view),
+            facts: &inner.index.facts,
         };
         self.feed.finish(last, &mut asking);
         Ok(())
@@ -210,6 +212,7 @@ struct Asking<'a> {
     told: &'a [bool],
     progress: &'a mut [Progress],
     lens: Lens<'a>,
+    facts: &'a Facts,
 }
 
 impl Asking<'_> {
@@ -233,7 +236,11 @@ impl Asking<'_> {
 impl Sink for Asking<'_> {
     fn take(&mut self, happened: &Happened<'_>) {
         for (check, step) in self.plan.asked(happened).filter(|(check, _)| !self.told[*check]) {
-            self.progress[check].take(&self.plan.checks[check], (check, step), &self.lens, happened);
+            let seen = Seen {
+                lens: &self.lens,
+                facts: self.facts,
+            };
+            self.progress[check].take(&self.plan.checks[check], (check, step), &seen, happened);
         }
     }
 }

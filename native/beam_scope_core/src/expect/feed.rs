@@ -219,9 +219,12 @@ impl Feed {
         for (call, _) in fed.map(|mut fed| fed.calls.all(End::Never)).unwrap_or_default() {
             tell_call(row, &call, Part::Absent, Stage::Ended, sink);
         }
-        let Some(reason) = term(row, 0).filter(|reason| is_failure(&self.words, &view.arena, *reason)) else {
+        let Some(reason) = term(row, 0) else { return };
+        let content = Content::reason(&view.arena, reason);
+        sink.take(&Happened::new(place(What::Exited, row), content));
+        if !is_failure(&self.words, &view.arena, reason) {
             return;
-        };
+        }
         let mut happened = Happened::new(place(What::Crashed, row), Content::reason(&view.arena, reason));
         happened.again = crashed;
         sink.take(&happened);
@@ -286,6 +289,7 @@ impl Fed {
             } else {
                 transition.seq
             },
+            since: transition.began_seq,
             nth,
             by_transition: true,
         };
@@ -339,6 +343,7 @@ const fn place(what: What, row: &EventRow) -> Place {
         seq: row.seq,
         at_ns: row.at_ns,
         began: row.seq,
+        since: row.seq,
         nth: 0,
         by_transition: false,
     }
@@ -348,6 +353,7 @@ fn tell_call(row: &EventRow, call: &OpenCall, value: Part<'_>, stage: Stage, sin
     let Some(args) = &call.args else { return };
     let place = Place {
         began: call.seq,
+        since: call.seq,
         ..place(What::Called, row)
     };
     let mut happened = Happened::new(place, Content::Call([part(args), value]));

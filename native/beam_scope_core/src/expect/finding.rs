@@ -66,7 +66,8 @@ pub struct Finding {
     pub violation: Option<Subject>,
     /// What came nearest to what is missing; of an unknown verdict, the first that could not be decided.
     pub nearest: Option<Subject>,
-    /// Of a flow: what each step matched, in the best attempt. Of two steps: the first two that belong together.
+    /// Of a flow: what each step matched, in the best attempt. Of two steps: the first two that belong together; of an
+    /// `Excludes` those that should not have been; of a `LeadsTo` the third is what came too early.
     pub steps: Vec<Option<Subject>>,
     /// Of a flow: the step that found nothing. Of two steps: the one that the violation lacks.
     pub failed_step: Option<usize>,

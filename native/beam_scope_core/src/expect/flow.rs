@@ -15,7 +15,7 @@ use crate::timeline::view::Inner;
 
 use super::check::What;
 use super::joint::{Joint, Values};
-use super::plan::{CheckPlan, Lens};
+use super::plan::{CheckPlan, Seen};
 use super::spots::{comes_after, is_later, spots, Spot};
 use super::subject::{Happened, Place};
 use super::tally::Crashes;
@@ -88,13 +88,19 @@ impl Flow {
     }
 
     /// Takes the next thing that a step is about.
-    pub(super) fn take(&mut self, (at, step): (usize, usize), lens: &Lens<'_>, happened: &Happened<'_>) {
+    pub(super) fn take(
+        &mut self,
+        plan: &CheckPlan,
+        (at, step): (usize, usize),
+        seen: &Seen<'_>,
+        happened: &Happened<'_>,
+    ) {
         if self.crashes[step].is_known(happened) {
             return;
         }
         self.seen += u64::from(!happened.again);
-        let asked = happened.content.ask(lens.step(at, step), &Default::default());
-        if asked.answer == Answer::No {
+        let asked = happened.content.ask_forms(seen.lens.step(at, step));
+        if asked.is_empty() {
             return;
         }
         self.crashes[step].note(happened);
@@ -103,14 +109,16 @@ impl Flow {
             self.forgotten += 1;
             return;
         }
-        self.kept += 1;
-        let values = self.joint.values(step, &asked);
-        self.steps[step].push(Candidate {
-            place: happened.place,
-            values,
-            from: happened.mail.as_ref().and_then(|mail| mail.ends().from),
-            sure: asked.answer == Answer::Yes,
-        });
+        let pattern = &plan.steps[step].step.pattern;
+        for (values, answer) in self.joint.forms(pattern, step, (&asked, happened), seen.facts) {
+            self.kept += 1;
+            self.steps[step].push(Candidate {
+                place: happened.place,
+                values,
+                from: happened.mail.as_ref().and_then(|mail| mail.ends().from),
+                sure: answer == Answer::Yes,
+            });
+        }
     }
 
     /// Whether a search may find more than the last one did, now that everything before this event was read.

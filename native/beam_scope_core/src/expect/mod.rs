@@ -40,7 +40,7 @@ mod waiting;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Check, CheckError, Rule, Step, What, MAX_STEPS};
+pub use check::{Check, CheckError, Parties, Rule, Step, What, MAX_STEPS};
 pub use finding::{Finding, Gap, Verdict};
 pub use monitor::{Decided, Monitor};
 pub use subject::Subject;

@@ -81,7 +81,7 @@ fn lack<'f>(plan: &CheckPlan, finding: &'f Finding) -> Option<Lack<'f>> {
     match plan.rule {
         _ if !missing => None,
         Rule::Count { min, .. } => (finding.count < min.unwrap_or(0)).then_some(lack),
-        Rule::Every { .. } => None,
+        Rule::Every { .. } | Rule::Excludes { .. } => None,
         Rule::Flow => {
             lack.step = finding.failed_step?;
             let steps = finding.steps.iter().enumerate().take(lack.step);
@@ -90,13 +90,14 @@ fn lack<'f>(plan: &CheckPlan, finding: &'f Finding) -> Option<Lack<'f>> {
                 .collect();
             Some(lack)
         }
-        Rule::LeadsTo { .. } | Rule::Causality { .. } => {
+        Rule::LeadsTo { .. } | Rule::Precedes { .. } | Rule::Causality { .. } => {
             lack.step = finding.failed_step?;
             let violation = finding.violation.as_ref()?;
             lack.matched = vec![(1 - lack.step, violation)];
             let seq = Some(violation.seq());
             if lack.step == 1 {
                 lack.after = seq;
+                lack.before = finding.steps.get(2).and_then(|by| by.as_ref()).map(Subject::seq);
             } else {
                 lack.before = seq;
             }

@@ -184,8 +184,10 @@ impl Plan {
         let mut plans = Vec::with_capacity(checks.len());
         for (at, check) in checks.into_iter().enumerate() {
             let span = Span::of(timeline, inner, &check, live)?;
-            // Of two steps the second is asked first: nothing follows itself.
-            for (step, one) in check.steps.iter().enumerate().rev() {
+            // Nothing follows itself: of two steps the second is asked first. What ends the time for that comes between them.
+            let (first, others) = check.steps.split_at(1);
+            let others = others.iter().enumerate().map(|(at, step)| (at + 1, step));
+            for (step, one) in others.chain(first.iter().enumerate()) {
                 by_what[one.what as usize].push((at, step));
                 kinds |= kinds_of(one.what);
             }
@@ -250,7 +252,14 @@ fn kinds_of(what: What) -> u32 {
             EventKind::Exit,
         ]),
         What::State | What::Transition | What::Crashed => bits(&[EventKind::State, EventKind::Exit]),
+        What::Exited => bits(&[EventKind::Exit]),
     }
+}
+
+/// What something that happened is judged with.
+pub(super) struct Seen<'a> {
+    pub(super) lens: &'a Lens<'a>,
+    pub(super) facts: &'a Facts,
 }
 
 /// The patterns of every check, their keys and literals looked up in one chunk.

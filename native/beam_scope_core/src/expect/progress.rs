@@ -12,7 +12,7 @@ use super::finding::{Finding, Verdict};
 use super::flow::{Flow, Found, SearchEnd};
 use super::gaps::Losses;
 use super::pairs::Pairs;
-use super::plan::{CheckPlan, Lens};
+use super::plan::{CheckPlan, Seen};
 use super::read::Reader;
 use super::subject::{Happened, Place, Subject};
 use super::tally::Tally;
@@ -75,7 +75,8 @@ impl<'a> Bench<'a> {
             .enumerate()
             .filter_map(|(step, subject)| Some((step, subject.as_ref()?)))
             .collect();
-        let bindings = bindings(self.reader.timeline.words(), plan, &matched);
+        let facts = &self.reader.inner.index.facts;
+        let bindings = bindings(self.reader.timeline.words(), facts, plan, &matched);
         Ok((found, bindings))
     }
 }
@@ -84,7 +85,9 @@ impl Progress {
     pub(super) fn new(plan: &CheckPlan) -> Self {
         match plan.rule {
             Rule::Count { .. } | Rule::Every { .. } => Self::One(Box::default()),
-            Rule::LeadsTo { .. } | Rule::Causality { .. } => Self::Two(Box::new(Pairs::new(plan))),
+            Rule::LeadsTo { .. } | Rule::Excludes { .. } | Rule::Precedes { .. } | Rule::Causality { .. } => {
+                Self::Two(Box::new(Pairs::new(plan)))
+            }
             Rule::Flow => Self::Flow(Box::new(Attempts {
                 flow: Flow::new(plan),
                 rest_until: None,
@@ -92,11 +95,11 @@ impl Progress {
         }
     }
 
-    pub(super) fn take(&mut self, plan: &CheckPlan, at: (usize, usize), lens: &Lens<'_>, happened: &Happened<'_>) {
+    pub(super) fn take(&mut self, plan: &CheckPlan, at: (usize, usize), seen: &Seen<'_>, happened: &Happened<'_>) {
         match self {
-            Self::One(tally) => tally.take(plan, at.0, lens, happened),
-            Self::Two(pairs) => pairs.take(plan, at, lens, happened),
-            Self::Flow(attempts) => attempts.flow.take(at, lens, happened),
+            Self::One(tally) => tally.take(plan, at.0, seen.lens, happened),
+            Self::Two(pairs) => pairs.take(plan, at, seen, happened),
+            Self::Flow(attempts) => attempts.flow.take(plan, at, seen, happened),
         }
     }
 
@@ -196,11 +199,15 @@ fn one(plan: &CheckPlan, tally: &Tally, bench: &Bench<'_>) -> Result<Finding, St
 fn two(plan: &CheckPlan, pairs: &Pairs, bench: &Bench<'_>) -> Result<Finding, StoreError> {
     let gap = bench.losses.of_check(plan);
     let end = pairs.end(plan, &bench.losses, gap.is_some(), bench.now_ns);
-    let pair = match pairs.pair {
-        Some((first, second)) => vec![Some(first), Some(second)],
-        None => vec![None, None],
+    let pair = match (plan.rule, pairs.pair) {
+        (Rule::Excludes { .. }, _) => vec![end.by, end.violation],
+        (_, Some((first, second))) => vec![Some(first), Some(second)],
+        _ => vec![None, None],
     };
-    let (steps, bindings) = bench.matched(plan, &pair)?;
+    let (mut steps, bindings) = bench.matched(plan, &pair)?;
+    if matches!(plan.rule, Rule::LeadsTo { .. }) && end.by.is_some() {
+        steps.push(bench.look(end.by)?);
+    }
     Ok(Finding {
         count: pairs.count,
         seen: pairs.seen,

@@ -65,7 +65,7 @@ fn alone(place: &Place) -> Spot {
     let order = match place.what {
         What::State => nth + 1,
         What::Crashed if place.by_transition => nth + 1,
-        What::Crashed => u64::MAX,
+        What::Crashed | What::Exited => u64::MAX,
         _ => nth,
     };
     let ended = (place.seq, order);

@@ -16,9 +16,11 @@ pub(super) const MOST: usize = if cfg!(test) { 2_000 } else { 200_000 };
 pub(super) struct Waiter {
     pub(super) place: Place,
     pub(super) values: Values,
-    key: u64,
+    pub(super) key: u64,
     /// Whether it is what it seems could not be decided, or something came that may be its other end.
     pub(super) doubtful: bool,
+    /// Whether something came that may have ended its time.
+    pub(super) late: bool,
 }
 
 impl Waiter {
@@ -28,6 +30,7 @@ impl Waiter {
             values,
             key,
             doubtful,
+            late: false,
         }
     }
 }
@@ -38,6 +41,7 @@ pub(super) enum Visit {
     Leave,
     Take,
     TakeAndStop,
+    Stop,
 }
 
 /// Keys are hashes already.
@@ -107,6 +111,16 @@ impl Waiting {
         Some(waiter)
     }
 
+    /// When the oldest came, and takes it if it is so old.
+    pub(super) fn pop_if(&mut self, old: impl FnOnce(&Place) -> bool) -> Option<Waiter> {
+        let (_, oldest) = self.all.first_key_value()?;
+        if old(&oldest.place) {
+            self.pop()
+        } else {
+            None
+        }
+    }
+
     /// Forgets the older half.
     pub(super) fn forget_half(&mut self) {
         for _ in 0..self.all.len().div_ceil(2) {
@@ -131,13 +145,17 @@ impl Waiting {
             whole = self.budget > 0;
             self.budget = self.budget.saturating_sub(1);
             let waiter = self.all.get_mut(&id).filter(|_| whole);
-            let visit = waiter.map_or(Visit::TakeAndStop, &mut look);
-            if visit == Visit::Leave || !whole {
+            let doubtful = id < self.doubtful_to;
+            let visit = waiter.map_or(Visit::TakeAndStop, |waiter| {
+                waiter.doubtful |= doubtful;
+                look(waiter)
+            });
+            if matches!(visit, Visit::Leave | Visit::Stop) || !whole {
                 kept.push_back(id);
             } else {
                 self.all.remove(&id);
             }
-            if visit == Visit::TakeAndStop {
+            if matches!(visit, Visit::TakeAndStop | Visit::Stop) {
                 break;
             }
         }
@@ -146,6 +164,12 @@ impl Waiting {
             self.by_key.insert(key, kept);
         }
         whole
+    }
+
+    /// Looks at everything, oldest first: what shares no values that it could be found by. `false`: as in [`visit`](Self::visit).
+    pub(super) fn visit_all(&mut self, mut look: impl FnMut(&mut Waiter) -> Visit) -> bool {
+        let keys: Vec<u64> = self.by_key.keys().copied().collect();
+        keys.into_iter().all(|key| self.visit(key, &mut look))
     }
 
     /// Everything that waits, oldest first, and whether it may have been met.

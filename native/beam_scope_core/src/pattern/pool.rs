@@ -12,7 +12,7 @@ use super::heads::FUEL;
 use super::term::{self, Hidden, Term};
 use super::{Answer, Pattern, Why};
 use crate::term::arena::{Arena, NodeId};
-use crate::term::{AtomId, Kind};
+use crate::term::{AtomId, Kind, Value};
 
 /// Values of variables.
 #[derive(Debug, Default)]
@@ -33,6 +33,11 @@ impl Pool {
     /// Keeps what a variable stands for.
     pub(crate) fn hold(&mut self, asked: &Asked<'_>, name: AtomId) -> Option<Held> {
         asked.term(name).map(|term| self.hold_term(term))
+    }
+
+    /// Keeps a value.
+    pub(crate) fn hold_value(&mut self, value: &Value) -> Held {
+        Held::Node(self.arena.intern(value))
     }
 
     fn hold_term(&mut self, term: &Term<'_>) -> Held {

@@ -1,20 +1,22 @@
 //! Expectations as they come from Elixir, see `BeamScope.Expect`.
 //!
 //! ```text
-//! check  %{check: :count | :every | :flow | :leads_to | :causality, steps: [step], min: n | nil, max: n | nil,
+//! check  %{check: :count | :every | :flow | :leads_to | :excludes | :precedes | :causality, steps: [step], min: n | nil, max: n | nil,
 //!          scope: pattern | nil, negate: boolean, within_ms: number | nil, strict: boolean, lenient: boolean,
 //!          since: moment | nil, until: moment | nil}
-//! step   %{what: :sent | :received | :called | :state | :transition | :crashed, process: selector | nil, from: selector | nil,
-//!          to: selector | nil, mfa: {m, f, a | :_} | nil, pattern: pattern}
+//! step   %{what: :sent | :received | :called | :state | :transition | :crashed | :exited, process: party, from: party, to: party,
+//!          mfa: {m, f, a | :_} | nil, pattern: pattern}
+//! party  selector | {:var, name} | {:var, name, selector} | nil
 //! ```
 
 use std::sync::Arc;
 
-use beam_scope_core::expect::{Check, Rule, Step, What};
+use beam_scope_core::expect::{Check, Parties, Rule, Step, What};
 use beam_scope_core::pattern::Pattern;
 use beam_scope_core::store::Recording;
-use beam_scope_core::term::AtomId;
-use rustler::{Error, Term};
+use beam_scope_core::term::{AtomId, Value};
+use beam_scope_core::timeline::Selector;
+use rustler::{Atom, Error, Term};
 
 use crate::atoms;
 use crate::fault::fault;
@@ -74,11 +76,19 @@ fn rule(map: Term<'_>) -> Result<Rule, Error> {
         Some("leads_to") => Ok(Rule::LeadsTo {
             within_ns: within(map)?,
         }),
+        Some("excludes") => Ok(Rule::Excludes {
+            within_ns: within(map)?,
+        }),
+        Some("precedes") => Ok(Rule::Precedes {
+            within_ns: within(map)?,
+        }),
         Some("causality") => Ok(Rule::Causality {
             within_ns: within(map)?,
             strict: flag(atoms::strict()),
         }),
-        _ => Err(bad("a check is a :count, :every, :flow, :leads_to or :causality")),
+        _ => Err(bad(
+            "a check is a :count, :every, :flow, :leads_to, :excludes, :precedes or :causality",
+        )),
     }
 }
 
@@ -97,17 +107,42 @@ fn step(map: Term<'_>, rec: &Recording, names: &mut Vec<AtomId>) -> Result<Step,
     let get = |key| given(map, key);
     let what = get(atoms::what()).and_then(maps::name);
     let what = What::ALL.into_iter().find(|one| what.as_deref() == Some(one.name()));
-    let who = |key| get(key).map(|term| selector(term, rec)).transpose();
+    let party = |key| get(key).map_or(Ok((None, None)), |term| party(term, rec));
     let data = get(atoms::pattern()).ok_or_else(|| bad("a step has a pattern"))?;
+    let (process, from, to) = (party(atoms::process())?, party(atoms::from())?, party(atoms::to())?);
+    let parties = Parties {
+        process: process.1,
+        from: from.1,
+        to: to.1,
+    };
+    names.extend(parties.names());
     Ok(Step {
-        what: what
-            .ok_or_else(|| bad("a step is about something sent, received, called, a state, a transition or a crash"))?,
-        process: who(atoms::process())?,
-        from: who(atoms::from())?,
-        to: who(atoms::to())?,
+        what: what.ok_or_else(|| {
+            bad("a step is about something sent, received, called, a state, a transition, a crash or an exit")
+        })?,
+        process: process.0,
+        from: from.0,
+        to: to.0,
+        parties,
         mfa: get(atoms::mfa()).map(|term| mfa(term, rec)).transpose()?,
         pattern: pattern(data, rec, names)?,
     })
+}
+
+/// A process, or a variable for one.
+fn party(term: Term<'_>, rec: &Recording) -> Result<(Option<Selector>, Option<AtomId>), Error> {
+    let name = |name| match local(name, rec)? {
+        Value::Atom(name) => Ok(Some(name)),
+        _ => Err(bad("a variable's name is an atom")),
+    };
+    match (
+        term.decode::<(Atom, Term<'_>)>(),
+        term.decode::<(Atom, Term<'_>, Term<'_>)>(),
+    ) {
+        (Ok((tag, variable)), _) if tag == atoms::var() => Ok((None, name(variable)?)),
+        (_, Ok((tag, variable, who))) if tag == atoms::var() => Ok((Some(selector(who, rec)?), name(variable)?)),
+        _ => Ok((Some(selector(term, rec)?), None)),
+    }
 }
 
 /// A pattern that is given the variables of those before it.

@@ -6,12 +6,13 @@ mod flows;
 mod model;
 mod monitors;
 mod pairs;
+mod scopes;
 mod spans;
 mod states;
 
 use std::sync::Arc;
 
-use super::{Check, Finding, Monitor, Rule, Step, Verdict, What};
+use super::{Check, Finding, Monitor, Parties, Rule, Step, Verdict, What};
 use crate::event::EventKind;
 use crate::pattern::{Bound, Pattern};
 use crate::term::{AtomId, Value};
@@ -63,6 +64,7 @@ pub(super) struct S {
     from: Option<Selector>,
     to: Option<Selector>,
     mfa: Option<crate::query::Mfa>,
+    parties: Parties,
     pattern: Value,
 }
 
@@ -73,6 +75,7 @@ pub(super) fn step(what: What, pattern: Value) -> S {
         from: None,
         to: None,
         mfa: None,
+        parties: Parties::default(),
         pattern,
     }
 }
@@ -101,6 +104,20 @@ impl S {
         self
     }
 
+    /// Variables for whom it happened to, who sent it and who it was for.
+    pub(super) fn who(mut self, process: &str, from: &str, to: &str) -> Self {
+        let name = |name: &str| match a(name) {
+            Value::Atom(atom) if !name.is_empty() => Some(atom),
+            _ => None,
+        };
+        self.parties = Parties {
+            process: name(process),
+            from: name(from),
+            to: name(to),
+        };
+        self
+    }
+
     pub(super) fn function(mut self, name: &str) -> Self {
         let function = match a(name) {
             Value::Atom(atom) => Some(atom),
@@ -118,19 +135,21 @@ impl S {
 pub(super) fn check(timeline: &Timeline, rule: Rule, scope: Option<Value>, steps: &[S]) -> Check {
     let atoms = timeline.recording().atoms();
     let mut names: Vec<AtomId> = Vec::new();
-    let mut parse = |data: &Value| {
+    let mut parse = |data: &Value, parties: Parties| {
+        names.extend(parties.names());
         let pattern = Pattern::with_given(data, Arc::clone(atoms), &names).expect("well-formed");
         names.extend(pattern.variables().map(|(name, _)| name));
         pattern
     };
-    let scope = scope.as_ref().map(&mut parse);
+    let scope = scope.as_ref().map(|data| parse(data, Parties::default()));
     let of = |one: &S| Step {
         what: one.what,
         process: one.process.clone(),
         from: one.from.clone(),
         to: one.to.clone(),
         mfa: one.mfa,
-        pattern: parse(&one.pattern),
+        parties: one.parties,
+        pattern: parse(&one.pattern, one.parties),
     };
     let check = Check {
         rule,
