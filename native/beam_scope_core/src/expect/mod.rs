@@ -18,10 +18,10 @@
 mod bindings;
 mod calls;
 mod check;
-mod content;
+pub(crate) mod content;
 mod crash;
 mod engine;
-mod feed;
+pub(crate) mod feed;
 mod finding;
 mod flow;
 mod gaps;
@@ -32,7 +32,7 @@ mod pairs;
 mod plan;
 mod progress;
 mod read;
-mod subject;
+pub(crate) mod subject;
 mod tally;
 mod waiting;
 
