@@ -31,6 +31,8 @@ assertions = [
   refute_crash: 1,
   refute_crash: 2,
   refute_crash: 3,
+  assert_expectations: 2,
+  assert_expectations: 3,
   assert_recording: 2,
   assert_recording: 3,
   await_state: 3,
@@ -68,9 +70,31 @@ steps = [
   crashed: 2
 ]
 
+# What stands in a module of expectations, beside the steps. They say only what is left without parentheses where it was written so.
+expectations = [
+  role: 1,
+  role: 2,
+  expect: 2,
+  always: 2,
+  always: 3,
+  never: 2,
+  never: 3,
+  eventually: 2,
+  delivered: 1,
+  delivered: 2,
+  state: 3,
+  leads_to: 2,
+  leads_to: 3,
+  causality: 1,
+  causality: 2,
+  refute_sent: 1,
+  refute_delivered: 1,
+  refute_called: 1
+]
+
 [
   inputs: ["{mix,.formatter}.exs", "{config,lib,test,priv}/**/*.{ex,exs}"],
   line_length: 110,
-  locals_without_parens: assertions ++ steps,
-  export: [locals_without_parens: assertions ++ steps]
+  locals_without_parens: assertions ++ steps ++ expectations,
+  export: [locals_without_parens: assertions ++ steps ++ expectations]
 ]

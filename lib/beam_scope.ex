@@ -25,7 +25,7 @@ defmodule BeamScope do
 
   A *process* in a question is a pid, a name, a module that one process runs, `{:via, …}`, `{:global, …}`, a track number, a
   `%BeamScope.Process{}`, or an event or transition of it. A name stands for every process that bore it: a restarted server
-  has one history.
+  has one history. `{:module, module}` stands for every process that runs it, however many.
 
   A *moment* is `:start`, `:end`, `{:ms, n}` since the start, a `%BeamScope.Moment{}`, or anything that has one: an event, a
   transition.
@@ -42,7 +42,7 @@ defmodule BeamScope do
   """
 
   alias BeamScope.{Diff, Error, Events, History, Info, Mailbox, Moment, Native, Pattern, Processes, Recorder}
-  alias BeamScope.{Recording, Transition, Tree}
+  alias BeamScope.{Recording, Transition, Tree, Verdict}
   alias BeamScope.Recording.{Query, Relay}
 
   @typedoc "How much is recorded."
@@ -65,6 +65,7 @@ defmodule BeamScope do
           | atom
           | {:via, module, term}
           | {:global, term}
+          | {:module, module}
           | non_neg_integer
           | BeamScope.Process.t()
           | BeamScope.Event.t()
@@ -427,6 +428,26 @@ defmodule BeamScope do
   @doc "`watch/2` that raises `BeamScope.Error`."
   @spec watch!(target | [target], keyword) :: Recording.t()
   def watch!(targets, opts \\ []), do: bang(watch(targets, opts))
+
+  # Expectations
+
+  @doc """
+  Checks what a module of `BeamScope.Expectation`s expects against a recording, all in one pass: a `%BeamScope.Verdict{}`.
+
+  Options: `roles:` the processes of roles that the module leaves open, or other ones than it names.
+  """
+  @spec check(Recording.t(), module, keyword) :: Verdict.t()
+  def check(rec, module, opts \\ []), do: raising(BeamScope.Expectation.Check.run(rec, module, opts))
+
+  @doc """
+  Watches a running recording for what breaks the expectations of a module: `{:ok, watch}`.
+  """
+  @spec expect(Recording.t(), module, keyword) :: {:ok, pid} | {:error, Error.t()}
+  def expect(rec, module, opts \\ []), do: BeamScope.Expectation.Check.watch(rec, module, opts)
+
+  @doc "`expect/3` that raises `BeamScope.Error`."
+  @spec expect!(Recording.t(), module, keyword) :: pid
+  def expect!(rec, module, opts \\ []), do: bang(expect(rec, module, opts))
 
   # Files
 

@@ -243,6 +243,28 @@ defmodule BeamScope.Assertions do
     Macros.crash(:refute_crash, rec, process, opts, __CALLER__)
   end
 
+  # ---- expectations of a module ----
+
+  @doc """
+  All that a module of `BeamScope.Expectation`s expects holds.
+
+      assert_expectations rec, MyApp.CounterExpectations
+      assert_expectations rec, MyApp.CounterExpectations, roles: [client: self()]
+
+  Fails with what `BeamScope.check/3` prints. What was never exercised does not fail; what cannot be said does. Returns the
+  `%BeamScope.Verdict{}`.
+  """
+  defmacro assert_expectations(rec, module, opts \\ []) do
+    expr = Macro.escape(Macros.expr(:assert_expectations, [rec, module], opts), prune_metadata: true)
+
+    quote do
+      {verdict} =
+        BeamScope.Expectation.Check.run!(unquote(rec), unquote(module), unquote(opts), unquote(expr))
+
+      verdict
+    end
+  end
+
   # ---- golden executions ----
 
   @doc """

@@ -36,6 +36,10 @@ defmodule BeamScope.Error do
   | `:timeout` | any | an internal process did not answer in time |
   | `:file` | any | a file could not be written or read |
   | `:assertion_failed` | text | an assertion of `BeamScope.Assertions` where ExUnit is not there |
+  | `:no_expectations` | the module | no module that uses `BeamScope.Expectation` |
+  | `:unknown_role` | `%{module:, role:, known:}` | a process was given for a role that the module does not declare |
+  | `:unbound_role` | `%{module:, roles:}` | a role of which nobody has said who it is |
+  | `:not_running` | text | live expectations of a recording to which nothing comes any more |
   | `:golden_missing` | the path | there is no golden execution, and `CI` does not let one be written |
   | `:golden_damaged` | `%{path:, what:}` | a file is no golden execution, or not a whole one |
   | `:golden_version` | `%{path:, version:, known:}` | another version of BeamScope wrote the golden execution |
@@ -83,6 +87,10 @@ defmodule BeamScope.Error do
           | :timeout
           | :file
           | :assertion_failed
+          | :no_expectations
+          | :unknown_role
+          | :unbound_role
+          | :not_running
           | :golden_missing
           | :golden_damaged
           | :golden_version
@@ -220,6 +228,22 @@ defmodule BeamScope.Error do
   defp describe(:timeout, detail), do: "no answer in time" <> because(detail)
   defp describe(:file, detail), do: "the file could not be used" <> because(detail)
 
+  defp describe(:no_expectations, module) do
+    "#{short(module)} is no module of expectations. Such a module says `use BeamScope.Expectation`" <>
+      if(is_atom(module), do: elixir_hint(module), else: "")
+  end
+
+  defp describe(:unknown_role, %{module: module, role: role, known: []}),
+    do: "#{inspect(module)} declares no roles, so there is none that #{short(role)} could be"
+
+  defp describe(:unknown_role, %{module: module, role: role, known: known}),
+    do: "#{inspect(module)} has no role #{short(role)}. Its roles are #{list(known)}"
+
+  defp describe(:unbound_role, %{module: module, roles: [role | _] = roles}) do
+    "#{inspect(module)} does not say who #{list(roles)} #{if match?([_], roles), do: "is", else: "are"}: " <>
+      "give them as roles: [#{role}: pid]"
+  end
+
   defp describe(:golden_missing, path) do
     "there is no golden execution #{path}, and with CI=true none is written. Run the test once without it and " <>
       "commit the file"
@@ -242,7 +266,13 @@ defmodule BeamScope.Error do
     do: "the recording is not complete (#{text}), so it cannot be told the same twice. Raise its limits:"
 
   defp describe(reason, text)
-       when reason in [:ambiguous_process, :assertion_failed, :invalid_moment, :invalid_recording],
+       when reason in [
+              :ambiguous_process,
+              :assertion_failed,
+              :not_running,
+              :invalid_moment,
+              :invalid_recording
+            ],
        do: text
 
   defp describe(reason, nil), do: plain(reason)

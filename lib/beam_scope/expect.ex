@@ -14,7 +14,8 @@ defmodule BeamScope.Expect do
   | `:leads_to` | each match of the first step is followed by one of the second | `within_ms:` |
   | `:causality` | each match of the second step follows one of its own of the first | `within_ms:`, `strict:` (and the other way round) |
 
-  All take `since:` and `until:`, moments. `scope:` is a pattern: only transitions whose message matches it count.
+  All take `since:` and `until:`, moments, and `lenient: true`: processes that it names may be none that the recording knows. `scope:`
+  is a pattern: only transitions whose message matches it count.
 
   A step is a map too: `what:` it is about, whose it is (`process:`; of messages also `from:` and `to:`; of calls `mfa:`, a
   `{module, function, arity}` in which `:_` stands for any function or arity), and a `pattern:`
@@ -54,7 +55,8 @@ defmodule BeamScope.Expect do
     within_ms: nil,
     strict: false,
     since: nil,
-    until: nil
+    until: nil,
+    lenient: false
   }
   @step %{what: nil, process: nil, from: nil, to: nil, mfa: nil, pattern: nil}
 
@@ -94,12 +96,17 @@ defmodule BeamScope.Expect do
   @doc """
   What was decided since the last poll: each check once, by its index, as soon as nothing can change it any more. `next` is
   in how many milliseconds a time that a check sets may run out, or `nil`.
+
+  What happened before the call counts, for which the call waits some milliseconds; with `:stored` it waits for nothing and what
+  is on its way comes with the next poll. A poll costs by what is new, not by how long the recording is.
   """
-  @spec poll(monitor) ::
+  @spec poll(monitor, :now | :stored) ::
           {:ok, %{events: [{non_neg_integer, Result.verdict(), Result.t()}], next: non_neg_integer | nil}}
           | {:error, Error.t()}
-  def poll({rec, monitor}) do
-    with {:ok, found} <- Query.ask(rec, fn -> Native.monitor_poll(monitor) end) do
+  def poll({rec, monitor}, how \\ :now) do
+    ask = if how == :now, do: &Query.ask/2, else: &Query.ask_stored/2
+
+    with {:ok, found} <- ask.(rec, fn -> Native.monitor_poll(monitor) end) do
       events = for {index, verdict, result} <- found.events, do: {index, verdict, Result.from_native(result)}
       {:ok, %{found | events: events}}
     end
@@ -121,6 +128,8 @@ defmodule BeamScope.Expect do
   defp prepare(other, _checks, _mode), do: {:error, Query.not_a_recording(other)}
 
   defp check(rec, %{check: kind, steps: [_ | _] = steps} = check, mode) when kind in @checks do
+    mode = if check[:lenient], do: :lenient, else: mode
+
     with {:ok, check} <- complete(check, @check),
          {:ok, since} <- moment(rec, check.since),
          {:ok, until} <- moment(rec, check.until),

@@ -96,9 +96,9 @@ defmodule BeamScope.Recorder do
   defp keeper(_options), do: nil
 
   @doc "Ends a recording. Its data stays; to stop twice is no error."
-  @spec stop(Recording.t()) :: {:ok, Recording.t()} | {:error, Error.t()}
-  def stop(%Recording{} = recording) do
-    if ask(recording, {:stop, :requested}) == :gone and closed?(recording),
+  @spec stop(Recording.t(), atom()) :: {:ok, Recording.t()} | {:error, Error.t()}
+  def stop(%Recording{} = recording, reason \\ :requested) do
+    if ask(recording, {:stop, reason}) == :gone and closed?(recording),
       do: {:error, Error.new(:closed, recording.id)},
       else: {:ok, recording}
   end

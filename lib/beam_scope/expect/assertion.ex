@@ -25,7 +25,8 @@ defmodule BeamScope.Expect.Assertion do
     allow_empty: false,
     await: false,
     vars: [],
-    pins: []
+    pins: [],
+    roles: %{}
   ]
 
   @type t :: %__MODULE__{steps: [Step.t()]}

@@ -11,38 +11,46 @@ defmodule BeamScope.Expect.Excerpt do
   @messages [:send, :send_to_dead, :receive]
   @lines_a_state 6
 
-  @doc "The lines around a subject; none where there is nothing to show."
-  @spec around(BeamScope.Recording.t(), Event.t() | Transition.t() | nil, Style.t()) :: [Style.line()]
-  def around(_rec, nil, _style), do: []
+  @typedoc "What was there, and where the thing itself is in it."
+  @type t :: {:events | :states, [struct], seq :: non_neg_integer}
 
-  def around(rec, %Event{} = event, style) do
-    rec |> neighbours(event) |> Events.rows(style) |> mark(event)
+  @doc "What is around a subject; `nil` where there is nothing to show."
+  @spec around(BeamScope.Recording.t(), Event.t() | Transition.t() | nil) :: t | nil
+  def around(_rec, nil), do: nil
+
+  def around(rec, %Event{moment: %{seq: seq}} = event) do
+    {:events, neighbours(rec, event), seq}
   rescue
-    Error -> []
+    Error -> nil
   end
 
-  def around(rec, %Transition{moment: moment} = transition, style) do
+  def around(rec, %Transition{moment: moment} = transition) do
     before = Past.transitions(rec, transition, moment, [], &(length(&1) > @before))
     later = BeamScope.history(rec, transition, since: moment, limit: 3).transitions
 
-    (before ++ later)
-    |> Enum.uniq_by(&{&1.moment.seq, &1.kind, &1.handler})
-    |> window(moment.seq)
-    |> Enum.take(@before + 2)
-    |> states(style)
-    |> mark(transition)
+    around =
+      (before ++ later)
+      |> Enum.uniq_by(&{&1.moment.seq, &1.kind, &1.handler})
+      |> window(moment.seq)
+      |> Enum.take(@before + 2)
+
+    {:states, around, moment.seq}
   rescue
-    Error -> []
+    Error -> nil
   end
 
+  @doc "An excerpt as lines, a mark at the thing itself."
+  @spec lines(t, Style.t()) :: [Style.line()]
+  def lines({:events, events, seq}, style), do: events |> Events.rows(style) |> mark(seq)
+  def lines({:states, transitions, seq}, style), do: transitions |> states(style) |> mark(seq)
+
   @doc "The last changes of a process' state up to a moment."
-  @spec changes_before(BeamScope.Recording.t(), term, Moment.like(), Style.t()) :: [Style.line()]
-  def changes_before(rec, process, moment, style) do
+  @spec changes_before(BeamScope.Recording.t(), term, Moment.like()) :: [Transition.t()]
+  def changes_before(rec, process, moment) do
     rec
     |> Past.transitions(process, moment, [], &(Enum.count(&1, fn t -> changed?(t) end) >= @before))
     |> Enum.filter(&changed?/1)
     |> Enum.take(-@before)
-    |> states(style)
   rescue
     Error -> []
   end
@@ -51,6 +59,7 @@ defmodule BeamScope.Expect.Excerpt do
   defp changed?(_transition), do: true
 
   @doc "Some events as lines."
+  @spec list([Event.t()], Style.t()) :: [Style.line()]
   def list(events, style), do: Events.rows(events, style)
 
   # ---- events ----
@@ -81,9 +90,11 @@ defmodule BeamScope.Expect.Excerpt do
 
   # ---- states ----
 
-  defp states([], _style), do: []
+  @doc "Some transitions as lines."
+  @spec states([Transition.t()], Style.t()) :: [Style.line()]
+  def states([], _style), do: []
 
-  defp states(transitions, style) do
+  def states(transitions, style) do
     %History{transitions: transitions}
     |> BeamScope.Terminal.History.lines(style)
     |> tl()
@@ -110,7 +121,7 @@ defmodule BeamScope.Expect.Excerpt do
 
   # ---- the mark ----
 
-  defp mark(lines, %{moment: %Moment{seq: seq}}) do
+  defp mark(lines, seq) do
     for line <- lines, do: if({:moment, "##{seq}"} in line, do: [{:error, "> "} | line], else: ["  " | line])
   end
 end

@@ -12,7 +12,7 @@ defmodule BeamScope.Expect.Explain do
   """
   @spec report(BeamScope.Recording.t(), Assertion.t(), atom, map) :: Report.t()
   def report(rec, %Assertion{} = a, why, result) do
-    context = %{rec: rec, a: a, result: result, names: Names.new(rec, a.test)}
+    context = %{rec: rec, a: a, result: result, names: Names.new(rec, a)}
     if why == :broken, do: broken(a.check, a.steps, context), else: Limits.report(why, context)
   end
 
@@ -38,6 +38,7 @@ defmodule BeamScope.Expect.Explain do
       sentence: "#{tell(step, violation, c)}; #{pattern} #{expected}.",
       nearest: nearest,
       itself: true,
+      at: violation,
       around: violation
     }
   end
@@ -49,7 +50,14 @@ defmodule BeamScope.Expect.Explain do
     {step, before} = {Enum.at(steps, failed), before(steps, failed, result)}
     c = %{c | result: %{result | bindings: bound(before), seen: 0}}
     report = early(step, before, c) || missing(step, c, since: before |> Enum.map(&elem(&1, 1)) |> latest())
-    %{report | lines: [{:flow, flow(steps, failed, c)}], around: report.around || latest(result.steps)}
+    latest = latest(result.steps)
+
+    %{
+      report
+      | lines: [{:flow, flow(steps, failed, c)}],
+        at: report.at || latest,
+        around: report.around || latest
+    }
   end
 
   defp broken(:leads_to, [first, second], %{a: a, result: result} = c) do
@@ -60,6 +68,7 @@ defmodule BeamScope.Expect.Explain do
         "#{tell(first, result.violation, c)}, and #{none(second, c)} after it#{within(a.within)}#{known(second, c)}.",
       nearest: nearest(second, c, since: result.violation),
       notes: looked_at(result),
+      at: result.violation,
       around: result.violation
     }
   end
@@ -73,6 +82,7 @@ defmodule BeamScope.Expect.Explain do
     %Report{
       sentence: "#{tell(one, violation, c)} #{without(words, other, c)}#{known(other, c)}.",
       notes: looked_at(result),
+      at: violation,
       around: violation
     }
   end
@@ -100,10 +110,12 @@ defmodule BeamScope.Expect.Explain do
   # What came instead, where that can be told; else that nothing of the kind came.
   defp missing(step, %{result: result} = c, span \\ []) do
     nearest = nearest(step, c, span)
+    instead = instead(step, nearest, c)
 
     %Report{
-      sentence: instead(step, nearest, c) || nothing(step, c),
+      sentence: instead || nothing(step, c),
       nearest: nearest,
+      at: instead && nearest.subject,
       notes: if(nearest == nil and result.seen == 0, do: Limits.hints(step, c), else: []),
       around: nearest && nearest.subject
     }
@@ -158,6 +170,7 @@ defmodule BeamScope.Expect.Explain do
       notes: if(n > 1, do: ["This is the first of #{Style.number(n)}."], else: []),
       nearest: Nearest.new(step, result.first),
       itself: true,
+      at: result.first,
       around: result.first
     }
   end
@@ -165,12 +178,13 @@ defmodule BeamScope.Expect.Explain do
   defp no_more(%Step{what: :crashed}, _c), do: "nothing was to crash"
   defp no_more(step, c), do: "no #{one(step, c)} was expected"
 
-  defp number(step, n, %{a: a, names: names} = c) do
+  defp number(step, n, %{a: a, names: names, result: result} = c) do
     {one, several} = Words.things(step, names)
     counted = if n == 1, do: "1 #{one} was", else: "#{Style.number(n)} #{several} were"
 
     %Report{
       sentence: "#{counted} #{Words.happened(step, names)}; #{Words.times(a.times)} expected.",
+      at: result.violation,
       lines: matches(step, c)
     }
   end
@@ -216,6 +230,7 @@ defmodule BeamScope.Expect.Explain do
 
       %Report{
         sentence: "#{tell(step, subject, c)}, but that was before step #{later + 1} (##{at}).",
+        at: subject,
         around: subject
       }
     end

@@ -8,29 +8,33 @@ defmodule BeamScope.Expect.StateAt do
 
   @doc "The state and the bindings, or the failure."
   @spec hold!(BeamScope.Recording.t(), Assertion.t()) :: {term, map}
-  def hold!(rec, %Assertion{steps: [step], at: at} = a) do
+  def hold!(rec, %Assertion{} = a) do
+    case ask(rec, a) do
+      {:ok, state, bindings} -> {state, bindings}
+      {:no, _why, report} -> Failure.raise!(rec, a, report)
+      {:error, error} -> raise error
+    end
+  end
+
+  @doc "The state and the bindings where it matches; else why not, or why that cannot be said."
+  @spec ask(BeamScope.Recording.t(), Assertion.t()) ::
+          {:ok, term, map} | {:no, :broken | :unknown, Report.t()} | {:error, Error.t()}
+  def ask(rec, %Assertion{steps: [step], at: at} = a) do
     case BeamScope.state_at(rec, step.process, at) do
-      {:ok, state} ->
-        against!(rec, a, state)
-
-      {:error, %Error{reason: reason}} when reason in [:not_alive, :unknown_state] ->
-        fail!(rec, a, gone(rec, a, reason))
-
-      {:error, error} ->
-        raise error
+      {:ok, state} -> against(rec, a, state)
+      {:error, %Error{reason: :not_alive}} -> {:no, :broken, gone(rec, a, :not_alive)}
+      {:error, %Error{reason: :unknown_state}} -> {:no, :unknown, gone(rec, a, :unknown_state)}
+      {:error, error} -> {:error, error}
     end
   end
 
-  defp against!(rec, %Assertion{steps: [step]} = a, state) do
+  defp against(rec, %Assertion{steps: [step]} = a, state) do
     case Pattern.match(%Pattern{data: step.pattern, source: step.source}, state) do
-      {:match, bindings} -> {state, bindings}
-      :nomatch -> fail!(rec, a, other(rec, a, state))
-      {:unknown, why} -> fail!(rec, a, undecided(rec, a, why))
+      {:match, bindings} -> {:ok, state, bindings}
+      :nomatch -> {:no, :broken, other(rec, a, state)}
+      {:unknown, why} -> {:no, :unknown, undecided(rec, a, why)}
     end
   end
-
-  @spec fail!(BeamScope.Recording.t(), Assertion.t(), Report.t()) :: no_return
-  defp fail!(rec, a, report), do: Failure.raise!(rec, a, report)
 
   # ---- reports ----
 
@@ -43,7 +47,7 @@ defmodule BeamScope.Expect.StateAt do
   end
 
   defp gone(rec, a, :not_alive),
-    do: report(rec, a, "#{who(rec, a)} was not alive#{at(a)}: it has no state.", %{})
+    do: report(rec, a, "#{who(rec, a)} was not alive#{at(a)}: it has no state.", %{at: ended(rec, a)})
 
   defp gone(rec, %Assertion{steps: [step]} = a, :unknown_state) do
     hints = Limits.hints(step, %{rec: rec})
@@ -60,8 +64,13 @@ defmodule BeamScope.Expect.StateAt do
   end
 
   defp report(rec, %Assertion{steps: [step], at: at}, sentence, more) do
-    lines = Excerpt.changes_before(rec, step.process, at, Style.new(width: 93))
-    struct!(%Report{sentence: sentence, lines: [{:lines, lines}]}, more)
+    changes = Excerpt.changes_before(rec, step.process, at)
+    struct!(%Report{sentence: sentence, at: List.last(changes), lines: [{:states, changes}]}, more)
+  end
+
+  # Where it began later, nothing has ended.
+  defp ended(rec, %Assertion{steps: [step], at: at}) do
+    BeamScope.events(rec, process: step.process, kind: :exit, until: at, order: :desc, limit: 1) |> Enum.at(0)
   end
 
   # A state that came and went is a common surprise.
@@ -72,7 +81,7 @@ defmodule BeamScope.Expect.StateAt do
     end
   end
 
-  defp who(rec, %Assertion{steps: [step], test: test}), do: Names.selector(Names.new(rec, test), step.process)
+  defp who(rec, %Assertion{steps: [step]} = a), do: Names.selector(Names.new(rec, a), step.process)
 
   defp was(%Assertion{at: :end}), do: "ended with"
   defp was(a), do: "had#{at(a)} the state"

@@ -36,17 +36,47 @@ defmodule BeamScope.Expect.Syntax do
 
   @form_options [:from, :to, :on, :returns, :by]
 
-  @doc "The options of an assertion, and apart from them those of its step."
+  # The words of `BeamScope.Expectation`, which take the same options. When it is asked is the check's business.
+  @words %{
+    state: :assert_state,
+    always: :assert_always,
+    never: :assert_never,
+    eventually: :assert_eventually,
+    transition: :assert_transition,
+    sent: :assert_sent,
+    delivered: :assert_delivered,
+    called: :assert_called,
+    flow: :assert_flow,
+    leads_to: :assert_leads_to,
+    causality: :assert_causality,
+    refute_sent: :refute_sent,
+    refute_delivered: :refute_delivered,
+    refute_called: :refute_called,
+    refute_crash: :refute_crash
+  }
+
+  @doc "The options of an assertion, or of a word as `{:word, name}`, and apart from them those of its step."
   def options(name, opts, ast, env) do
-    {form, own} = opts |> Form.options(Map.fetch!(@options, name), ast, env) |> Keyword.split(@form_options)
+    {form, own} = opts |> Form.options(allowed(name), ast, env) |> Keyword.split(@form_options)
     {own, form}
   end
 
+  defp allowed({:word, word}), do: Map.fetch!(@options, Map.fetch!(@words, word)) -- @span
+  defp allowed(name), do: Map.fetch!(@options, name)
+
   @doc """
-  The code of an assertion: `fields` are those of `%Assertion{}`, quoted; `forms` its steps; `expr` the whole as it was written.
+  The code of an assertion in a test: its shape, the recording, and `expr`, the whole as it was written.
   """
-  def build(name, rec, fields, forms, expr, env) do
+  def build({fields, forms}, name, rec, expr, env) do
     preload()
+    {assertion, assignments, bound} = assertion({fields, forms}, name, expr, env)
+    run(assertion, rec, assignments, bound)
+  end
+
+  @doc """
+  The quoted `%Assertion{}` of a shape, the assignments to come before it, and the variables that it binds.
+  """
+  def assertion({fields, forms}, name, expr, env) do
     {forms, assignments} = Enum.map_reduce(forms, [], &hoist/2)
     patterns = Enum.flat_map(forms, &Form.patterns/1)
     start = Compiler.start(patterns, env)
@@ -62,7 +92,7 @@ defmodule BeamScope.Expect.Syntax do
       expr: Macro.escape(expr, prune_metadata: true)
     ]
 
-    run(quote(do: %Assertion{unquote_splicing(fields ++ more)}), rec, assignments, Keyword.values(bound))
+    {quote(do: %Assertion{unquote_splicing(fields ++ more)}), assignments, Keyword.values(bound)}
   end
 
   # The test itself runs these, and often is recorded: to load a module is to send a message. Tests are compiled where they run.

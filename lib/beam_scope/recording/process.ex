@@ -61,6 +61,13 @@ defmodule BeamScope.Process do
     %{process | spawned_at: moment(process.spawned_at), exited_at: moment(process.exited_at)}
   end
 
+  @doc false
+  # A behaviour's callback module, or that of the call it began with.
+  @spec runs?(t, module) :: boolean
+  def runs?(%Process{module: module}, module) when module != nil, do: true
+  def runs?(%Process{initial_call: {module, _, _}}, module), do: true
+  def runs?(_process, _module), do: false
+
   defp moment(%{seq: seq, at_ns: at_ns}), do: %Moment{seq: seq, at_ns: at_ns}
   defp moment({seq, at_ns}), do: %Moment{seq: seq, at_ns: at_ns}
   defp moment(_), do: nil

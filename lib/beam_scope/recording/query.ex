@@ -136,6 +136,8 @@ defmodule BeamScope.Recording.Query do
       {:ok, {:name, CounterServer}}
       iex> BeamScope.Recording.Query.selector(%BeamScope.Process{track: 3})
       {:ok, {:track, 3}}
+      iex> BeamScope.Recording.Query.selector({:module, GenServer})
+      {:ok, {:module, GenServer}}
   """
   @spec selector(term) :: {:ok, tuple} | {:error, Error.t()}
   def selector(pid) when is_pid(pid), do: {:ok, {:pid, pid}}
@@ -146,11 +148,15 @@ defmodule BeamScope.Recording.Query do
   def selector({:via, _module, _name} = name), do: {:ok, {:term, name}}
   def selector({:global, _name} = name), do: {:ok, {:term, name}}
 
+  def selector({:module, module} = all) when is_atom(module) and module not in [nil, true, false],
+    do: {:ok, all}
+
   def selector(other) do
     invalid(
       :process,
       other,
-      "a pid, a registered name, a module, {:via, module, name}, {:global, name}, a track number or a %BeamScope.Process{}"
+      "a pid, a registered name, a module, {:via, module, name}, {:global, name}, {:module, module}, a track number or a " <>
+        "%BeamScope.Process{}"
     )
   end
 
@@ -239,7 +245,14 @@ defmodule BeamScope.Recording.Query do
   @spec ask(Recording.t(), (() -> term)) :: {:ok, term} | {:error, Error.t()}
   def ask(%Recording{} = rec, fun) do
     catch_up(rec)
+    ask_stored(rec, fun)
+  end
 
+  def ask(other, _fun), do: {:error, not_a_recording(other)}
+
+  @doc "The same, of what has reached the recording by itself: that waits for nothing."
+  @spec ask_stored(Recording.t(), (() -> term)) :: {:ok, term} | {:error, Error.t()}
+  def ask_stored(%Recording{} = rec, fun) do
     case fun.() do
       :ok -> {:ok, :ok}
       {:ok, answer} -> {:ok, answer}
@@ -250,8 +263,6 @@ defmodule BeamScope.Recording.Query do
       answer -> {:ok, answer}
     end
   end
-
-  def ask(other, _fun), do: {:error, not_a_recording(other)}
 
   # What happened before the question may still lie in a ring.
   defp catch_up(%Recording{pid: pid, native: native}) do

@@ -226,6 +226,7 @@ fn check(rule: Rule, steps: &[(What, Option<u32>, Value)]) -> Check {
         scope: None,
         since: None,
         until: None,
+        lenient: false,
     }
 }
 
@@ -373,25 +374,42 @@ fn monitor(c: &mut Criterion) {
     let mut group = c.benchmark_group("expect");
     group.sample_size(10).measurement_time(Duration::from_secs(10));
     group.bench_function("monitor_100k", |b| {
-        b.iter_custom(|rounds| (0..rounds).map(|_| watched(100_000)).sum());
+        b.iter_custom(|rounds| (0..rounds).map(|_| watched(100_000, 5_000)).sum());
     });
     group.finish();
+    per_poll();
+}
+
+/// What a poll costs, by how many events are new and how many there were before: it is to depend on the new ones only.
+fn per_poll() {
+    for (before, step) in [(0, 500), (0, 2_000), (0, 8_000), (1_000_000, 500), (1_000_000, 2_000), (1_000_000, 8_000)] {
+        let mut polls = polls(before, 64, step);
+        polls.sort_unstable();
+        let (median, worst) = (polls[polls.len() / 2], polls[polls.len() - 1]);
+        let each = median.as_nanos() / u128::from(step);
+        println!("poll of {step:>5} new events after {before:>7}: {median:>8.1?} ({each} ns an event), at most {worst:.1?}");
+    }
 }
 
 /// What the polls of a monitor take while a recording grows by so many events.
-fn watched(events: u64) -> Duration {
+fn watched(events: u64, step: u64) -> Duration {
+    polls(0, events / step, step).into_iter().sum()
+}
+
+/// How long each of some polls takes, `step` new events apart, in a recording that had some before.
+fn polls(before: u64, polls: u64, step: u64) -> Vec<Duration> {
     let mut writer = Writer::new();
-    (0..20).for_each(|_| writer.call());
+    (0..20 + before / 10).for_each(|_| writer.call());
     let timeline = Timeline::new(Arc::clone(&writer.rec));
     let mut monitor = Monitor::new(&timeline, checks().into_iter().take(20).collect()).expect("a monitor");
-    let mut total = Duration::ZERO;
-    for _ in 0..events / 5_000 {
-        (0..500).for_each(|_| writer.call());
+    black_box(monitor.poll(&timeline, 0).is_ok());
+    let poll = |_| {
+        (0..step / 10).for_each(|_| writer.call());
         let began = Instant::now();
         black_box(monitor.poll(&timeline, 0).is_ok());
-        total += began.elapsed();
-    }
-    total
+        began.elapsed()
+    };
+    (0..polls).map(poll).collect()
 }
 
 criterion_group!(benches, thirty, monitor);

@@ -134,6 +134,7 @@ rustler::atoms! {
     scope,
     seen,
     steps,
+    lenient,
     strict,
     to_ns,
     verdict,

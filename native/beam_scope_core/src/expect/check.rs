@@ -119,6 +119,8 @@ pub struct Check {
     pub since: Option<Moment>,
     /// Only what happened up to this moment.
     pub until: Option<Moment>,
+    /// Processes that it names may be none that the recording knows.
+    pub lenient: bool,
 }
 
 /// No more steps than this in a flow.

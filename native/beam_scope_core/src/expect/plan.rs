@@ -103,10 +103,13 @@ impl StepPlan {
     }
 
     fn refresh(&mut self, facts: &Facts) {
-        let who = |selector: &Option<Selector>| selector.as_ref().map(|selector| Who::of(facts, selector));
-        self.process = who(&self.step.process);
-        self.from = who(&self.step.from);
-        self.to = who(&self.step.to);
+        let who = |known: &mut Option<Who>, selector: &Option<Selector>| match (known, selector) {
+            (Some(who), Some(selector)) => who.refresh(facts, selector),
+            (known, selector) => *known = selector.as_ref().map(|selector| Who::of(facts, selector)),
+        };
+        who(&mut self.process, &self.step.process);
+        who(&mut self.from, &self.step.from);
+        who(&mut self.to, &self.step.to);
     }
 
     fn is_unknown(&self) -> bool {
@@ -158,6 +161,7 @@ pub(super) struct CheckPlan {
     pub(super) steps: Vec<StepPlan>,
     pub(super) scope: Option<Pattern>,
     pub(super) span: Span,
+    lenient: bool,
 }
 
 /// Every check, made ready.
@@ -191,6 +195,7 @@ impl Plan {
                 steps: check.steps.into_iter().map(StepPlan::new).collect(),
                 scope: check.scope,
                 span,
+                lenient: check.lenient,
             });
         }
         let mut plan = Self {
@@ -199,7 +204,8 @@ impl Plan {
             kinds,
         };
         plan.refresh(&inner.index.facts);
-        if !live && plan.steps().any(StepPlan::is_unknown) {
+        let strict = plan.checks.iter().filter(|check| !live && !check.lenient);
+        if strict.flat_map(|check| &check.steps).any(StepPlan::is_unknown) {
             return Err(TimelineError::NoSuchProcess);
         }
         Ok(plan)
@@ -209,10 +215,6 @@ impl Plan {
     pub(super) fn refresh(&mut self, facts: &Facts) {
         let steps = self.checks.iter_mut().flat_map(|check| &mut check.steps);
         steps.for_each(|step| step.refresh(facts));
-    }
-
-    pub(super) fn steps(&self) -> impl Iterator<Item = &StepPlan> {
-        self.checks.iter().flat_map(|check| &check.steps)
     }
 
     /// The steps that are about something of this kind.

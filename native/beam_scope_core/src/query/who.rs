@@ -5,7 +5,7 @@ use crate::store::{ChunkView, EventRow, TrackId};
 use crate::term::arena::{Arena, Node, NodeId};
 use crate::term::Value;
 use crate::timeline::history::sender_pid;
-use crate::timeline::view::{select, Inner};
+use crate::timeline::view::Inner;
 use crate::timeline::{term, Facts, Selector};
 
 /// Some tracks. Track numbers are small and dense, so that a set of them is a row of bits.
@@ -16,19 +16,16 @@ pub(crate) struct Tracks {
 }
 
 impl Tracks {
-    fn of(list: Vec<TrackId>) -> Self {
-        let most = list
-            .iter()
-            .map(|track| track.0)
-            .max()
-            .map_or(0, |most| most as usize / 64 + 1);
-        let mut bits = vec![0; most];
-        for track in &list {
-            if let Some(word) = bits.get_mut(track.0 as usize / 64) {
-                *word |= 1 << (track.0 % 64);
-            }
+    fn add(&mut self, track: TrackId) {
+        if self.contains(track) {
+            return;
         }
-        Self { list, bits }
+        let at = track.0 as usize / 64;
+        if at >= self.bits.len() {
+            self.bits.resize(at + 1, 0);
+        }
+        self.bits[at] |= 1 << (track.0 % 64);
+        self.list.push(track);
     }
 
     pub(crate) fn contains(&self, track: TrackId) -> bool {
@@ -47,18 +44,35 @@ pub(crate) struct Who {
     pub(crate) tracks: Tracks,
     pub(crate) pid: Option<u64>,
     name: Option<Value>,
+    /// How many of each list of the facts were taken in.
+    known: [usize; 2],
 }
 
 impl Who {
     pub(crate) fn of(facts: &Facts, who: &Selector) -> Self {
-        let tracks = Tracks::of(select(facts, who).unwrap_or_default());
         let pid = if let Selector::Pid(pid) = who { Some(*pid) } else { None };
         let name = if let Selector::Name(name) = who {
             Some(name.clone())
         } else {
             None
         };
-        Self { tracks, pid, name }
+        let mut all = Self {
+            tracks: Tracks::default(),
+            pid,
+            name,
+            known: [0; 2],
+        };
+        all.refresh(facts, who);
+        all
+    }
+
+    /// Takes in those that came since.
+    pub(crate) fn refresh(&mut self, facts: &Facts, who: &Selector) {
+        for (list, known) in facts.of(who).into_iter().zip(&mut self.known) {
+            let new = list.get(*known..).unwrap_or_default();
+            new.iter().for_each(|track| self.tracks.add(*track));
+            *known = list.len();
+        }
     }
 
     pub(crate) fn is_unknown(&self) -> bool {

@@ -7,7 +7,8 @@ use crate::event::{EventKind, Fields};
 use crate::store::{ChunkView, EventRow, TrackId};
 use crate::term::arena::{Arena, NodeId};
 
-use super::initial::{self, parent_pid, Initial, Role};
+use super::initial::{self, parent_pid, AtomName, Initial, Role};
+use super::moment::{Module, Selector};
 use super::rows::{field, term};
 use super::shape::{pid, word};
 use super::words::Words;
@@ -129,6 +130,7 @@ pub struct Facts {
     places: HashMap<TrackId, usize>,
     by_pid: HashMap<u64, Vec<TrackId>>,
     by_name: HashMap<NodeId, Vec<TrackId>>,
+    by_module: HashMap<AtomName, Vec<TrackId>>,
     /// Children announced by their parent: the call they were spawned with.
     announced: HashMap<u64, (TrackId, u64, NodeId)>,
     /// Ended tracks that may be replaced, by what makes a child the same child.
@@ -171,6 +173,37 @@ impl Facts {
     #[must_use]
     pub fn of_name(&self, name: NodeId) -> &[TrackId] {
         self.by_name.get(&name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The tracks that run a module, in the order in which they began: those that are known by its atom, and by its text only.
+    /// One may be in both.
+    #[must_use]
+    pub fn of_module(&self, module: &Module) -> [&[TrackId]; 2] {
+        let of = |name: &AtomName| self.by_module.get(name).map_or(&[][..], Vec::as_slice);
+        [
+            of(&AtomName::Id(module.id)),
+            of(&AtomName::Text(module.text.to_string())),
+        ]
+    }
+
+    /// Whether a selector stands for any process.
+    #[must_use]
+    pub fn knows(&self, who: &Selector) -> bool {
+        self.of(who).iter().any(|list| !list.is_empty())
+    }
+
+    /// The tracks that a selector stands for. Both lists only ever grow.
+    pub(crate) fn of<'a>(&'a self, who: &'a Selector) -> [&'a [TrackId]; 2] {
+        match who {
+            Selector::Track(id) if self.places.contains_key(id) => [std::slice::from_ref(id), &[]],
+            Selector::Track(_) => [&[], &[]],
+            Selector::Pid(pid) => [self.of_pid(*pid), &[]],
+            Selector::Name(name) => {
+                let name = self.arena.find(name);
+                [name.map_or(&[], |name| self.of_name(name)), &[]]
+            }
+            Selector::Module(module) => self.of_module(module),
+        }
     }
 
     /// The track of a pid at an event: the last that began by then, else the first.
@@ -294,6 +327,7 @@ impl Facts {
             track.parent = parent;
             track.parent_track = parent_track;
         }
+        self.runs(row.track);
         // A name of `{local, Name}` is borne once it is registered; `global` and `via` names register elsewhere.
         if let Some(name) = name.filter(|name| initial::atom(&self.arena, *name).is_none()) {
             self.named(row.track, name, row.seq);
@@ -339,6 +373,20 @@ impl Facts {
         }
         if let Some(name) = name {
             self.named(row.track, name, from);
+        }
+        self.runs(row.track);
+    }
+
+    /// Notes whose code a process runs, as far as its beginning tells.
+    fn runs(&mut self, id: TrackId) {
+        let initial = self.track(id).and_then(|track| track.initial.as_ref());
+        let module = initial.and_then(|initial| initial.module.clone());
+        let called = initial.and_then(|initial| Some(initial.call.as_ref()?.0.clone()));
+        for module in module.into_iter().chain(called) {
+            let tracks = self.by_module.entry(module).or_default();
+            if tracks.last() != Some(&id) {
+                tracks.push(id);
+            }
         }
     }
 
@@ -502,7 +550,7 @@ impl Facts {
     }
 }
 
-fn hash_of(name: &initial::AtomName) -> u64 {
+fn hash_of(name: &AtomName) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);

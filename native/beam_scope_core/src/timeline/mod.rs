@@ -36,7 +36,7 @@ pub(crate) mod tests;
 pub use facts::{Facts, KnownHow, Span as FactSpan, Stamp, Track};
 pub use initial::{AtomName, Initial, InitialCall, Role};
 pub use mailbox::{Mailbox, Waiting};
-pub use moment::{Moment, Selector, TimelineError};
+pub use moment::{Module, Moment, Selector, TimelineError};
 pub use pairing::is_from_runtime;
 pub use processes::{Branch, Process, Processes, Tree};
 pub use rows::{field, point, term};

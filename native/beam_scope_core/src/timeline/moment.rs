@@ -1,7 +1,7 @@
 //! What a question is about: which processes, and when.
 
 use crate::store::{StoreError, TrackId};
-use crate::term::Value;
+use crate::term::{AtomId, Value};
 
 use super::facts::Stamp;
 
@@ -27,6 +27,17 @@ pub enum Selector {
     Track(TrackId),
     /// By a name: an atom, `{global, _}`, `{via, _, _}`.
     Name(Value),
+    /// All that run this module: a behaviour's callback module, or that of the call they began with.
+    Module(Module),
+}
+
+/// A module, by both of the ways in which the recording may name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    /// Its atom.
+    pub id: AtomId,
+    /// What that is called.
+    pub text: Box<str>,
 }
 
 /// Why a question has no answer.

@@ -312,15 +312,11 @@ fn verdict(
 
 /// The tracks that a selector stands for, oldest first.
 pub(crate) fn select(facts: &Facts, who: &Selector) -> Result<Vec<TrackId>, TimelineError> {
-    let tracks = match who {
-        Selector::Track(id) => facts.track(*id).map(|track| vec![track.id]).unwrap_or_default(),
-        Selector::Pid(pid) => facts.of_pid(*pid).to_vec(),
-        Selector::Name(name) => facts
-            .arena
-            .find(name)
-            .map(|name| facts.of_name(name).to_vec())
-            .unwrap_or_default(),
-    };
+    let mut tracks = facts.of(who).concat();
+    if let Selector::Module(_) = who {
+        tracks.sort_unstable();
+        tracks.dedup();
+    }
     if tracks.is_empty() {
         return Err(TimelineError::NoSuchProcess);
     }
@@ -334,6 +330,7 @@ fn select_at(facts: &Facts, who: &Selector, seq: u64) -> Result<TrackId, Timelin
         Selector::Track(id) => Some(*id),
         Selector::Pid(pid) => facts.of_pid_at(*pid, seq),
         Selector::Name(name) => facts.arena.find(name).and_then(|name| facts.of_name_at(name, seq)),
+        Selector::Module(_) => None,
     };
     let begun = |id: &&TrackId| facts.track(**id).is_some_and(|track| track.began.seq <= seq);
     now.or_else(|| all.iter().rev().find(begun).copied())

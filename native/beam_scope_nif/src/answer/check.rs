@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! check  %{check: :count | :every | :flow | :leads_to | :causality, steps: [step], min: n | nil, max: n | nil,
-//!          scope: pattern | nil, negate: boolean, within_ms: number | nil, strict: boolean, since: moment | nil, until: moment | nil}
+//!          scope: pattern | nil, negate: boolean, within_ms: number | nil, strict: boolean, lenient: boolean,
+//!          since: moment | nil, until: moment | nil}
 //! step   %{what: :sent | :received | :called | :state | :transition | :crashed, process: selector | nil, from: selector | nil,
 //!          to: selector | nil, mfa: {m, f, a | :_} | nil, pattern: pattern}
 //! ```
@@ -41,12 +42,14 @@ fn check(map: Term<'_>, rec: &Recording) -> Result<Check, Error> {
         .and_then(|steps| steps.decode().ok())
         .ok_or_else(|| bad("a check has a list of steps"))?;
     let steps = steps.into_iter().map(|one| step(one, rec, &mut names));
+    let lenient = get(atoms::lenient()).is_some_and(|value| is(value, rustler::types::atom::true_()));
     let check = Check {
         rule: rule(map)?,
         steps: steps.collect::<Result<_, Error>>()?,
         scope,
         since: get(atoms::since()).map(moment).transpose()?,
         until: get(atoms::until()).map(moment).transpose()?,
+        lenient,
     };
     check.validate().map_err(|error| bad(error.to_string()))?;
     Ok(check)

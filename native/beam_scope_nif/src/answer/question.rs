@@ -8,7 +8,7 @@ use beam_scope_core::query::{Matcher, Mfa, Order, Query};
 use beam_scope_core::store::{Recording, TrackId};
 use beam_scope_core::term::arena::Arena;
 use beam_scope_core::term::{AtomId, AtomSource, Value};
-use beam_scope_core::timeline::{Moment, Selector, Verdict};
+use beam_scope_core::timeline::{Module, Moment, Selector, Verdict};
 use rustler::{Atom, Error, Term};
 
 use crate::atoms;
@@ -100,7 +100,7 @@ pub(crate) fn moment(term: Term<'_>) -> Result<Moment, Error> {
     }
 }
 
-/// `{:pid, pid} | {:name, atom} | {:track, n} | {:term, term}`.
+/// `{:pid, pid} | {:name, atom} | {:track, n} | {:term, term} | {:module, atom}`.
 pub(crate) fn selector(term: Term<'_>, rec: &Recording) -> Result<Selector, Error> {
     let (kind, what): (Atom, Term<'_>) = term.decode().map_err(|_| bad("a selector is a pair"))?;
     match kind {
@@ -113,7 +113,11 @@ pub(crate) fn selector(term: Term<'_>, rec: &Recording) -> Result<Selector, Erro
             what.decode().map_err(|_| bad("a track is a number"))?,
         ))),
         _ if kind == atoms::name() || kind == atoms::term() => Ok(Selector::Name(local(what, rec)?)),
-        _ => Err(bad("a selector is a pid, a name, a track or a term")),
+        _ if kind == atoms::module() => Ok(Selector::Module(Module {
+            id: local_atom(what, rec),
+            text: LiveAtoms.text(AtomId(vm::word(what.as_c_arg()) as u64)).unwrap_or_default(),
+        })),
+        _ => Err(bad("a selector is a pid, a name, a track, a module or a term")),
     }
 }
 

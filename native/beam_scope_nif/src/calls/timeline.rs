@@ -1,6 +1,6 @@
 //! Processes, trees, histories, states, mailboxes.
 
-use beam_scope_core::timeline::{Found, Moment, Selector, Timeline, Transition};
+use beam_scope_core::timeline::{Found, Moment, Timeline, Transition};
 use rustler::{Env, Term};
 
 use crate::answer::{self, question, refused, stored, Terms};
@@ -22,14 +22,7 @@ fn processes<'a>(env: Env<'a>, rec: Term<'a>, moment: Term<'a>) -> Answer<'a> {
 fn knows<'a>(env: Env<'a>, rec: Term<'a>, process: Term<'a>) -> Answer<'a> {
     let rec = resource::recording(rec)?;
     let selector = question::selector(process, &rec.shared.store)?;
-    let known = rec.timeline()?.with_facts(|facts| match &selector {
-        Selector::Pid(pid) => !facts.of_pid(*pid).is_empty(),
-        Selector::Track(track) => facts.track(*track).is_some(),
-        Selector::Name(name) => facts
-            .arena
-            .find(name)
-            .is_some_and(|name| !facts.of_name(name).is_empty()),
-    });
+    let known = rec.timeline()?.with_facts(|facts| facts.knows(&selector));
     ok(env, known.map_err(|error| stored(&error))?)
 }
 

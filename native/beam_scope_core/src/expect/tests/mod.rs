@@ -137,6 +137,7 @@ pub(super) fn check(timeline: &Timeline, rule: Rule, scope: Option<Value>, steps
         scope,
         since: None,
         until: None,
+        lenient: false,
     };
     check.validate().expect("a valid check");
     check
