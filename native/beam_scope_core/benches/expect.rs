@@ -382,12 +382,21 @@ fn monitor(c: &mut Criterion) {
 
 /// What a poll costs, by how many events are new and how many there were before: it is to depend on the new ones only.
 fn per_poll() {
-    for (before, step) in [(0, 500), (0, 2_000), (0, 8_000), (1_000_000, 500), (1_000_000, 2_000), (1_000_000, 8_000)] {
+    for (before, step) in [
+        (0, 500),
+        (0, 2_000),
+        (0, 8_000),
+        (1_000_000, 500),
+        (1_000_000, 2_000),
+        (1_000_000, 8_000),
+    ] {
         let mut polls = polls(before, 64, step);
         polls.sort_unstable();
         let (median, worst) = (polls[polls.len() / 2], polls[polls.len() - 1]);
         let each = median.as_nanos() / u128::from(step);
-        println!("poll of {step:>5} new events after {before:>7}: {median:>8.1?} ({each} ns an event), at most {worst:.1?}");
+        println!(
+            "poll of {step:>5} new events after {before:>7}: {median:>8.1?} ({each} ns an event), at most {worst:.1?}"
+        );
     }
 }
 

@@ -40,14 +40,28 @@ pub(super) struct Answer {
 pub(super) struct Call {
     pub(super) tag: Tag,
     pub(super) answered: u64,
-    /// One was not answered in time, or nobody knows.
-    pub(super) dead: bool,
+    /// One was never answered, or nobody knows.
+    dead: bool,
+    /// One was answered late.
+    late: bool,
+    /// One had not been answered yet when a recording ended.
+    open: bool,
     /// Some were answered by others than whom they were sent to.
     pub(super) by_others: bool,
     /// What all answers have in common.
     pub(super) value: Option<Value>,
     pub(super) kind: Option<Tag>,
     pub(super) sort: Option<Sort>,
+}
+
+impl Call {
+    /// Whether all were answered, and if so whether some may still be: then only a time can be asked for.
+    pub(super) const fn answered(&self) -> Option<bool> {
+        match (self.dead || self.open && self.late, self.open) {
+            (true, _) => None,
+            (false, open) => Some(open),
+        }
+    }
 }
 
 /// The requests of a role.
@@ -73,6 +87,8 @@ impl Calls {
             tag,
             answered: 0,
             dead: false,
+            late: false,
+            open: false,
             by_others: false,
             value: None,
             kind: None,
@@ -96,7 +112,7 @@ impl Calls {
     /// One was answered.
     pub(super) fn answer(&mut self, open: Open, answer: &Answer) {
         let call = &mut self.list[open.call];
-        call.dead |= answer.at_ns.saturating_sub(open.at_ns) > WITHIN_NS;
+        call.late |= answer.at_ns.saturating_sub(open.at_ns) > WITHIN_NS;
         call.by_others |= !answer.by_itself;
         let kind = match answer.kind {
             Kind::Is(tag) => Some(tag),
@@ -114,7 +130,9 @@ impl Calls {
 
     /// One was not answered when its recording ended.
     fn unanswered(&mut self, open: Open, now_ns: u64) {
-        self.list[open.call].dead |= open.at_ns.saturating_add(WITHIN_NS) < now_ns;
+        let call = &mut self.list[open.call];
+        call.open = true;
+        call.dead |= open.at_ns.saturating_add(WITHIN_NS) < now_ns;
     }
 
     fn give_up(&mut self) {

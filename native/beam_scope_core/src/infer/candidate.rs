@@ -154,6 +154,8 @@ pub enum Property {
         reply: Option<Reply>,
         /// The process that was called answers.
         by_itself: bool,
+        /// Some were not answered yet when a recording ended: only a time can be asked for.
+        in_time: bool,
     },
     /// A message that came is followed by one that is sent.
     Follows {
@@ -167,6 +169,8 @@ pub enum Property {
         by: Option<(usize, usize)>,
         /// Each effect has a cause of its own; else: each cause has an effect.
         caused: bool,
+        /// Some had no effect yet when a recording ended: only a time can be asked for.
+        in_time: bool,
     },
 }
 

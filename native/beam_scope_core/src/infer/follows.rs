@@ -46,7 +46,11 @@ pub(super) struct Link {
     pub(super) effect: usize,
     /// What both have in common.
     pub(super) by: Option<(usize, usize)>,
-    pub(super) dead: bool,
+    dead: bool,
+    /// One came late.
+    late: bool,
+    /// One had not come yet when a recording ended.
+    pub(super) open_at_end: bool,
     open: HashMap<u64, VecDeque<u64>>,
     waiting: usize,
     /// How often each value was met.
@@ -64,6 +68,8 @@ impl Link {
             effect,
             by,
             dead: false,
+            late: false,
+            open_at_end: false,
             open: HashMap::new(),
             waiting: 0,
             met: HashMap::new(),
@@ -108,9 +114,7 @@ impl Link {
         let (Some(id), Some(began)) = (id, began) else {
             return self.kill();
         };
-        if at_ns.saturating_sub(began) > WITHIN_NS {
-            return self.kill();
-        }
+        self.late |= at_ns.saturating_sub(began) > WITHIN_NS;
         self.waiting -= 1;
         self.n += 1;
         if self.met.len() < MOST_VALUES || self.met.contains_key(&id) {
@@ -124,9 +128,15 @@ impl Link {
         if self.open.values().flatten().any(late) {
             return self.kill();
         }
+        self.open_at_end |= self.waiting > 0;
         self.open.clear();
         self.waiting = 0;
         self.ln_chance += chance::paired(self.met.drain().map(|(_, n)| n));
+    }
+
+    /// Whether it held to the end: what was still open then had time, if any was late.
+    pub(super) const fn holds(&self) -> bool {
+        !self.dead && !(self.late && self.open_at_end)
     }
 
     pub(super) fn ln_chance(&self) -> f64 {

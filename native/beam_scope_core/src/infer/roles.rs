@@ -120,12 +120,13 @@ pub(super) fn assign(
 ) -> HashMap<TrackId, Vec<usize>> {
     let mut of_track: HashMap<TrackId, Vec<usize>> = HashMap::new();
     for track in facts.tracks() {
-        let module = module(local, atoms, track);
+        // As `role :x, module: M` has it: those whose callback module it is, or the module of their initial call.
+        let modules = [module(local, atoms, track), called(local, atoms, track)];
         let names: Vec<Value> = names(facts, track)
             .filter_map(|name| literal(local, atoms, &facts.arena, name))
             .collect();
         let is_its = |(key, _): &Keyed| match key {
-            RoleKey::Module(one) => module == Some(*one),
+            RoleKey::Module(one) => modules.contains(&Some(*one)),
             RoleKey::Name(name) => names.contains(name),
         };
         let own: Vec<usize> = (0..roles.len()).filter(|at| is_its(&roles[*at])).collect();
@@ -137,7 +138,16 @@ pub(super) fn assign(
 }
 
 fn module(local: &mut Local, atoms: &mut Atoms, track: &Track) -> Option<AtomId> {
-    match track.initial.as_ref()?.module.as_ref()? {
+    shared(local, atoms, track.initial.as_ref()?.module.as_ref()?)
+}
+
+fn called(local: &mut Local, atoms: &mut Atoms, track: &Track) -> Option<AtomId> {
+    let (module, ..) = track.initial.as_ref()?.call.as_ref()?;
+    shared(local, atoms, module)
+}
+
+fn shared(local: &mut Local, atoms: &mut Atoms, name: &AtomName) -> Option<AtomId> {
+    match name {
         AtomName::Id(id) => local.shared(atoms, *id),
         AtomName::Text(text) => Some(atoms.of_text(text)),
     }

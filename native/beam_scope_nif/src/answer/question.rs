@@ -115,7 +115,9 @@ pub(crate) fn selector(term: Term<'_>, rec: &Recording) -> Result<Selector, Erro
         _ if kind == atoms::name() || kind == atoms::term() => Ok(Selector::Name(local(what, rec)?)),
         _ if kind == atoms::module() => Ok(Selector::Module(Module {
             id: local_atom(what, rec),
-            text: LiveAtoms.text(AtomId(vm::word(what.as_c_arg()) as u64)).unwrap_or_default(),
+            text: LiveAtoms
+                .text(AtomId(vm::word(what.as_c_arg()) as u64))
+                .unwrap_or_default(),
         })),
         _ => Err(bad("a selector is a pid, a name, a track, a module or a term")),
     }

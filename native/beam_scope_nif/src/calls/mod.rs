@@ -3,6 +3,7 @@
 mod align;
 pub(crate) mod diff;
 mod expect;
+mod infer;
 mod library;
 mod live;
 pub(crate) mod pattern;

@@ -4,7 +4,7 @@ use crate::infer::candidate::Property;
 use crate::infer::cell::Sort;
 use crate::infer::chance;
 use crate::infer::layout::Layout;
-use crate::infer::pairs::Var;
+use crate::infer::pairs::{may, Var};
 use crate::term::{AtomId, Value};
 
 use super::Choice;
@@ -30,20 +30,33 @@ impl Choice<'_> {
             if !self.field(at).alive() || !self.field(at).varied {
                 continue;
             }
+            let sized = self.bounds(layout, Var { field: at, size: true });
+            let sorted = self.sorted(layout, at);
             if !self.is_led(at) && !layout.has_children(at) {
-                self.content(layout, at);
+                let measured = self.led.contains(&Var { field: at, size: true }) || self.leads_size(at);
+                self.content(layout, at, sized || sorted || measured);
             }
-            self.sorted(layout, at);
-            self.bounds(layout, Var { field: at, size: true });
         }
     }
 
-    /// What it may be: the most that can be said.
-    fn content(&mut self, layout: &Layout, at: usize) {
+    /// Whether the field is shown to equal the size of another: then it is a whole number.
+    fn leads_size(&self, at: usize) -> bool {
+        let pairs = &self.role.pairs.list;
+        pairs.iter().any(|pair| {
+            let (a, b) = (pair.left, pair.right);
+            pair.may & may::EQUAL != 0
+                && [(a, b), (b, a)].iter().any(|(leader, follower)| {
+                    leader.field == at && !leader.size && follower.size && self.led.contains(follower)
+                })
+        })
+    }
+
+    /// What it may be: the most that can be said. `typed`: what else is shown of it could not be said of another type.
+    fn content(&mut self, layout: &Layout, at: usize, typed: bool) {
         let var = Var { field: at, size: false };
         if self.is_span(at) && self.range_shown(var) || !self.one_of(layout, at) {
-            let ranged = self.bounds(layout, var);
-            self.sorts(layout, at, ranged);
+            let ranged = self.ranged(layout, var);
+            self.sorts(layout, at, ranged || typed);
         }
     }
 
@@ -83,7 +96,13 @@ impl Choice<'_> {
         limits.is_some_and(|(low, high, n)| self.would_show(n, low.ln_chance) && self.would_show(n, high.ln_chance))
     }
 
-    /// Least and greatest; whether both are shown.
+    /// The same of a value; whether both are shown, so that it is a whole number.
+    fn ranged(&mut self, layout: &Layout, var: Var) -> bool {
+        let both = self.range_shown(var);
+        self.bounds(layout, var) && both
+    }
+
+    /// Least and greatest; whether any is shown.
     fn bounds(&mut self, layout: &Layout, var: Var) -> bool {
         let Some(operand) = self.operand(layout, var).filter(|_| self.is_free(var)) else {
             return false;
@@ -106,17 +125,16 @@ impl Choice<'_> {
         {
             ln_chance = ln_chance.max(limit.ln_chance);
         }
-        self.propose(Property::Bounds(operand, from, to), n, ln_chance);
-        low_shown && high_shown
+        self.propose(Property::Bounds(operand, from, to), n, ln_chance)
     }
 
-    /// `ranged`: it is shown to be a whole number already.
-    fn sorts(&mut self, layout: &Layout, at: usize, ranged: bool) {
+    /// `typed`: its type is told already.
+    fn sorts(&mut self, layout: &Layout, at: usize, typed: bool) {
         let field = self.field(at);
         let sorts = told(field.sorts());
         let (n, path) = (field.n, layout.path(at));
         let typed = match sorts.as_slice() {
-            _ if ranged => true,
+            _ if typed => true,
             [_] | [_, _] => {
                 let ln_chance = chance::one_of(sorts.len(), n);
                 self.propose(Property::Sorts(path.clone(), sorts.clone()), n, ln_chance)
@@ -130,14 +148,14 @@ impl Choice<'_> {
         }
     }
 
-    fn sorted(&mut self, layout: &Layout, at: usize) {
+    fn sorted(&mut self, layout: &Layout, at: usize) -> bool {
         let field = self.field(at);
         let Some(descending) = field.sorted.descending().filter(|_| field.is_list()) else {
-            return;
+            return false;
         };
         let (n, most) = (field.sorted.n, field.sorted.most);
         let list = layout.path(at);
-        self.propose(Property::Sorted { list, descending, most }, n, chance::alike(n));
+        self.propose(Property::Sorted { list, descending, most }, n, chance::alike(n))
     }
 }
 

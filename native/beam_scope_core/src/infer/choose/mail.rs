@@ -12,12 +12,14 @@ impl Choice<'_> {
     pub(super) fn mail(&mut self) {
         let role = self.role;
         if !role.calls.vague {
-            for call in role.calls.list.iter().filter(|call| !call.dead) {
-                self.answered(call);
+            for call in &role.calls.list {
+                if let Some(in_time) = call.answered() {
+                    self.answered(call, in_time);
+                }
             }
         }
         let links = &role.follows.links;
-        for (at, link) in links.iter().enumerate().filter(|(_, link)| !link.dead) {
+        for (at, link) in links.iter().enumerate().filter(|(_, link)| link.holds()) {
             let better = links
                 .iter()
                 .enumerate()
@@ -28,12 +30,13 @@ impl Choice<'_> {
         }
     }
 
-    fn answered(&mut self, call: &Call) {
+    fn answered(&mut self, call: &Call, in_time: bool) {
         let n = call.answered;
         let property = |reply| Property::Answered {
             call: call.tag,
             reply,
             by_itself: !call.by_others,
+            in_time,
         };
         let alike = reply(call).is_some_and(|reply| self.propose(property(Some(reply)), n, chance::alike(n)));
         if !alike {
@@ -49,6 +52,7 @@ impl Choice<'_> {
                 to: effect.to,
                 by: link.by.map(|(i, j)| (i + 1, j + 1)),
                 caused,
+                in_time: link.open_at_end,
             };
             self.propose(property, link.n, link.ln_chance());
         }
@@ -73,7 +77,7 @@ fn has_map(value: &Value) -> bool {
 
 /// Whether another link between the same kinds says more.
 fn beats((other, one): (usize, &Link), (at, link): (usize, &Link)) -> bool {
-    let same = other != at && !one.dead && (one.cause, one.effect) == (link.cause, link.effect);
+    let same = other != at && one.holds() && (one.cause, one.effect) == (link.cause, link.effect);
     if !same {
         return false;
     }

@@ -260,7 +260,12 @@ impl Say<'_> {
                 format!("{} {what} what it says at {at}: {}", self.tag(*tag), self.operand(of))
             }
             Property::Set(path, tag, at) => format!("{} sets {} to {at}", self.tag(*tag), self.path(path)),
-            Property::Answered { call, reply, by_itself } => {
+            Property::Answered {
+                call,
+                reply,
+                by_itself,
+                in_time,
+            } => {
                 let reply = match reply {
                     None => String::new(),
                     Some(Reply::Constant(value)) => format!(" {}", self.value(value)),
@@ -268,7 +273,8 @@ impl Say<'_> {
                     Some(Reply::Sort(sort)) => format!(" a {}", sort.name()),
                 };
                 let who = if *by_itself { "" } else { " by others" };
-                format!("{} is answered{reply}{who}", self.tag(*call))
+                let time = if *in_time { " in time" } else { "" };
+                format!("{} is answered{reply}{who}{time}", self.tag(*call))
             }
             Property::Follows {
                 cause,
@@ -276,11 +282,13 @@ impl Say<'_> {
                 to,
                 by,
                 caused,
+                in_time,
             } => {
                 let by = by.map(|(i, j)| format!(" by {i} {j}")).unwrap_or_default();
                 let to = to.map(|to| format!(" to {}", self.role(to))).unwrap_or_default();
                 let verb = if *caused { "causes" } else { "leads to" };
-                format!("{} {verb} {}{by}{to}", self.tag(*cause), self.tag(*effect))
+                let time = if *in_time { " in time" } else { "" };
+                format!("{} {verb} {}{by}{to}{time}", self.tag(*cause), self.tag(*effect))
             }
         }
     }

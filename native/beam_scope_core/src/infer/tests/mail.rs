@@ -54,7 +54,32 @@ fn what_is_young_when_the_recording_ends_may_still_be_answered() {
         server.call(a("get"), Some(a("ok")));
     }
     server.call(a("get"), None);
-    assert!(has(&shown(&kit.timeline()), "get is answered ok"));
+    assert!(has(&shown(&kit.timeline()), "get is answered ok in time"));
+}
+
+#[test]
+fn what_was_late_was_answered_all_the_same() {
+    let late = |open: bool| {
+        let mut kit = Kit::new();
+        let mut server = Server::named(&mut kit, n(0));
+        for _ in 0..10 {
+            server.call(a("get"), Some(a("ok")));
+        }
+        server.kit.pass(6_000_000_000);
+        server
+            .kit
+            .ev(SERVER, EventKind::Receive, &[call(CLIENT, 100, a("get")), p(CLIENT)]);
+        server.kit.pass(6_000_000_000);
+        server
+            .kit
+            .ev(SERVER, EventKind::Send, &[alias(100), t(&[alias(100), a("ok")])]);
+        if open {
+            server.call(a("get"), None);
+        }
+        shown(&kit.timeline())
+    };
+    assert!(has(&late(false), "get is answered ok"));
+    assert!(!late(true).iter().any(|one| one.contains("answered")));
 }
 
 #[test]
