@@ -82,6 +82,9 @@ defmodule BeamScope.Native do
   def monitor_poll(_monitor), do: missing()
   def monitor_finish(_monitor), do: missing()
 
+  # invariants
+  def infer(_recs, _options), do: missing()
+
   # terms at hand
   def diff(_a, _b), do: missing()
   def match(_pattern, _term), do: missing()

@@ -4,6 +4,7 @@ mod align;
 mod check;
 pub(crate) mod diff;
 mod expect;
+mod infer;
 mod library;
 mod live;
 pub(crate) mod pattern;
