@@ -308,6 +308,38 @@ defmodule BeamScopeTest do
     end
   end
 
+  describe "tasks" do
+    test "are known as tasks, however they were started, and on whichever Elixir" do
+      supervisor = start_supervised!(Task.Supervisor)
+      me = self()
+      before = Task.async(fn -> tell_and_wait(me) end)
+      assert_receive {:waits, _}
+
+      {tasks, rec} =
+        BeamScope.record([trace: [before.pid, supervisor]], fn ->
+          mine = for _ <- 1..2, do: Task.async(String, :upcase, ["x"])
+          theirs = Task.Supervisor.async_nolink(supervisor, fn -> :ok end)
+          Task.await_many([theirs | mine])
+          {:ok, child} = Task.Supervisor.start_child(supervisor, fn -> tell_and_wait(me) end)
+          {:ok, alone} = Task.start(fn -> tell_and_wait(me) end)
+          for pid <- [child, alone], do: assert_receive({:waits, ^pid})
+          [before.pid, child, alone, theirs.pid | Enum.map(mine, & &1.pid)]
+        end)
+
+      for pid <- Enum.take(tasks, 3), do: send(pid, :go)
+      processes = Map.new(BeamScope.processes(rec), &{&1.pid, &1})
+      for pid <- tasks, do: assert(%{behaviour: :task} = processes[pid])
+      child = processes[Enum.at(tasks, 1)]
+      assert {child.module, child.ancestors} == {__MODULE__, [supervisor | processes[supervisor].ancestors]}
+      assert %{behaviour: :plain} = processes[me]
+    end
+
+    defp tell_and_wait(to) do
+      send(to, {:waits, self()})
+      receive do: (:go -> :ok)
+    end
+  end
+
   describe "a process that is not recorded" do
     setup do
       start = {Tally, :start_link, [[name: :beam_scope_outsider]]}

@@ -61,11 +61,9 @@ defmodule BeamScope.Golden.Roles do
   # Task.async_stream has a process of its own between caller and tasks, a plain function.
   defp stands_between?(process), do: process.module == Task.Supervised and not task?(process)
 
-  @doc "Whether this is a task. Those of newer Elixirs are processes that proc_lib started, like others."
+  @doc "Whether this is a task."
   @spec task?(BeamScope.Process.t()) :: boolean
-  def task?(%{behaviour: :task}), do: true
-  def task?(%{initial_call: {Task.Supervised, _function, _arity}}), do: true
-  def task?(_process), do: false
+  def task?(process), do: process.behaviour == :task
 
   defp through(process, state),
     do: noise(process, %{state | through: Map.put(state.through, process.track, parent(process, state))})

@@ -30,7 +30,8 @@ defmodule BeamScope.Recorder.Baseline do
     for {pid, list, dictionary} <- plain do
       stack = if is_list(stacks[pid]), do: stacks[pid], else: []
       behaviour = Behaviour.of(list ++ stack, dictionary)
-      {pid, with_behaviour(facts(list, dictionary, names[pid]), behaviour), behaviour}
+      kind = behaviour || if(Behaviour.task?(list ++ stack), do: Task.Supervised)
+      {pid, with_behaviour(facts(list, dictionary, names[pid]), kind), behaviour}
     end
   end
 

@@ -55,6 +55,16 @@ defmodule BeamScope.Recorder.Behaviour do
   def supervisor?(%{"$initial_call": {:supervisor, _, _}}), do: true
   def supervisor?(_), do: false
 
+  @doc """
+  Whether this is a task, by the initial call or by the stack: `proc_lib` starts it in older Elixirs, and its own
+  `$initial_call` is what the task was given to do.
+  """
+  @spec task?(keyword()) :: boolean()
+  def task?(facts) do
+    match?({Task.Supervised, _, _}, facts[:initial_call]) or
+      Enum.any?(facts[:current_stacktrace] || [], &match?({Task.Supervised, :invoke_mfa, _, _}, &1))
+  end
+
   # An idle loop waits in a function of its own module. Functions that a *client* runs are of gen, or wait in gen.
   defp by_function({:gen_server, name, _}) when name in [:loop, :loop_hibernate], do: :gen_server
 

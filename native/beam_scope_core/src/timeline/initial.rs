@@ -131,6 +131,12 @@ pub(super) fn read(words: &Words, arena: &Arena, mfa: NodeId) -> Option<Initial>
             (initial.parent, initial.ancestors) = (Some(parent), Some(ancestors));
             Some(initial)
         }
+        // Newer Elixirs start tasks themselves, and hand over what they need to set the ancestors.
+        (Word::TaskSupervised, _, &[_, ancestors, ..]) => {
+            let mut initial = task(words, arena, &items);
+            initial.ancestors = Some(ancestors);
+            Some(initial)
+        }
         (Word::Erlang, Word::Apply, &[fun, _]) => Some(from_fun(arena, fun, Role::Plain)),
         _ => Some(plain(arena, (m, f), args, Role::Plain)),
     }

@@ -83,6 +83,11 @@ fn behaviours_on_gen_server_are_told_apart() {
     ];
     let all = [p(1), l(&[]), a("Elixir.Task.Supervised"), a("reply"), l(&task)];
     kit.spawned(15, 1, t(&[a("proc_lib"), a("init_p"), l(&all)]));
+    let owner = t(&[a("n"), p(1), p(1)]);
+    let newer = [owner.clone(), l(&[p(12), p(1)]), l(&[p(1)]), task[2].clone()];
+    kit.spawned(18, 1, t(&[a("Elixir.Task.Supervised"), a("noreply"), l(&newer)]));
+    let newer = [owner, l(&[p(1)]), a("monitor")];
+    kit.spawned(19, 1, t(&[a("Elixir.Task.Supervised"), a("reply"), l(&newer)]));
     kit.spawned(16, 1, t(&[a("erlang"), a("apply"), l(&[fun, l(&[])])]));
     kit.spawned(17, 1, t(&[a("lists"), a("map"), l(&[i(1), i(2)])]));
     let timeline = kit.timeline();
@@ -97,6 +102,13 @@ fn behaviours_on_gen_server_are_told_apart() {
     assert_eq!(seen(13), (Role::Agent, text.clone()));
     assert_eq!(seen(14), (Role::GenStatem, id(&a("Door"))));
     assert_eq!(seen(15), (Role::Task, text.clone()));
+    assert_eq!(seen(18), (Role::Task, text.clone()));
+    let task = find(&timeline, 19, Moment::End);
+    assert_eq!(
+        (task.role, task.module, task.initial_call),
+        (Some(Role::Task), None, None)
+    );
+    assert_eq!(find(&timeline, 18, Moment::End).ancestors.len(), 2);
     assert_eq!(seen(16), (Role::Plain, text));
     assert_eq!(seen(17), (Role::Plain, id(&a("lists"))));
     assert_eq!(find(&timeline, 17, Moment::End).initial_call.unwrap().2, 2);
