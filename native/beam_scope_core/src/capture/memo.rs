@@ -74,6 +74,8 @@ pub struct Memo {
     entered: usize,
     /// No more room: it holds what it holds, and takes no more.
     full: bool,
+    /// The bytes that the route's account has of it.
+    pub(crate) counted: usize,
 }
 
 impl std::fmt::Debug for Memo {

@@ -217,7 +217,7 @@ impl Slot {
         if !memo.is_null() {
             // SAFETY: made by `Box::into_raw` in `stream`, and nobody else has it: see above.
             let memo = unsafe { Box::from_raw(memo) };
-            slots.memo_bytes.fetch_sub(memo.bytes(), Relaxed);
+            slots.memo_bytes.fetch_sub(memo.counted, Relaxed);
             self.end_epoch();
         }
     }
@@ -262,11 +262,12 @@ impl Slots {
 
     /// Enters what a committed record holds.
     pub(crate) fn commit(&self, memo: &mut Memo) {
-        let before = memo.bytes();
         memo.commit(MEMO_BYTES.saturating_sub(self.memo_bytes()));
-        let after = memo.bytes();
-        if after != before {
-            self.memo_bytes.fetch_add(after.wrapping_sub(before), Relaxed);
+        let bytes = memo.bytes();
+        if bytes != memo.counted {
+            // Adding what wrapped takes away.
+            self.memo_bytes.fetch_add(bytes.wrapping_sub(memo.counted), Relaxed);
+            memo.counted = bytes;
         }
     }
 
@@ -296,6 +297,7 @@ impl Slots {
 
 #[cfg(test)]
 mod tests {
+    use super::super::memo::Seen;
     use super::*;
 
     fn slots() -> Slots {
@@ -315,6 +317,23 @@ mod tests {
         assert_eq!((next.seq, next.lost, next.offset), (3, 2, 10));
         assert_eq!(slot.stamp(None).lost, 0);
         assert_eq!(slots.debts().count(), 0);
+    }
+
+    #[test]
+    fn what_memos_hold_is_counted_as_they_come_and_go() {
+        let slots = slots();
+        let slot = slots.of(0x123);
+        slot.own(0x123, &slots);
+        for record in 1..4u32 {
+            let memo = slot.stream(1, Allowance::default(), &slots).memo;
+            // SAFETY: just made or found, and nobody else has it.
+            let memo = unsafe { &mut *memo };
+            (0..100 * record).for_each(|i| memo.note(u64::from(record << 16 | i), Seen::Term(i), 0));
+            slots.commit(memo);
+            assert_eq!(slots.memo_bytes(), memo.bytes());
+        }
+        slot.free_memo(&slots);
+        assert_eq!(slots.memo_bytes(), 0);
     }
 
     #[test]
