@@ -7,6 +7,7 @@ defmodule BeamScope.StreamsTest do
   alias BeamScope.Recorder.{Guards, Profile, Session}
 
   # The fallback records what callbacks are given and return: those are not remembered.
+  @moduletag :raw
   @moduletag skip: Profile.wanted(nil) == :fallback && "states are recorded as a whole under the fallback"
 
   defmodule Server do
@@ -191,6 +192,25 @@ defmodule BeamScope.StreamsTest do
       assert checked > 150
       BeamScope.close(rec)
     end
+  end
+
+  test "where the layouts of terms are not known, states are recorded as a whole, and that is said" do
+    script = """
+    {:ok, agent} = Agent.start_link(fn -> %{count: 0, map: Map.new(1..50, &{&1, &1})} end)
+    {:ok, rec} = BeamScope.start(agent, level: :states)
+    Agent.update(agent, &%{&1 | count: 1})
+    BeamScope.stop(rec)
+    info = BeamScope.info(rec)
+    IO.inspect({info.events.truncated, map_size(BeamScope.state_at!(rec, agent, :end).map), length(info.notes)})
+    IO.puts(info.notes)
+    """
+
+    paths = for path <- :code.get_path(), path = to_string(path), path =~ "beam_scope", do: ["-pa", path]
+    elixir = System.find_executable("elixir")
+    options = [env: [{"BEAM_SCOPE_NO_RAW", "1"}], stderr_to_stdout: true]
+    {said, 0} = System.cmd(elixir, List.flatten(paths) ++ ["-e", script], options)
+    assert said =~ "{0, 50, 1}"
+    assert said =~ "the layouts of terms in this virtual machine are not those that are known"
   end
 
   unless Session.sessions?() do

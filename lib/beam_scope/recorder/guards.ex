@@ -9,9 +9,11 @@ defmodule BeamScope.Recorder.Guards do
     * hibernation, which moves the heap without one: by calls of the functions that lead there;
     * literals of purged code, in whose place others may come to stand: by the calls of the process that frees them.
 
-  Where one of these cannot be watched, states are recorded within their budget as a whole, each time, and `info/1` says why.
+  And all of it is read from memory: the layouts of terms must be those that the library knows. Where that is not so, or one of these
+  cannot be watched, states are recorded within their budget as a whole, each time, and `info/1` says why.
   """
 
+  alias BeamScope.Native
   alias BeamScope.Recorder.Session
 
   @literals {:erts_literal_area_collector, :release_area_switch, 0}
@@ -62,13 +64,16 @@ defmodule BeamScope.Recorder.Guards do
   defp collector?(pid),
     do: match?({:initial_call, {:erts_literal_area_collector, _, _}}, Process.info(pid, :initial_call))
 
-  @doc "Begins to watch the literals; answers why that cannot be."
+  @doc "Begins to watch the literals; answers why that, or the rest of it, cannot be."
   @spec watch(Session.t()) :: :ok | {:error, String.t()}
   def watch(session) do
-    with pid when pid != nil <- collector(),
+    with %{immediates: true, lists: true, tuples: true, small_maps: true, large_maps: true} <-
+           Native.self_check(),
+         pid when pid != nil <- collector(),
          [] <- Session.trace(session, [pid], [:call]) do
       :ok
     else
+      %{} -> {:error, "the layouts of terms in this virtual machine are not those that are known"}
       nil -> {:error, "the process that frees literals of purged code was not found"}
       [_ | _] -> {:error, "another tool traces the process that frees literals of purged code"}
     end
