@@ -5,7 +5,7 @@ defmodule BeamScope.Expectation.Words do
   alias BeamScope.Expect.{Form, Shape, Syntax}
 
   @words ~w(state always never eventually transition sent delivered called flow leads_to causality)a ++
-           ~w(refute_sent refute_delivered refute_called refute_crash)a
+           ~w(refute_sent refute_delivered refute_called refute_leads_to refute_crash)a
   @allowed "llowed are `state process, pattern`, `always process, pattern`, `never process, pattern`, " <>
              "`eventually process, pattern`, `transition process, from ~> to`, `sent pattern`, `delivered pattern`, " <>
              "`called Module.function(args)`, `flow do … end`, `leads_to first, second`, `refute_leads_to first, second`, " <>

@@ -18,8 +18,10 @@ defmodule BeamScope.Recorder.Level do
     with :ok <- Setup.set_patterns(state, Map.drop(new.patterns, Map.keys(old.patterns))) do
       # Events are told apart when they are drained: those of before must not meet the wants of after.
       _ = state.native.recording_flush(state.data, @flush_ms)
-      Setup.forget(state)
-      _ = state.native.recording_update(state.data, %{kinds: new.kinds, points: new.points, calls: new.calls})
+
+      # Until all have their new flags, not everything that moves terms is seen: no state is recorded by what changed.
+      wants = %{kinds: new.kinds, points: new.points, calls: new.calls, whole_bytes: 0}
+      _ = state.native.recording_update(state.data, wants)
       change_flags(state, traced, old.flags, new.flags)
       # Children born while the flags changed have their parents' old ones.
       if old.flags != [],

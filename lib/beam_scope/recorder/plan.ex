@@ -83,7 +83,7 @@ defmodule BeamScope.Recorder.Plan do
       level: level,
       flags: flags(level, patterns, follow) ++ if(guards == [], do: [], else: [Guards.flag()]),
       kinds: mask(kinds(level, calls)),
-      points: points,
+      points: Enum.map(points, &Map.put(&1, :steady, Guards.steady?(&1))),
       calls: calls,
       patterns: patterns,
       receives: level in [:messages, :full],

@@ -385,13 +385,6 @@ defmodule BeamScope.Recorder.Setup do
     end
   end
 
-  @doc "States are recorded as a whole again."
-  @spec forget(state()) :: :ok
-  def forget(state) do
-    _ = state.native.recording_update(state.data, %{whole_bytes: 0})
-    :ok
-  end
-
   @doc "Asks the OTP loops among the processes of before to show their states."
   @spec read(state()) :: {:ok, state()}
   def read(state) do

@@ -95,7 +95,7 @@ impl Memo {
         }
     }
 
-    /// Forgets everything. Costs nothing, and gives large tables back now and then.
+    /// Forgets everything. Costs nothing: the table's entries are of another generation.
     pub(crate) fn clear(&mut self) {
         self.discard();
         self.runs.clear();
@@ -114,12 +114,6 @@ impl Memo {
         self.table.capacity() * size_of::<Entry>()
             + self.journal.capacity() * size_of::<Note>()
             + self.runs.capacity() * size_of::<Run>()
-    }
-
-    /// Whether it has stopped taking terms.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.full
     }
 
     /// What stands for a word, and the flags of the term there.
@@ -152,8 +146,12 @@ impl Memo {
     /// Notes what is being written.
     #[inline]
     pub fn note(&mut self, word: u64, seen: Seen, flags: u8) {
+        self.jot(word, seen, flags, SETTLED);
+    }
+
+    #[inline]
+    fn jot(&mut self, word: u64, seen: Seen, flags: u8, index: u32) {
         if !self.full {
-            let index = SETTLED;
             self.journal.push(Note {
                 word,
                 seen,
@@ -166,15 +164,7 @@ impl Memo {
     /// Notes a list's cell, the so manieth of the items that are being written one after the other. What it stands for is known
     /// when the list has ended ([`cells_end`](Self::cells_end)) or was cut ([`cells_cut`](Self::cells_cut)).
     pub fn note_cell(&mut self, word: u64, at: u32, index: u32) {
-        if !self.full {
-            let (seen, flags) = (Seen::Cell(at), 0);
-            self.journal.push(Note {
-                word,
-                seen,
-                flags,
-                index,
-            });
-        }
+        self.jot(word, Seen::Cell(at), 0, index);
     }
 
     /// The list of the cells that were noted since `mark` is whole.

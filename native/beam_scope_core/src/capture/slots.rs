@@ -87,12 +87,11 @@ impl Slot {
 
     #[cold]
     fn take_over(&self, before: u64, pid: u64, slots: &Slots) -> Option<Orphan> {
-        self.free_memo(slots);
         let owed = self.debt.load(Relaxed);
         self.pid.store(pid, Relaxed);
         self.seq.store(0, Relaxed);
         self.debt.store(0, Relaxed);
-        self.end_epoch();
+        self.free_memo(slots);
         self.told.store(0, Relaxed);
         (owed > 0 && !cfg!(mutant = "forget_orphans")).then_some((before, owed))
     }
@@ -211,15 +210,15 @@ impl Slot {
         }
     }
 
-    /// Gives up the memo: its process has ended, or another has taken the slot over.
+    /// Gives up the memo, and with it the epoch: its process has ended, or another has taken the slot over.
     pub(crate) fn free_memo(&self, slots: &Slots) {
         let memo = self.memo.swap(std::ptr::null_mut(), Relaxed);
         if !memo.is_null() {
             // SAFETY: made by `Box::into_raw` in `stream`, and nobody else has it: see above.
             let memo = unsafe { Box::from_raw(memo) };
             slots.memo_bytes.fetch_sub(memo.counted, Relaxed);
-            self.end_epoch();
         }
+        self.end_epoch();
     }
 }
 

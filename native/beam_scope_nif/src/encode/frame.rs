@@ -53,6 +53,17 @@ pub(super) struct Run {
     pub(super) rest: Word,
 }
 
+impl Run {
+    /// The cell behind the elements that are whole, where it is `next` unless one was cut before.
+    pub(super) const fn behind(&self, next: Word) -> Word {
+        if self.rest == 0 {
+            next
+        } else {
+            self.rest
+        }
+    }
+}
+
 /// What is left of a node of a large map's tree.
 pub(super) struct Branch {
     pub(super) next: *const Word,

@@ -335,12 +335,8 @@ impl<'a, R: Recall> Walk<'a, R> {
         match self.refer_rest(*rest, limit.saturating_sub(CLOSING)) {
             Some(Rest::Ends) => return Some(Next::End),
             Some(Rest::Goes(cell, count)) => {
-                self.recall.cut(
-                    mark,
-                    run.whole,
-                    if run.rest == 0 { *rest } else { run.rest },
-                    self.flags & !TRUNCATED,
-                );
+                self.recall
+                    .cut(mark, run.whole, run.behind(*rest), self.flags & !TRUNCATED);
                 *run = Run::default();
                 *rest = cell;
                 *written += count;
@@ -377,8 +373,8 @@ impl<'a, R: Recall> Walk<'a, R> {
             Parts::List { .. } | Parts::Tail if whole => self.recall.ended(frame.mark, self.flags),
             Parts::List { rest, run, .. } => {
                 self.settle(run);
-                let rest = if run.rest == 0 { *rest } else { run.rest };
-                self.recall.cut(frame.mark, run.whole, rest, self.flags & !TRUNCATED);
+                self.recall
+                    .cut(frame.mark, run.whole, run.behind(*rest), self.flags & !TRUNCATED);
             }
             Parts::Tail => self.recall.cut(frame.mark, 0, 0, 0),
             _ => {}
@@ -437,9 +433,8 @@ impl<'a, R: Recall> Walk<'a, R> {
             Parts::List { rest, written, run } => {
                 if R::ON {
                     // The element that had no room is in none.
-                    run.rest = if run.rest == 0 { run.cell } else { run.rest };
                     self.recall
-                        .cut(frame.mark, run.whole, run.rest, self.flags & !TRUNCATED);
+                        .cut(frame.mark, run.whole, run.behind(run.cell), self.flags & !TRUNCATED);
                 }
                 let full = self.count(*rest).map_or(0, |more| *written + more);
                 self.out.byte(tag::TRUNC_TAIL);

@@ -188,7 +188,10 @@ impl<R: Recall> Walk<'_, R> {
             return depth > 0 && self.out.number(tag::MAP, 0);
         }
         if R::ON && !self.vm.is_flat(word) {
-            return depth > 0 && self.out.number(tag::TREE, size as u64) && self.whole_branch(word, depth - 1, LEVELS);
+            let mut left = 0;
+            return depth > 0
+                && self.out.number(tag::TREE, size as u64)
+                && self.whole_tree(word, depth - 1, LEVELS, &mut left);
         }
         if depth == 0 || size.saturating_mul(2) > self.out.left() || !self.out.number(tag::MAP, size as u64) {
             return false;
@@ -213,8 +216,14 @@ impl<R: Recall> Walk<'_, R> {
         }
     }
 
-    /// A node of a large map's tree as a node, so that it can be referred to: its bitmap, and what is below it.
-    fn whole_branch(&mut self, node: Word, depth: usize, levels: usize) -> bool {
+    #[inline]
+    fn whole_pair(&mut self, key: Word, value: Word, depth: usize) -> bool {
+        self.whole(key, depth) && self.whole_value(key, value, depth)
+    }
+
+    /// A large map's tree, or a part of it: its pairs, of which so many are `left`; or, where nodes can be referred to, its places and
+    /// what is at each.
+    fn whole_tree(&mut self, node: Word, depth: usize, levels: usize, left: &mut usize) -> bool {
         if levels == 0 {
             return false;
         }
@@ -222,53 +231,30 @@ impl<R: Recall> Walk<'_, R> {
         let Some((bitmap, children)) = (unsafe { self.vm.layout.tree_node(node) }) else {
             return false;
         };
-        if !self.out.plain(u64::from(bitmap)) {
+        if R::ON && !self.out.plain(u64::from(bitmap)) {
             return false;
         }
-        children.iter().all(|child| match child & 3 {
-            1 => {
-                // SAFETY: a leaf is a live cons cell of key and value.
-                let (key, value) = unsafe { raw::cell(*child) };
-                self.out.one(tag::PAIR) && self.whole_pair(key, value, depth)
-            }
-            2 => self.whole_inner(*child, depth, levels - 1),
-            _ => false,
-        })
-    }
-
-    fn whole_inner(&mut self, node: Word, depth: usize, levels: usize) -> bool {
-        if let Some((Seen::Node(at), flags)) = self.recall.find(node) {
-            return matches!(self.reference_to(tag::NREF, at, flags, self.out.len()), Put::Done);
-        }
-        let (start, before) = (self.out.pos(), self.set_aside());
-        self.out.one(tag::NODE)
-            && self.whole_branch(node, depth, levels)
-            && self.note_whole(node, Seen::Node, start, before)
-    }
-
-    #[inline]
-    fn whole_pair(&mut self, key: Word, value: Word, depth: usize) -> bool {
-        self.whole(key, depth) && self.whole_value(key, value, depth)
-    }
-
-    /// The pairs of a large map's tree, or of a part of it.
-    fn whole_tree(&mut self, node: Word, depth: usize, levels: usize, left: &mut usize) -> bool {
-        if levels == 0 {
-            return false;
-        }
-        // SAFETY: a live map or a node of one, whose layout was learned.
-        let Some(children) = (unsafe { self.vm.layout.tree_children(node) }) else {
-            return false;
-        };
         children.iter().all(|child| match child & 3 {
             1 => {
                 // SAFETY: a leaf is a live cons cell of key and value.
                 let (key, value) = unsafe { raw::cell(*child) };
                 *left = left.wrapping_sub(1);
-                self.whole_pair(key, value, depth)
+                (!R::ON || self.out.one(tag::PAIR)) && self.whole_pair(key, value, depth)
             }
+            2 if R::ON => self.whole_node(*child, depth, levels - 1, left),
             2 => self.whole_tree(*child, depth, levels - 1, left),
             _ => false,
         })
+    }
+
+    /// A node inside such a tree, or a reference to it.
+    fn whole_node(&mut self, node: Word, depth: usize, levels: usize, left: &mut usize) -> bool {
+        if let Some((Seen::Node(at), flags)) = self.recall.find(node) {
+            return matches!(self.reference_to(tag::NREF, at, flags, self.out.len()), Put::Done);
+        }
+        let (start, before) = (self.out.pos(), self.set_aside());
+        self.out.one(tag::NODE)
+            && self.whole_tree(node, depth, levels, left)
+            && self.note_whole(node, Seen::Node, start, before)
     }
 }

@@ -149,7 +149,7 @@ fn point(term: Term<'_>) -> Option<Point> {
         only,
         statem: behaviour.as_deref() == Some("gen_statem"),
         gapless: behaviour.as_deref() == Some("gen_server"),
-        steady: matches!(behaviour.as_deref(), Some("gen_server" | "gen_statem")),
+        steady: get(term, "steady").and_then(name).as_deref() == Some("true"),
         fields,
     })
 }

@@ -211,7 +211,7 @@ fn large_map(source: &Samples<'_>, layout: &Layout, w: Word) -> bool {
 
 fn leaves(layout: &Layout, node: Word, found: &mut Vec<(Word, Word)>) -> bool {
     // SAFETY: a live sample that the VM says is a large map, or a child of it.
-    let Some(children) = (unsafe { layout.tree_children(node) }) else {
+    let Some((_, children)) = (unsafe { layout.tree_node(node) }) else {
         return false;
     };
     children.iter().all(|child| match child & 3 {

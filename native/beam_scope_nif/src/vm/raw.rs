@@ -53,21 +53,13 @@ impl Layout {
         }
     }
 
-    /// The children of a large map, or of a node inside one; `None` where the header is not that of either.
+    /// The children of a large map, or of a node inside one, and which of 16 places they have; `None` where the header is not that of
+    /// either.
     ///
-    /// Which it is, and which of 16 children are there, stands in the header (`erl_map.h` in the sources of OTP).
+    /// Which it is, and which children are there, stands in the header (`erl_map.h` in the sources of OTP).
     ///
     /// # Safety
     /// `node` is a live map that is a tree, or a child of one that is boxed.
-    pub(crate) unsafe fn tree_children<'a>(&self, node: Word) -> Option<&'a [Word]> {
-        // SAFETY: the caller's.
-        unsafe { self.tree_node(node) }.map(|(_, children)| children)
-    }
-
-    /// The same, and which of 16 places the children have.
-    ///
-    /// # Safety
-    /// As above.
     pub(crate) unsafe fn tree_node<'a>(&self, node: Word) -> Option<(u16, &'a [Word])> {
         // SAFETY: the caller's: a boxed term has a header.
         let header = unsafe { at(node, 0) };

@@ -7,6 +7,16 @@ fn has(all: &[String], text: &str) -> bool {
     all.iter().any(|one| one == text)
 }
 
+/// What is found when whatever was not answered by now is late.
+fn late(kit: &Kit) -> Vec<String> {
+    let timeline = kit.timeline();
+    let evidence = crate::infer::Evidence {
+        timeline: &timeline,
+        now_ns: 60_000_000_000,
+    };
+    words(&crate::infer::infer(&[evidence], &Default::default()).expect("an answer"))
+}
+
 /// Calls with these answers.
 fn answers(count: i64, reply: impl Fn(i64) -> Option<Value>) -> Vec<String> {
     let mut kit = Kit::new();
@@ -14,13 +24,7 @@ fn answers(count: i64, reply: impl Fn(i64) -> Option<Value>) -> Vec<String> {
     for k in 0..count {
         server.call(t(&[a("get"), n(k)]), reply(k));
     }
-    // Whatever was not answered by now is late.
-    let timeline = kit.timeline();
-    let evidence = crate::infer::Evidence {
-        timeline: &timeline,
-        now_ns: 60_000_000_000,
-    };
-    words(&crate::infer::infer(&[evidence], &Default::default()).expect("an answer"))
+    late(&kit)
 }
 
 #[test]
@@ -105,12 +109,7 @@ fn shop(orders: i64, odd: impl Fn(i64) -> usize) -> Vec<String> {
         let ship = (p(STORE), t(&[a("ship"), a("fast"), n(k)]));
         server.told(t(&[a("order"), n(k), b("x")]), &vec![ship; odd(k)]);
     }
-    let timeline = kit.timeline();
-    let evidence = crate::infer::Evidence {
-        timeline: &timeline,
-        now_ns: 60_000_000_000,
-    };
-    words(&crate::infer::infer(&[evidence], &Default::default()).expect("an answer"))
+    late(&kit)
 }
 
 #[test]

@@ -198,13 +198,11 @@ fn what_was_lost_is_cut_and_nothing_else() {
     track.read(&plain(&ints(0..50)));
     let lost = u64::from(track.offset);
     track.lose(&plain(&ints(50..99)));
-    let here = track.offset;
     let mut bytes = tagged(tag::TUPLE, &[2]);
     bytes.extend(tagged(tag::REF, &[0]));
     bytes.extend(tagged(tag::REF, &[lost]));
     let cut = Value::Truncated(Kind::Tuple, 0);
     assert_eq!(track.read(&bytes), (Value::Tuple(vec![ints(0..50), cut]), false));
-    let _ = here;
 }
 
 #[test]
