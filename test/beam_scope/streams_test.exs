@@ -4,7 +4,7 @@ defmodule BeamScope.StreamsTest do
   use ExUnit.Case, async: false
 
   alias BeamScope.{Native, Truncated}
-  alias BeamScope.Recorder.{Guards, Profile, Session}
+  alias BeamScope.Recorder.{Profile, Session}
 
   # The fallback records what callbacks are given and return: those are not remembered.
   @moduletag :raw
@@ -216,10 +216,11 @@ defmodule BeamScope.StreamsTest do
   unless Session.sessions?() do
     test "where the literals cannot be watched, states are recorded as a whole, and that is said" do
       tracer = spawn_link(fn -> Process.sleep(:infinity) end)
-      1 = :erlang.trace(Guards.collector(), true, [:call, {:tracer, tracer}])
+      collector = BeamScope.Recorder.Guards.collector()
+      1 = :erlang.trace(collector, true, [:call, {:tracer, tracer}])
       {:ok, pid} = GenServer.start_link(Server, %{a: 1})
       {:ok, rec} = BeamScope.start(pid, level: :states)
-      :erlang.trace(Guards.collector(), false, [:all])
+      :erlang.trace(collector, false, [:all])
 
       assert Enum.any?(
                BeamScope.info(rec).notes,

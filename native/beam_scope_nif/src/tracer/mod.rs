@@ -183,6 +183,6 @@ fn route(state: Word) -> Option<u32> {
             .then(|| u32::try_from((state as i64) >> 4).ok())
             .flatten();
     }
-    // Without an environment there is no asking: the first load of the library notes small integers instead.
+    // Without an environment there is no asking: the load of the library found out how small integers are written instead.
     tags::small(state)
 }

@@ -13,15 +13,14 @@ macro_rules! tags {
         #[derive(Debug, Default)]
         pub(crate) struct Tags {
             $(pub(crate) $name: Word,)*
-            /// Words of 0 to 255, for VMs whose small integers were not learned.
-            numbers: Vec<Word>,
+            numbers: Numbers,
         }
 
         impl Tags {
             fn make(env: Env<'_>) -> Option<Self> {
                 Some(Self {
                     $($name: vm::word(Atom::from_str(env, $text).ok()?.as_c_arg()),)*
-                    numbers: (0..256).map(|n: u32| vm::word(rustler::Encoder::encode(&n, env).as_c_arg())).collect(),
+                    numbers: Numbers::make(env)?,
                 })
             }
         }
@@ -77,9 +76,37 @@ pub(crate) fn tags() -> &'static Tags {
     TAGS.get().unwrap_or_else(|| NONE.get_or_init(Tags::default))
 }
 
-/// The number of a small integer's word, if it is one of the first 256.
+/// How the VM writes small integers, by its own hand: each a step above the one before. Serves where layouts were not learned.
+#[derive(Debug, Default)]
+struct Numbers {
+    zero: Word,
+    step: Word,
+}
+
+impl Numbers {
+    /// `None` where they do not go by steps.
+    fn make(env: Env<'_>) -> Option<Self> {
+        let word = |n: u32| vm::word(rustler::Encoder::encode(&n, env).as_c_arg());
+        let (zero, one) = (word(0), word(1));
+        let numbers = Self {
+            zero,
+            step: one.checked_sub(zero).filter(|step| *step > 0)?,
+        };
+        let samples = (0..u32::BITS).flat_map(|bit| [1 << bit, u32::MAX >> bit]);
+        let fits = samples.into_iter().all(|n| numbers.number(word(n)) == Some(n));
+        fits.then_some(numbers)
+    }
+
+    fn number(&self, word: Word) -> Option<u32> {
+        let above = word.checked_sub(self.zero)?;
+        let is_one = above.checked_rem(self.step)? == 0;
+        is_one.then(|| u32::try_from(above / self.step).ok()).flatten()
+    }
+}
+
+/// The number of a small integer's word, if it is one of 32 bits.
 pub(super) fn small(word: Word) -> Option<u32> {
-    tags().numbers.iter().position(|known| *known == word).map(|n| n as u32)
+    tags().numbers.number(word)
 }
 
 const CALLS: u32 =
