@@ -59,7 +59,7 @@ defmodule BeamScopeFaults.Table do
   @spec lines([struct]) :: [Style.line()]
   def lines(rows) do
     header = for title <- @header, do: [{:heading, title}]
-    Table.lines([header | Enum.map(rows, &cells/1)], align: [:left, :left, :right, :right, :right, :right])
+    Table.lines([header | Enum.map(rows, &cells/1)], align: [:left, :left, :right, :right, :right, :left])
   end
 
   defp cells(row) do

@@ -230,7 +230,7 @@ impl Pairs {
         let (met, mut last) = (&mut self.met, None);
         let whole = early.visit(first.key, |second| {
             let there = met.contains(&second.place.seq);
-            let fits = meanwhile(plan, &first.place, &second.place) && !there && !first.doubtful;
+            let fits = meanwhile(&first.place, &second.place) && !there && !first.doubtful;
             if !fits || joint.agree(pattern, &first.values, &second.values) != Answer::Yes {
                 return Visit::Leave;
             }
@@ -318,6 +318,9 @@ impl Pairs {
 
     /// The third step: what agrees waits no longer.
     fn close_off(&mut self, plan: &CheckPlan, place: Place, (values, answer): &Form) {
+        if cfg!(mutant = "expect_third_closes_nothing") {
+            return;
+        }
         let pattern = &plan.steps[2].step.pattern;
         let (sure, missing) = (*answer == Answer::Yes, must_be_met(plan));
         let joint = &self.joint;
@@ -579,11 +582,9 @@ fn takes_time(plan: &CheckPlan) -> bool {
     spans && !matches!(plan.rule, Rule::Excludes { .. }) && !cfg!(mutant = "expect_causes_take_no_time")
 }
 
-/// Whether the second end came while the first was coming about. What a process itself does before its state is there does not
-/// come of that state.
-fn meanwhile(plan: &CheckPlan, first: &Place, second: &Place) -> bool {
-    let own = first.track == second.track && first.what == What::State && is_caused(plan);
-    first.since < second.seq && second.seq < first.seq && !own
+/// Whether the second end came while the first was coming about.
+const fn meanwhile(first: &Place, second: &Place) -> bool {
+    first.since < second.seq && second.seq < first.seq
 }
 
 fn held_mut<'p>(waiting: &'p mut Waiting, early: &'p mut Option<Waiting>) -> impl Iterator<Item = &'p mut Held> {
