@@ -41,7 +41,21 @@ defmodule BeamScope do
   do not disturb the system under observation; they can be asked while the recording runs.
   """
 
-  alias BeamScope.{Diff, Error, Events, History, Info, Mailbox, Moment, Native, Pattern, Processes, Recorder}
+  alias BeamScope.{
+    Diff,
+    Error,
+    Events,
+    History,
+    Inference,
+    Info,
+    Mailbox,
+    Moment,
+    Native,
+    Pattern,
+    Processes,
+    Recorder
+  }
+
   alias BeamScope.{Recording, Transition, Tree, Verdict}
   alias BeamScope.Recording.{Query, Relay}
 
@@ -493,6 +507,22 @@ defmodule BeamScope do
   """
   @spec expect(Recording.t(), module, keyword) :: {:ok, pid} | {:error, Error.t()}
   def expect(rec, module, opts \\ []), do: BeamScope.Expectation.Check.watch(rec, module, opts)
+
+  @doc """
+  What held in all that a recording, or each of several, shows: candidates for expectations, a `%BeamScope.Inference{}` that prints
+  itself as a summary and the code of a module of expectations.
+
+  Options: `confidence:` how sure it must be that a candidate did not hold by chance (0.99); `only:` registered names and modules to
+  look at. Costs one pass over each recording, on a dirty scheduler.
+
+      iex> {:ok, agent} = Agent.start_link(fn -> 0 end)
+      iex> {_, rec} = BeamScope.record([trace: agent], fn -> for _ <- 1..9, do: Agent.update(agent, &(&1 + 1)) end)
+      iex> inference = BeamScope.infer(rec)
+      iex> for c <- inference.candidates, c.template == :strictly_monotonic, do: {c.code, c.observations}
+      [{"transition :beam_scope_test, n ~> m when m > n, all: true", 9}]
+  """
+  @spec infer(Recording.t() | [Recording.t()], keyword) :: Inference.t()
+  def infer(recordings, opts \\ []), do: raising(Inference.run(recordings, opts))
 
   @doc "`expect/3` that raises `BeamScope.Error`."
   @spec expect!(Recording.t(), module, keyword) :: pid

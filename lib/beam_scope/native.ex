@@ -8,7 +8,7 @@ defmodule BeamScope.Native do
   @on_load :load_library
 
   # Raised together with `ABI` in native/beam_scope_nif/src/abi.rs and `@abi` in mix.exs.
-  @abi 2
+  @abi 3
 
   @doc false
   def abi, do: @abi
@@ -33,6 +33,7 @@ defmodule BeamScope.Native do
 
   # tracer: raw callbacks
   def enabled(_tag, _state, _tracee), do: missing()
+  def enabled_garbage_collection(_tag, _state, _tracee), do: missing()
   def trace(_tag, _state, _tracee, _term, _opts), do: missing()
 
   # library
@@ -57,6 +58,7 @@ defmodule BeamScope.Native do
   def recording_close(_rec), do: missing()
   def recording_info(_rec), do: missing()
   def recording_rows(_rec), do: missing()
+  def recording_check(_rec), do: missing()
 
   # files
   def save(_rec, _path), do: missing()
@@ -79,6 +81,9 @@ defmodule BeamScope.Native do
   def monitor_open(_rec, _checks), do: missing()
   def monitor_poll(_monitor), do: missing()
   def monitor_finish(_monitor), do: missing()
+
+  # invariants
+  def infer(_recs, _options), do: missing()
 
   # terms at hand
   def diff(_a, _b), do: missing()

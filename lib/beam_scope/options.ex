@@ -66,7 +66,9 @@ defmodule BeamScope.Options do
       type: {:integer, 64, 340 * @kb},
       start: 4 * @kb,
       record: 64 * @kb,
-      doc: "how much of one term is kept; the rest is marked as truncated, with its size"
+      doc:
+        "how much of one term is kept; the rest is marked as truncated, with its size. Of a state that is recorded by what " <>
+          "changed in it, how much that is new a record may hold on average"
     ],
     depth: [
       type: {:integer, 1, 1_000},
@@ -141,7 +143,7 @@ defmodule BeamScope.Options do
 
   # For tests: another native module, another tracer, the fallback profile. For `BeamScope.Case`: names that nobody bears yet, and
   # the process during whose life more recordings will come.
-  @internal [:native, :tracer, :profile, :session, :absent, :keep]
+  @internal [:native, :tracer, :profile, :session, :absent, :keep, :memo, :check]
 
   @typedoc "Which function's defaults apply."
   @type form :: :start | :record

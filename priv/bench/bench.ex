@@ -18,17 +18,28 @@ defmodule BeamScopeBench do
   @doc "The names of the modes."
   def modes, do: Modes.names()
 
+  @doc "What a run without options measures: workload and mode."
+  def measured do
+    steady = for w <- Workloads.all(), mode <- w.modes, do: {w.name, mode}
+    steady ++ for(mode <- Modes.events(), do: {"flood", mode})
+  end
+
   @doc "Runs everything asked for; `say` is called with each workload's rows as they are done."
   def run(opts, say) do
     config = if opts[:quick], do: @quick, else: @full
     config = Map.merge(config, Map.new(Keyword.take(opts, [:rounds, :sample_ms, :flood_ms])))
     wanted = opts[:only] || workloads()
-    modes = opts[:modes] || modes()
-    modes = if "untraced" in modes, do: modes, else: ["untraced" | modes]
 
-    steady = for w <- Workloads.all(), w.name in wanted, do: told(steady(w, modes, config), say)
-    flood = if "flood" in wanted, do: told(flood(modes, config), say), else: []
+    steady =
+      for w <- Workloads.all(), w.name in wanted, do: told(steady(w, modes(opts, w.modes), config), say)
+
+    flood = if "flood" in wanted, do: told(flood(modes(opts, Modes.events()), config), say), else: []
     List.flatten(steady) ++ flood
+  end
+
+  defp modes(opts, default) do
+    modes = opts[:modes] || default
+    if "untraced" in modes, do: modes, else: ["untraced" | modes]
   end
 
   defp told(rows, say) do
@@ -71,7 +82,7 @@ defmodule BeamScopeBench do
       workload.run.(context, max(1, div(n, 10)))
       settle()
       Memory.reset_peak()
-      handle = Modes.attach(mode, context.tracees, workload.calls, config.cap)
+      handle = Modes.attach(mode, context.tracees, Map.take(workload, [:calls, :modes]), config.cap)
       # The first calls under a tool pay for its start.
       warm = max(1, div(n, 10))
       workload.run.(context, warm)
@@ -138,7 +149,7 @@ defmodule BeamScopeBench do
     try do
       settle()
       Memory.reset_peak()
-      handle = Modes.attach(mode, context.tracees, [], config.cap)
+      handle = Modes.attach(mode, context.tracees, %{calls: [], modes: Modes.events()}, config.cap)
       {sent, ns} = Workloads.flood(context, config.flood_ms, fn -> not Memory.tight?() end)
       seen = Modes.detach(mode, handle, context.tracees)
       # Each scheduler has a pair of its own: the time of one operation is per scheduler.

@@ -6,7 +6,11 @@ defmodule BeamScopeBench.Modes do
 
   alias BeamScopeBench.Memory
 
-  @modes ~w(untraced floor crashes states messages full pid_drop dbg_ets dbg_port)
+  @events ~w(untraced floor crashes states messages full pid_drop dbg_ets dbg_port)
+  # How states are recorded: all of them, by what changed, with so much room for what is new; or as far as they fit.
+  @states ~w(whole bounded)
+  @whole [budget: [bytes: 262_144]]
+  @bounded [memo: false]
 
   # All that a tool says after it was taken off.
   @nothing %{events: 0, dropped: 0, queued: 0, bytes: nil}
@@ -15,53 +19,62 @@ defmodule BeamScopeBench.Modes do
   @settle_ms 2_000
 
   @doc "The names, in the order in which they are printed."
-  def names, do: @modes
+  def names, do: @events ++ @states
+
+  @doc "Those that are measured where events matter, not states."
+  def events, do: @events
 
   @doc "Whether terms are copied whole into a mailbox: then big states need bounds."
   def copies?(mode), do: mode in ~w(pid_drop dbg_ets dbg_port)
 
-  @doc "Attaches a tool. `calls` are functions to trace besides what `:full` needs; `cap` is BeamScope's memory limit."
-  def attach("untraced", _tracees, _calls, _cap), do: nil
+  @doc "Attaches a tool. The workload's `calls` are functions to trace besides what `:full` needs; `cap` is BeamScope's memory limit."
+  def attach("untraced", _tracees, _workload, _cap), do: nil
 
-  def attach(mode, tracees, calls, cap) when mode in ~w(crashes states messages full) do
-    calls = if mode == "full", do: calls, else: []
-    limits = [events: 10_000_000_000, bytes: cap, ms: 600_000]
-    level = String.to_existing_atom(mode)
-
-    case BeamScope.start(tracees, level: level, calls: calls, limits: limits) do
-      {:ok, rec} -> rec
-      {:error, error} -> raise error
-    end
+  def attach(mode, tracees, workload, cap) when mode in ~w(crashes states messages full) do
+    calls = if mode == "full", do: workload.calls, else: []
+    start(tracees, cap, level: String.to_existing_atom(mode), calls: calls)
   end
 
-  def attach("floor", tracees, calls, _cap), do: trace(tracees, calls, {BeamScope.Native, :floor})
+  def attach("whole", tracees, _workload, cap), do: start(tracees, cap, [level: :states] ++ @whole)
+  def attach("bounded", tracees, _workload, cap), do: start(tracees, cap, [level: :states] ++ @bounded)
 
-  def attach("pid_drop", tracees, calls, _cap) do
+  def attach("floor", tracees, workload, _cap), do: trace(tracees, workload, {BeamScope.Native, :floor})
+
+  def attach("pid_drop", tracees, workload, _cap) do
     dropper = spawn(fn -> drop(0) end)
-    trace(tracees, calls, dropper)
+    trace(tracees, workload, dropper)
     dropper
   end
 
-  def attach("dbg_ets", tracees, calls, _cap) do
+  def attach("dbg_ets", tracees, workload, _cap) do
     table = :ets.new(:beam_scope_bench, [:public, :ordered_set])
     closed = :atomics.new(1, [])
     {:ok, _} = :dbg.tracer(:process, {&into_table(&1, &2, table, closed), 0})
-    by_dbg(tracees, calls)
+    by_dbg(tracees, workload)
     {table, closed}
   end
 
-  def attach("dbg_port", tracees, calls, _cap) do
+  def attach("dbg_port", tracees, workload, _cap) do
     file = Path.join(System.tmp_dir!(), "beam_scope_bench_#{System.pid()}.trace")
     {:ok, _} = :dbg.tracer(:port, :dbg.trace_port(:file, String.to_charlist(file)))
-    by_dbg(tracees, calls)
+    by_dbg(tracees, workload)
     file
+  end
+
+  defp start(tracees, cap, opts) do
+    limits = [events: 10_000_000_000, bytes: cap, ms: 600_000]
+
+    case BeamScope.start(tracees, [limits: limits] ++ opts) do
+      {:ok, rec} -> rec
+      {:error, error} -> raise error
+    end
   end
 
   @doc "Takes the tool off: nothing of it stays switched on. Answers what it saw and what it kept."
   def detach(mode, handle, tracees)
   def detach("untraced", nil, _tracees), do: @nothing
 
-  def detach(mode, rec, _tracees) when mode in ~w(crashes states messages full) do
+  def detach(mode, rec, _tracees) when mode in ~w(crashes states messages full whole bounded) do
     {:ok, rec} = BeamScope.stop(rec)
     # Asked once, a recording is indexed: what it holds then is what events take.
     BeamScope.events(rec, limit: 1)
@@ -111,12 +124,16 @@ defmodule BeamScopeBench.Modes do
 
   # The flags and patterns of a `:full` recording of OTP processes, for the other tools.
 
-  defp trace(tracees, calls, tracer) do
-    for {mfa, spec} <- patterns(calls), do: :erlang.trace_pattern(mfa, spec, [:local])
-    :erlang.trace_pattern(:receive, receive_spec(), [])
-    for pid <- tracees, do: :erlang.trace(pid, true, flags() ++ [tracer_flag(tracer)])
+  defp trace(tracees, workload, tracer) do
+    level = level(workload)
+    for {mfa, spec} <- patterns(workload), do: :erlang.trace_pattern(mfa, spec, [:local])
+    if level == :full, do: :erlang.trace_pattern(:receive, receive_spec(), [])
+    for pid <- tracees, do: :erlang.trace(pid, true, flags(level) ++ [tracer_flag(tracer)])
     tracer
   end
+
+  # What costs the least that recording states can cost is not what the floor of `:full` is.
+  defp level(%{modes: modes}), do: if("whole" in modes, do: :states, else: :full)
 
   defp tracer_flag({module, state}), do: {:tracer, module, state}
   defp tracer_flag(pid), do: {:tracer, pid}
@@ -131,12 +148,12 @@ defmodule BeamScopeBench.Modes do
     :erlang.trace_pattern({:_, :_, :_}, false, [:local])
   end
 
-  defp by_dbg(tracees, calls) do
-    for {{m, f, a}, spec} <- patterns(calls),
+  defp by_dbg(tracees, workload) do
+    for {{m, f, a}, spec} <- patterns(workload),
         do: {:ok, _} = :dbg.tpl(m, f, a, if(spec == true, do: [], else: spec))
 
     {:ok, _} = :dbg.tpe(:receive, receive_spec())
-    for pid <- tracees, do: {:ok, _} = :dbg.p(pid, flags())
+    for pid <- tracees, do: {:ok, _} = :dbg.p(pid, flags(:full))
   end
 
   defp undbg_flags(tracees), do: for(pid <- tracees, Process.alive?(pid), do: :dbg.p(pid, :clear))
@@ -154,8 +171,10 @@ defmodule BeamScopeBench.Modes do
     no_patterns()
   end
 
-  defp patterns(calls), do: BeamScopeBench.Selection.patterns() ++ Enum.map(calls, &{&1, returns_spec()})
-  defp flags, do: BeamScopeBench.Selection.flags()
+  defp patterns(workload),
+    do: BeamScopeBench.Selection.patterns(level(workload)) ++ Enum.map(workload.calls, &{&1, returns_spec()})
+
+  defp flags(level), do: BeamScopeBench.Selection.flags(level)
   defp returns_spec, do: [{:_, [], [{:exception_trace}]}]
   defp receive_spec, do: [{[:"$1", :"$2", :_], [], [{:message, {{:"$1", :"$2"}}}]}]
 

@@ -1,13 +1,13 @@
 defmodule BeamScopeBench.Selection do
-  @moduledoc "The flags and patterns of a `:full` recording, for the tools it is compared with."
+  @moduledoc "The flags and patterns of a recording at `:full` or `:states`, for what it is compared with."
 
   alias BeamScope.Recorder.{Plan, Profile}
 
-  @doc "Trace flags of a process under `:full`."
-  def flags, do: Enum.uniq(plan().flags ++ [:call])
+  @doc "Trace flags of a process at a level."
+  def flags(level), do: Enum.uniq(plan(level).flags ++ [:call])
 
-  @doc "Functions of OTP that `:full` listens to, each with its match spec."
-  def patterns, do: for({mfa, _plain} <- plan().patterns, do: {mfa, true})
+  @doc "Functions of OTP that a level listens to, each with its match spec."
+  def patterns(level), do: for({mfa, _plain} <- plan(level).patterns, do: {mfa, true})
 
-  defp plan, do: Plan.new(:full, Profile.points(Profile.current(:checked)), [], :spawn)
+  defp plan(level), do: Plan.new(level, Profile.points(Profile.current(:checked)), [], :spawn)
 end

@@ -35,14 +35,22 @@ end
 defmodule BeamScopeBench.Workloads do
   @moduledoc "The workloads of the bench, by name."
 
-  alias BeamScopeBench.{Server, Small}
+  alias BeamScopeBench.{Server, Small, States}
 
   # A new server after so many calls, in the variant that runs fresh processes.
   @fresh_after 500
 
   @enforce_keys [:name, :start, :run, :stop]
-  # `heavy`: no more operations than this under tools that copy every term into a mailbox.
-  defstruct [:name, :start, :run, :stop, calls: [], heavy: 50_000]
+  # `heavy`: no more operations than this under tools that copy every term into a mailbox. `modes`: what is measured by default.
+  defstruct [
+    :name,
+    :start,
+    :run,
+    :stop,
+    calls: [],
+    heavy: 50_000,
+    modes: ~w(untraced floor crashes states messages full pid_drop dbg_ets dbg_port)
+  ]
 
   @doc "All workloads but the flood."
   def all do
@@ -71,7 +79,34 @@ defmodule BeamScopeBench.Workloads do
         stop: &kill/1,
         heavy: 40
       }
-    ]
+    ] ++ states()
+  end
+
+  # Whole states: what is compared is how they are recorded.
+  defp states do
+    for {name, make, change} <- States.all() do
+      %__MODULE__{
+        name: name,
+        start: fn -> state_server(make.(), change) end,
+        run: &ask/2,
+        stop: &kill/1,
+        heavy: 40,
+        modes: ~w(untraced floor whole bounded)
+      }
+    end
+  end
+
+  defp state_server(state, change) do
+    {:ok, server} = States.Server.start(state, change, spawn_opt: [scheduler: 1])
+    client = driver(fn n, i -> state_steps(server, n, i) end, 1, 0)
+    %{driver: client, tracees: [server], all: [client, server]}
+  end
+
+  defp state_steps(_server, 0, i), do: i
+
+  defp state_steps(server, n, i) do
+    ^i = GenServer.call(server, {:step, i}, :infinity)
+    state_steps(server, n - 1, i + 1)
   end
 
   # A context is %{driver: pid, tracees: [pid], all: [pid]}; the driver does n operations and answers how long it took.

@@ -597,7 +597,7 @@ defmodule BeamScope.AssertionsTest do
 
     test "a truncated value that decides fails, and says how to keep more" do
       {_, rec} =
-        BeamScope.record([trace: Tray, budget: [bytes: 512], level: :full], fn ->
+        BeamScope.record([trace: Tray, budget: [bytes: 256], level: :full], fn ->
           GenServer.cast(Tray, {:grow, 5_000})
           :sys.get_state(Tray)
         end)

@@ -249,7 +249,7 @@ defmodule BeamScope.ExpectationTest do
 
       assert one(verdict, "resets").moment.seq == hd(asked)
       assert one(verdict, "asked once").moment.seq == List.last(asked)
-      # That the flow does not go on is certain at the end only.
+      # That something never comes is certain at the end only.
       assert ["asked once", "resets", "hears hello"] = Enum.map(Verdict.broken(verdict), & &1.name)
     end
 

@@ -27,7 +27,9 @@ defmodule BeamScope.Test.Leftovers do
   defp patterns do
     mfas = for b <- Profile.behaviours(), {_, points} <- Profile.variants(b), %{mfa: mfa} <- points, do: mfa
 
-    for mfa <- Enum.uniq(mfas),
+    watched = for {mfa, _} <- BeamScope.Recorder.Guards.functions(), do: mfa
+
+    for mfa <- Enum.uniq(mfas ++ watched),
         {:traced, on} = :erlang.trace_info(mfa, :traced),
         on in [:local, :global],
         do: mfa

@@ -134,6 +134,8 @@ defmodule BeamScope.Samples do
       %{
         seq: seq,
         at_ns: seq * 1_204_000,
+        began_seq: seq,
+        began_ns: seq * 1_204_000,
         track: 1,
         kind: kind,
         message: nil,

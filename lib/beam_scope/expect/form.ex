@@ -8,6 +8,8 @@ defmodule BeamScope.Expect.Form do
   # `parties` are the processes. Of what stands `aside`, only the first step's variables are known.
   defstruct [:what, :source, parts: [], fields: [], parties: [], aside: false]
 
+  @type t :: %__MODULE__{}
+
   # `nil` is a pattern like others; what was not written is one that anything matches.
   @any {:_, [], nil}
 

@@ -10,7 +10,7 @@ defmodule BeamScope.Recorder.Hub do
   use GenServer
 
   alias BeamScope.Recorder
-  alias BeamScope.Recorder.{Keeper, Profile, Server, Session}
+  alias BeamScope.Recorder.{Guards, Keeper, Profile, Server, Session}
   alias BeamScope.Recorder.Session.{Classic, Ledger}
 
   # A VM-wide mark that classic flags may be set; an immediate, so that changing it costs nothing.
@@ -79,7 +79,8 @@ defmodule BeamScope.Recorder.Hub do
   def handle_continue(:tidy, state) do
     if :persistent_term.get(@dirty, false) do
       mfas = for b <- Profile.behaviours(), {_, points} <- Profile.variants(b), %{mfa: mfa} <- points, do: mfa
-      Classic.undo_all({BeamScope.Native, 0}, Enum.uniq(mfas), true)
+      watched = for {mfa, _} <- Guards.functions(), do: mfa
+      Classic.undo_all({BeamScope.Native, 0}, Enum.uniq(mfas ++ watched), true)
       :persistent_term.erase(@dirty)
     end
 

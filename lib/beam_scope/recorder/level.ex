@@ -18,6 +18,7 @@ defmodule BeamScope.Recorder.Level do
     with :ok <- Setup.set_patterns(state, Map.drop(new.patterns, Map.keys(old.patterns))) do
       # Events are told apart when they are drained: those of before must not meet the wants of after.
       _ = state.native.recording_flush(state.data, @flush_ms)
+      Setup.forget(state)
       _ = state.native.recording_update(state.data, %{kinds: new.kinds, points: new.points, calls: new.calls})
       change_flags(state, traced, old.flags, new.flags)
       # Children born while the flags changed have their parents' old ones.
@@ -29,8 +30,9 @@ defmodule BeamScope.Recorder.Level do
 
       state = if old.receives != new.receives, do: Setup.senders(state, new.receives), else: state
 
-      {:ok,
-       Setup.note(%{state | plan: new}, "the level changed from #{inspect(old.level)} to #{inspect(level)}")}
+      {:ok, state} = Setup.remember(%{state | plan: new})
+
+      {:ok, Setup.note(state, "the level changed from #{inspect(old.level)} to #{inspect(level)}")}
     end
   end
 

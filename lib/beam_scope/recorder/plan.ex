@@ -8,15 +8,16 @@ defmodule BeamScope.Recorder.Plan do
   import Bitwise
 
   alias BeamScope.Error
-  alias BeamScope.Recorder.Profile
+  alias BeamScope.Recorder.{Guards, Profile}
 
-  defstruct [:level, flags: [], kinds: 0, points: [], calls: [], patterns: %{}, receives: false]
+  defstruct [:level, flags: [], kinds: 0, points: [], calls: [], patterns: %{}, receives: false, guards: []]
 
   @typedoc """
   * `flags` — for each tracee
   * `kinds` — the kinds of events to keep, as a mask
   * `patterns` — functions and whether their returns are needed
   * `receives` — whether received messages need their senders
+  * `guards` — functions to watch so that states can be recorded by what changed in them; `[]`: they are not
   """
   @type t :: %__MODULE__{
           level: atom(),
@@ -25,7 +26,8 @@ defmodule BeamScope.Recorder.Plan do
           points: [Profile.point()],
           calls: [mfa()],
           patterns: %{mfa() => :plain | :returns | :outcomes},
-          receives: boolean()
+          receives: boolean(),
+          guards: [Guards.guard()]
         }
 
   # The numbers that the native library gives to kinds of events.
@@ -66,24 +68,26 @@ defmodule BeamScope.Recorder.Plan do
   @calls [:call, :return, :exception]
 
   @doc "The plan of a level, given the points of the profile and the calls asked for."
-  @spec new(atom(), [Profile.point()], [mfa()], :spawn | false) :: t()
-  def new(level, points, calls, follow)
+  @spec new(atom(), [Profile.point()], [mfa()], :spawn | false, [Guards.guard()]) :: t()
+  def new(level, points, calls, follow, guards \\ [])
 
-  def new(:off, _, _, _), do: %__MODULE__{level: :off, kinds: mask(@written)}
+  def new(:off, _, _, _, _), do: %__MODULE__{level: :off, kinds: mask(@written)}
 
-  def new(level, points, calls, follow) do
+  def new(level, points, calls, follow, guards) do
     points = Enum.filter(points, &keeps?(level, &1))
     calls = if level == :crashes, do: [], else: calls
-    patterns = patterns(points, calls)
+    guards = if level in [:states, :full] and Enum.any?(points, &Guards.steady?/1), do: guards, else: []
+    patterns = patterns(points, calls, guards)
 
     %__MODULE__{
       level: level,
-      flags: flags(level, patterns, follow),
+      flags: flags(level, patterns, follow) ++ if(guards == [], do: [], else: [Guards.flag()]),
       kinds: mask(kinds(level, calls)),
       points: points,
       calls: calls,
       patterns: patterns,
-      receives: level in [:messages, :full]
+      receives: level in [:messages, :full],
+      guards: guards
     }
   end
 
@@ -107,11 +111,12 @@ defmodule BeamScope.Recorder.Plan do
       if(follow == :spawn, do: [:set_on_spawn], else: [])
   end
 
-  defp patterns(points, calls) do
+  defp patterns(points, calls, guards) do
     wanted =
       for %{mfa: mfa, point: point} <- points, do: {mfa, if(point == :returned, do: :returns, else: :plain)}
 
-    Enum.reduce(wanted ++ Enum.map(calls, &{&1, :outcomes}), %{}, &merge/2)
+    watched = for {mfa, _} <- guards, do: {mfa, :plain}
+    Enum.reduce(wanted ++ watched ++ Enum.map(calls, &{&1, :outcomes}), %{}, &merge/2)
   end
 
   defp merge({mfa, want}, patterns), do: Map.update(patterns, mfa, want, &stronger(&1, want))

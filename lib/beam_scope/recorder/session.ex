@@ -109,7 +109,8 @@ defmodule BeamScope.Recorder.Session do
 
   @doc "All processes that this session traces, children that inherited its flags included."
   @spec traced(t()) :: [pid()]
-  def traced(%{module: module, handle: handle}), do: module.traced(handle)
+  def traced(%{module: module, handle: handle}),
+    do: List.delete(module.traced(handle), BeamScope.Recorder.Guards.collector())
 
   @doc "Tells the session that children inherited flags from their parents."
   @spec adopt(t(), [pid()], [atom()]) :: :ok

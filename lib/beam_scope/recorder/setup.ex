@@ -7,7 +7,7 @@ defmodule BeamScope.Recorder.Setup do
   """
 
   alias BeamScope.Error
-  alias BeamScope.Recorder.{Baseline, Follow, Hub, Keeper, Modules, Plan, Profile, Session, Targets}
+  alias BeamScope.Recorder.{Baseline, Follow, Guards, Hub, Keeper, Modules, Plan, Profile, Session, Targets}
 
   @rescans 3
   @most_starters 200
@@ -28,6 +28,7 @@ defmodule BeamScope.Recorder.Setup do
       &baseline/1,
       &trace/1,
       &rescan/1,
+      &remember/1,
       &read/1
     ]
 
@@ -74,7 +75,22 @@ defmodule BeamScope.Recorder.Setup do
 
   @doc "The plan of a level with the points and calls of this recording."
   @spec plan_for(state(), atom()) :: Plan.t()
-  def plan_for(state, level), do: Plan.new(level, points(state), state.calls, state.options.follow)
+  def plan_for(state, level) do
+    plan = Plan.new(level, points(state), state.calls, state.options.follow, guards(state))
+    # The harness, which must find what goes wrong then.
+    if state.options.internal[:memo] == :unguarded,
+      do: %{plan | flags: List.delete(plan.flags, Guards.flag())},
+      else: plan
+  end
+
+  defp guards(%{options: %{internal: %{memo: false}}}), do: []
+
+  # Another tracer than ours would get events of garbage collections, which two sessions on one process do not survive on OTP 27
+  # and 28 (erlang/otp#11624). Ours refuses them.
+  defp guards(%{options: %{internal: %{tracer: _}}}), do: []
+
+  defp guards(_state),
+    do: if(System.get_env("BEAM_SCOPE_NO_MEMO") in [nil, ""], do: Guards.functions(), else: [])
 
   defp points(state), do: Profile.points(state.profile) ++ state.user_points ++ Modules.points(state.modules)
 
@@ -343,6 +359,37 @@ defmodule BeamScope.Recorder.Setup do
     else
       _ -> {:ok, state}
     end
+  end
+
+  @doc """
+  States are recorded by what changed in them from here on: everything that moves terms is watched. Before, a process might have
+  been without its flag.
+  """
+  @spec remember(state()) :: {:ok, state()}
+  def remember(%{plan: %{guards: []}} = state), do: {:ok, state}
+
+  def remember(state) do
+    case Guards.watch(state.session) do
+      :ok ->
+        changes = %{
+          whole_bytes: Guards.burst(state.options.budget.bytes),
+          guards: state.plan.guards,
+          check: state.options.internal[:check] == true
+        }
+
+        _ = state.native.recording_update(state.data, changes)
+        {:ok, state}
+
+      {:error, why} ->
+        {:ok, note(state, "states are recorded within their budget, each time anew: " <> why)}
+    end
+  end
+
+  @doc "States are recorded as a whole again."
+  @spec forget(state()) :: :ok
+  def forget(state) do
+    _ = state.native.recording_update(state.data, %{whole_bytes: 0})
+    :ok
   end
 
   @doc "Asks the OTP loops among the processes of before to show their states."

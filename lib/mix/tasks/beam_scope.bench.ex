@@ -12,8 +12,8 @@ defmodule Mix.Tasks.BeamScope.Bench do
   |---|---|
   | `--quick` | fewer and shorter measurements |
   | `--json FILE` | writes `workload, mode, ns_per_op, ratio, events_per_op, events, dropped, bytes_per_event, peak_rss_mb` |
-  | `--only NAME` | one workload (may be repeated): `call`, `ping_pong`, `ping_pong_2`, `genserver_100b`, `genserver_10kb`, `genserver_1mb`, `flood` |
-  | `--mode NAME` | one mode (may be repeated): `untraced`, `floor`, `crashes`, `states`, `messages`, `full`, `pid_drop`, `dbg_ets`, `dbg_port` |
+  | `--only NAME` | one workload (may be repeated): `call`, `ping_pong`, `ping_pong_2`, `genserver_100b`, `genserver_10kb`, `genserver_1mb`, `flood`, and of whole states `state_100b`, `state_10kb`, `state_live_view`, `state_1mb`, `state_50k_structs`, `state_list_10k`, `state_gb_tree_10k`, `state_gc_heavy` |
+  | `--mode NAME` | one mode (may be repeated): `untraced`, `floor`, `crashes`, `states`, `messages`, `full`, `pid_drop`, `dbg_ets`, `dbg_port`; of states `whole` (complete, by what changed) and `bounded` (4 KB each time) |
   | `--rounds N` | rounds of the steady workloads |
 
   Times are medians over rounds in which all modes take turns; ratios are to `untraced`. In the steady workloads tracees
@@ -64,7 +64,7 @@ defmodule Mix.Tasks.BeamScope.Bench do
       do: apply(Mix, :ensure_application!, [:runtime_tools])
 
     dir = Application.app_dir(:beam_scope, "priv/bench")
-    for file <- ~w(workloads selection modes report bench), do: Code.require_file("#{file}.ex", dir)
+    for file <- ~w(states workloads selection modes report bench), do: Code.require_file("#{file}.ex", dir)
     # Modules that the compiler cannot know.
     {Module.safe_concat(["BeamScopeBench"]), Module.safe_concat(["BeamScopeBench", "Report"])}
   end

@@ -168,6 +168,9 @@ impl Fields {
     pub const BEHAVIOUR: u16 = 1 << 8;
     /// gen_event: the handler `{module, id}` that this state belongs to.
     pub const HANDLER: u16 = 1 << 9;
+    /// A fingerprint of the states of this record, taken by an independent walk: how the harness sees that what is rebuilt is
+    /// what was there. Only written when a recording asks for it.
+    pub const CHECK: u16 = 1 << 15;
 
     /// How many terms the record carries.
     #[must_use]

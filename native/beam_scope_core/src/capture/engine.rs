@@ -5,9 +5,10 @@
 
 pub use super::handle::RouteHandle;
 pub use super::members::EVERYONE;
+pub use super::memo::{Memo, Run, Seen};
 pub use super::pool::RingConfig;
 pub use super::sink::{Host, LifecycleHook, PlainHost, RecordSink, RouteConfig, ThreadKind};
-pub use super::slots::{SlotConfig, Told};
+pub use super::slots::{Allowance, SlotConfig, Told};
 pub use super::writer::{RecordHead, RecordWriter};
 
 use super::clock::Clock;
@@ -19,7 +20,7 @@ use super::pool::Pool;
 use super::routes::{place, Recording, Registry, Route, RouteState, MAX_ROUTES, MAX_SHARING, SHARED_ROUTE};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,8 @@ pub(crate) struct Shared<C: RouteConfig> {
     pub(crate) progress: Condvar,
     pub(crate) inbox: Mutex<VecDeque<Injected>>,
     pub(crate) panics: AtomicU64,
+    /// How often the VM may have moved literals.
+    pub(crate) literals: AtomicU32,
 }
 
 /// Which way a recording's records come.
@@ -159,6 +162,7 @@ impl<C: RouteConfig> Engine<C> {
                 progress: Condvar::new(),
                 inbox: Mutex::new(VecDeque::new()),
                 panics: AtomicU64::new(0),
+                literals: AtomicU32::new(0),
             }),
         }
     }

@@ -40,6 +40,8 @@ mod handle;
 #[cfg(not(loom))]
 mod members;
 #[cfg(not(loom))]
+mod memo;
+#[cfg(not(loom))]
 mod pool;
 #[cfg(not(loom))]
 mod routes;

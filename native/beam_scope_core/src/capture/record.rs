@@ -1,8 +1,8 @@
 //! The head of a record in a ring.
 //!
 //! A record is a head of [`HEADER_LEN`] bytes and its terms in wire form (`crate::term::tag`), padded to 8 bytes. All
-//! integers little-endian. `epoch` and `offset` let terms refer back to earlier terms of the same track and epoch; no
-//! encoder uses them yet, but every record carries them.
+//! integers little-endian. The terms of records with the flag [`flags::STREAM`] are their track's *stream*, one after the other
+//! within an `epoch`: such terms may refer back to earlier ones by their place in it.
 
 /// Bytes of a record's head.
 pub const HEADER_LEN: usize = 48;
@@ -33,9 +33,9 @@ pub struct Header {
     /// The number of this event among all that this track was *offered* under this route, dropped ones included. A
     /// recording that does not want every kind sees holes that are no losses: count by `lost`.
     pub seq: u32,
-    /// The track's epoch.
+    /// The epoch of the track's stream, if the record is part of it, else 0.
     pub epoch: u32,
-    /// Where the terms begin in the track's stream of this epoch.
+    /// Where the terms begin in the track's stream of this epoch, else 0.
     pub offset: u32,
     /// How many events of this track were offered and dropped directly before this record. The sum of these and of the
     /// losses that [`super::sink::RecordSink::lost`] reports is all that was dropped.
@@ -52,6 +52,8 @@ pub mod flags {
     pub const SYNTHETIC: u8 = 1 << 2;
     /// Some term holds a value that only this VM instance can make live again (a local reference, a local pid).
     pub const LOCAL: u8 = 1 << 3;
+    /// The terms are part of their track's stream: see [`Header::offset`](super::Header::offset).
+    pub const STREAM: u8 = 1 << 4;
 }
 
 impl Header {

@@ -388,6 +388,15 @@ impl<C: RouteConfig> Registry<C> {
             recording.call(panics, "accepts", |sink| accepts = sink.accepts());
             recording.refused = !accepts;
         }
+        for route in self.routes.iter_mut().flatten() {
+            let mut forgotten = false;
+            for recording in &mut route.recordings {
+                recording.call(panics, "has_forgotten", |sink| forgotten |= sink.has_forgotten());
+            }
+            if forgotten {
+                route.state.begin_generation();
+            }
+        }
         let changed = self
             .routes
             .iter()

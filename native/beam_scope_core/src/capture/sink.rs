@@ -26,6 +26,12 @@ pub trait RecordSink: Send + Sync + 'static {
         true
     }
 
+    /// Whether the sink let go of something that records to come may refer to, since it was asked last: then every process begins
+    /// its stream anew.
+    fn has_forgotten(&self) -> bool {
+        false
+    }
+
     /// The engine's rings hold this much memory now; the recording's share of it counts against its cap.
     fn ring_bytes(&self, share: usize) {
         let _ = share;
@@ -49,6 +55,9 @@ impl<S: RecordSink + ?Sized> RecordSink for Arc<S> {
     }
     fn accepts(&self) -> bool {
         (**self).accepts()
+    }
+    fn has_forgotten(&self) -> bool {
+        (**self).has_forgotten()
     }
     fn ring_bytes(&self, share: usize) {
         (**self).ring_bytes(share);

@@ -3,8 +3,9 @@
 //! A process runs on one thread at a time and its tracer runs under its lock, so a slot has one writer at a time and needs
 //! no read-modify-write. The atomics are there because the drainer reads the table at the end of a recording.
 
+use super::memo::Memo;
 use super::words::Words;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// How pid words become indices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +22,13 @@ impl Default for SlotConfig {
     }
 }
 
+/// A stream longer than this begins anew: the other side keeps all of it.
+const LONGEST_STREAM: u32 = 16 << 20;
+/// What the memos of one route may hold together.
+const MEMO_BYTES: usize = 64 << 20;
+
 /// One process's counters under one route.
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct Slot {
     pid: AtomicU64,
     seq: AtomicU32,
@@ -31,7 +37,12 @@ pub(crate) struct Slot {
     offset: AtomicU32,
     /// The route's generation in which the process's state was last told and holds still; 0: it has to be told.
     told: AtomicU32,
-    _spare: AtomicU32,
+    /// Bytes by which the stream is ahead of what it may take on average.
+    ahead: AtomicU32,
+    /// What the epoch holds under besides the process: see [`Slot::stream`].
+    key: AtomicU64,
+    /// Null until the process's first record that is part of a stream.
+    memo: AtomicPtr<Memo>,
 }
 
 /// What a record says of its process's state.
@@ -60,12 +71,12 @@ pub(crate) type Orphan = (u64, u32);
 impl Slot {
     /// Makes the slot this process's. A new owner starts a new epoch at number 0; what the old one still owed comes back.
     #[inline(always)]
-    pub(crate) fn own(&self, pid: u64) -> Option<Orphan> {
+    pub(crate) fn own(&self, pid: u64, slots: &Slots) -> Option<Orphan> {
         let before = self.pid.load(Relaxed);
         if before == pid {
             return None;
         }
-        self.take_over(before, pid)
+        self.take_over(before, pid, slots)
     }
 
     /// Whether the slot is this process's already.
@@ -75,13 +86,13 @@ impl Slot {
     }
 
     #[cold]
-    fn take_over(&self, before: u64, pid: u64) -> Option<Orphan> {
+    fn take_over(&self, before: u64, pid: u64, slots: &Slots) -> Option<Orphan> {
+        self.free_memo(slots);
         let owed = self.debt.load(Relaxed);
         self.pid.store(pid, Relaxed);
         self.seq.store(0, Relaxed);
         self.debt.store(0, Relaxed);
-        self.epoch.store(self.epoch.load(Relaxed).wrapping_add(1), Relaxed);
-        self.offset.store(0, Relaxed);
+        self.end_epoch();
         self.told.store(0, Relaxed);
         (owed > 0 && !cfg!(mutant = "forget_orphans")).then_some((before, owed))
     }
@@ -120,22 +131,95 @@ impl Slot {
         }
     }
 
-    /// Counts an event that is about to be committed with this many bytes of terms.
+    /// Counts an event that is about to be committed, with so many bytes of terms if they are part of the stream.
     #[inline(always)]
-    pub(crate) fn stamp(&self, bytes: u32) -> Stamp {
-        let (seq, offset) = (self.seq.load(Relaxed), self.offset.load(Relaxed));
+    pub(crate) fn stamp(&self, streamed: Option<u32>) -> Stamp {
+        let seq = self.seq.load(Relaxed);
+        let (epoch, offset) = streamed.map_or((0, 0), |bytes| {
+            let offset = self.offset.load(Relaxed);
+            self.offset.store(offset.wrapping_add(bytes), Relaxed);
+            self.ahead
+                .store(self.ahead.load(Relaxed).saturating_add(bytes), Relaxed);
+            (self.epoch.load(Relaxed), offset)
+        });
         let stamp = Stamp {
             seq,
             lost: self.debt.load(Relaxed),
-            epoch: self.epoch.load(Relaxed),
+            epoch,
             offset,
         };
         self.seq.store(seq.wrapping_add(1), Relaxed);
-        self.offset.store(offset.wrapping_add(bytes), Relaxed);
         if stamp.lost > 0 {
             self.debt.store(0, Relaxed);
         }
         stamp
+    }
+}
+
+/// A process's stream, as far as it goes.
+pub(crate) struct Stream {
+    /// Where the next record begins.
+    pub(crate) offset: u32,
+    pub(crate) memo: *mut Memo,
+    /// How many bytes the record may take.
+    pub(crate) allowance: u32,
+}
+
+/// What a stream may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// Bytes a record on average, and for each at least.
+    pub steady: usize,
+    /// Bytes of one record that had not much to say for a while: after a garbage collection all is new.
+    pub most: usize,
+}
+
+/// Streams and their ends. All of it is for the process's own thread alone.
+impl Slot {
+    /// Words may mean something else from here on: what was written cannot be referred to any more.
+    pub(crate) fn end_epoch(&self) {
+        if cfg!(mutant = "epoch_without_end") {
+            return;
+        }
+        self.epoch.store(self.epoch.load(Relaxed).wrapping_add(1), Relaxed);
+        self.offset.store(0, Relaxed);
+        // SAFETY: made by `stream`, freed by `free_memo` which leaves null; the process's own thread has no other reference.
+        if let Some(memo) = unsafe { self.memo.load(Relaxed).as_mut() } {
+            memo.clear();
+        }
+    }
+
+    /// The stream, in an epoch that began under this key.
+    pub(crate) fn stream(&self, key: u64, allowance: Allowance, slots: &Slots) -> Stream {
+        if self.key.load(Relaxed) != key || self.offset.load(Relaxed) > LONGEST_STREAM {
+            self.end_epoch();
+            self.key.store(key, Relaxed);
+        }
+        let mut memo = self.memo.load(Relaxed);
+        if memo.is_null() {
+            memo = Box::into_raw(Box::new(Memo::new()));
+            self.memo.store(memo, Relaxed);
+            slots.has_memos.store(true, Relaxed);
+        }
+        let steady = allowance.steady.max(1);
+        let ahead = (self.ahead.load(Relaxed) as usize).saturating_sub(steady);
+        self.ahead.store(ahead as u32, Relaxed);
+        Stream {
+            offset: self.offset.load(Relaxed),
+            memo,
+            allowance: allowance.most.saturating_sub(ahead).max(steady) as u32,
+        }
+    }
+
+    /// Gives up the memo: its process has ended, or another has taken the slot over.
+    pub(crate) fn free_memo(&self, slots: &Slots) {
+        let memo = self.memo.swap(std::ptr::null_mut(), Relaxed);
+        if !memo.is_null() {
+            // SAFETY: made by `Box::into_raw` in `stream`, and nobody else has it: see above.
+            let memo = unsafe { Box::from_raw(memo) };
+            slots.memo_bytes.fetch_sub(memo.bytes(), Relaxed);
+            self.end_epoch();
+        }
     }
 }
 
@@ -144,6 +228,16 @@ pub(crate) struct Slots {
     words: Words,
     mask: u64,
     shift: u32,
+    has_memos: AtomicBool,
+    memo_bytes: AtomicUsize,
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        if self.has_memos.load(Relaxed) {
+            (0..=self.mask).for_each(|index| self.at(index).free_memo(self));
+        }
+    }
 }
 
 const SLOT_BYTES: usize = size_of::<Slot>();
@@ -156,7 +250,24 @@ impl Slots {
             words: Words::zeroed(slots * SLOT_BYTES / 8)?,
             mask: slots as u64 - 1,
             shift: config.shift,
+            has_memos: AtomicBool::new(false),
+            memo_bytes: AtomicUsize::new(0),
         })
+    }
+
+    /// Bytes that memos hold.
+    pub(crate) fn memo_bytes(&self) -> usize {
+        self.memo_bytes.load(Relaxed)
+    }
+
+    /// Enters what a committed record holds.
+    pub(crate) fn commit(&self, memo: &mut Memo) {
+        let before = memo.bytes();
+        memo.commit(MEMO_BYTES.saturating_sub(self.memo_bytes()));
+        let after = memo.bytes();
+        if after != before {
+            self.memo_bytes.fetch_add(after.wrapping_sub(before), Relaxed);
+        }
     }
 
     /// The slot of a pid, whoever owns it now.
@@ -195,14 +306,14 @@ mod tests {
     fn a_process_counts_on_and_carries_its_losses_once() {
         let slots = slots();
         let slot = slots.of(0x123);
-        assert_eq!(slot.own(0x123), None);
-        let first = slot.stamp(10);
+        assert_eq!(slot.own(0x123, &slots), None);
+        let first = slot.stamp(Some(10));
         assert_eq!((first.seq, first.lost, first.offset), (0, 0, 0));
         slot.drop_one();
         slot.drop_one();
-        let next = slot.stamp(5);
+        let next = slot.stamp(Some(5));
         assert_eq!((next.seq, next.lost, next.offset), (3, 2, 10));
-        assert_eq!(slot.stamp(5).lost, 0);
+        assert_eq!(slot.stamp(None).lost, 0);
         assert_eq!(slots.debts().count(), 0);
     }
 
@@ -210,7 +321,7 @@ mod tests {
     fn a_told_state_is_told_until_something_happens() {
         let slots = slots();
         let slot = slots.of(0x123);
-        slot.own(0x123);
+        slot.own(0x123, &slots);
         assert!(!slot.is_told(1));
         let told = |told| {
             slot.tell(told, 1);
@@ -222,7 +333,7 @@ mod tests {
         slot.drop_one();
         assert!(!slot.is_told(1), "what was dropped may have said otherwise");
         slot.tell(Told::State, 1);
-        slot.own(0x123 + (16 << 4));
+        slot.own(0x123 + (16 << 4), &slots);
         assert!(!slot.is_told(1), "another process");
     }
 
@@ -230,14 +341,14 @@ mod tests {
     fn a_new_owner_starts_over_and_the_old_ones_losses_come_back() {
         let slots = slots();
         let slot = slots.of(0x123);
-        slot.own(0x123);
-        let epoch = slot.stamp(10).epoch;
+        slot.own(0x123, &slots);
+        let epoch = slot.stamp(Some(10)).epoch;
         slot.drop_one();
         assert_eq!(slots.debts().collect::<Vec<_>>(), [(0x123, 1)]);
         let other = 0x123 + (16 << 4);
         assert!(std::ptr::eq(slots.of(other), slot));
-        assert_eq!(slot.own(other), Some((0x123, 1)));
-        let fresh = slot.stamp(1);
+        assert_eq!(slot.own(other, &slots), Some((0x123, 1)));
+        let fresh = slot.stamp(Some(1));
         assert_eq!((fresh.seq, fresh.lost, fresh.offset), (0, 0, 0));
         assert_ne!(fresh.epoch, epoch);
     }

@@ -2,11 +2,12 @@
 
 use super::engine::Shared;
 use super::gate::{Gate, Gates};
-use super::record::{Header, HEADER_LEN};
+use super::memo::Memo;
+use super::record::{flags, Header, HEADER_LEN};
 use super::ring::{Ring, Room};
 use super::routes::{place, RouteState};
 use super::sink::RouteConfig;
-use super::slots::{Slot, Told};
+use super::slots::{Allowance, Slot, Told};
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
@@ -59,6 +60,17 @@ struct Reservation<'e> {
     slot: &'e Slot,
     pid: u64,
     time: u64,
+    /// Null where the record is in no stream.
+    memo: *mut Memo,
+}
+
+impl Reservation<'_> {
+    fn discard(&self) {
+        // SAFETY: null, or this thread's alone: see `RecordWriter::reserve_stream`.
+        if let Some(memo) = unsafe { self.memo.as_mut() } {
+            memo.discard();
+        }
+    }
 }
 
 impl<'e, C: RouteConfig> RecordWriter<'e, C> {
@@ -123,7 +135,7 @@ impl<'e, C: RouteConfig> RecordWriter<'e, C> {
     pub fn reserve(&mut self, pid: u64, max: usize, lifecycle: bool) -> Option<&mut [u8]> {
         self.abandon();
         let slot = self.route.slots.of(pid);
-        if let Some(orphan) = slot.own(pid) {
+        if let Some(orphan) = slot.own(pid, &self.route.slots) {
             self.route.orphan(orphan);
         }
         let time = self.shared.clock.now();
@@ -147,9 +159,57 @@ impl<'e, C: RouteConfig> RecordWriter<'e, C> {
             slot,
             pid,
             time,
+            memo: std::ptr::null_mut(),
         });
         // SAFETY: just reserved, and the slice borrows this writer.
         Some(unsafe { ring.payload(room) })
+    }
+
+    /// As [`reserve`](Self::reserve), of a record that is part of its process's stream: its terms may refer to earlier ones by the
+    /// memo. Also where in the stream the record will begin, and how many bytes its large terms may take together.
+    #[inline]
+    pub fn reserve_stream(
+        &mut self,
+        pid: u64,
+        max: usize,
+        allowance: Allowance,
+    ) -> Option<(&mut [u8], &mut Memo, u32, usize)> {
+        let key = u64::from(self.generation) | u64::from(self.shared.literals.load(Ordering::Relaxed)) << 32;
+        self.reserve(pid, max, false)?;
+        let open = self.open.as_mut()?;
+        let stream = open.slot.stream(key, allowance, &self.route.slots);
+        open.memo = stream.memo;
+        // SAFETY: just reserved; the memo is not null and this thread's alone, as the slot is. Both borrow this writer.
+        unsafe {
+            Some((
+                open.ring.payload(open.room),
+                &mut *stream.memo,
+                stream.offset,
+                stream.allowance as usize,
+            ))
+        }
+    }
+
+    /// The words of a process may mean something else from here on: a garbage collection, a hibernation.
+    #[inline]
+    pub fn end_epoch(&self, pid: u64) {
+        let slot = self.route.slots.of(pid);
+        if slot.is_owned_by(pid) {
+            slot.end_epoch();
+        }
+    }
+
+    /// Literals of purged code may be freed from here on, and others come to stand where they stood: every epoch ends.
+    pub fn literals_change(&self) {
+        self.shared.literals.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The process has ended.
+    pub fn forget(&self, pid: u64) {
+        let slot = self.route.slots.of(pid);
+        if slot.is_owned_by(pid) {
+            slot.free_memo(&self.route.slots);
+        }
     }
 
     /// Commits the reserved record, of whose room `used` bytes were written. Without a reservation nothing happens.
@@ -157,7 +217,13 @@ impl<'e, C: RouteConfig> RecordWriter<'e, C> {
     pub fn commit(&mut self, head: RecordHead, used: usize) {
         let Some(open) = self.open.take() else { return };
         let len = (HEADER_LEN + used).min(open.room.len());
-        let stamp = open.slot.stamp(used as u32);
+        // SAFETY: null, or this thread's alone: see `reserve_stream`, whose borrow has ended.
+        let memo = unsafe { open.memo.as_mut() };
+        let stamp = open.slot.stamp(memo.is_some().then_some(used as u32));
+        let streamed = if memo.is_some() { flags::STREAM } else { 0 };
+        if let Some(memo) = memo {
+            self.route.slots.commit(memo);
+        }
         open.slot.tell(head.told, self.generation);
         let header = Header {
             len: len as u32,
@@ -168,7 +234,7 @@ impl<'e, C: RouteConfig> RecordWriter<'e, C> {
             pid: open.pid,
             route: self.route.id,
             terms: head.terms,
-            flags: head.flags,
+            flags: head.flags | streamed,
             reserved: 0,
             seq: stamp.seq,
             epoch: stamp.epoch,
@@ -182,12 +248,15 @@ impl<'e, C: RouteConfig> RecordWriter<'e, C> {
     /// Takes the reservation back: the event was none. Nothing is counted.
     #[inline]
     pub fn cancel(&mut self) {
-        self.open = None;
+        if let Some(open) = self.open.take() {
+            open.discard();
+        }
     }
 
     #[inline(always)]
     fn abandon(&mut self) {
         if let Some(open) = self.open.take() {
+            open.discard();
             self.count_drop(open.slot);
         }
     }

@@ -13,7 +13,7 @@ use super::subject::Subject;
 
 /// What a step's pattern is asked of.
 #[derive(Debug)]
-pub(super) enum Content<'v> {
+pub(crate) enum Content<'v> {
     /// Any of these nodes.
     Message(&'v Arena, Contents),
     /// Arguments and value.

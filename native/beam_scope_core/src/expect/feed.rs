@@ -20,7 +20,6 @@ use super::calls::{Calls, End, OpenCall};
 use super::check::What;
 use super::content::{part, Content};
 use super::crash::is_failure;
-use super::plan::Plan;
 use super::subject::{Happened, Mail, Place, Stage};
 
 /// So many chunks, or readings of one, may stay in memory for what is kept of them.
@@ -40,7 +39,7 @@ struct Fed {
 }
 
 /// All processes.
-pub(super) struct Feed {
+pub(crate) struct Feed {
     words: Arc<Words>,
     tracks: Vec<Option<Box<Fed>>>,
     reading: u64,
@@ -50,12 +49,18 @@ pub(super) struct Feed {
 }
 
 /// Where what happened goes.
-pub(super) trait Sink {
+pub(crate) trait Sink {
     fn take(&mut self, happened: &Happened<'_>);
 }
 
+/// Whose calls and states are looked at. Messages are told whoever they are of.
+pub(crate) trait Interest {
+    /// Whether anybody asks for what happens of this kind to a process.
+    fn follows(&self, what: What, track: TrackId) -> bool;
+}
+
 impl Feed {
-    pub(super) fn new(words: Arc<Words>) -> Self {
+    pub(crate) fn new(words: Arc<Words>) -> Self {
         Self {
             words,
             tracks: Vec::new(),
@@ -66,7 +71,7 @@ impl Feed {
     }
 
     /// The rows of another chunk follow, or newer ones of the same. Lets go of what is kept of old ones.
-    pub(super) fn next_reading(&mut self) {
+    pub(crate) fn next_reading(&mut self) {
         self.reading += 1;
         self.recent.push_back(Vec::new());
         if self.recent.len() <= PINNED {
@@ -82,9 +87,9 @@ impl Feed {
     }
 
     /// Takes the next row of the recording.
-    pub(super) fn row(
+    pub(crate) fn row(
         &mut self,
-        plan: &Plan,
+        interest: &impl Interest,
         inner: &Inner,
         view: &Arc<ChunkView>,
         row: &EventRow,
@@ -96,10 +101,10 @@ impl Feed {
         match row.kind {
             EventKind::Send | EventKind::SendToDead => self.message(inner, view, row, What::Sent, sink),
             EventKind::Receive => self.message(inner, view, row, What::Received, sink),
-            EventKind::Call if plan.follows(What::Called, row.track) => self.call(inner, view, row, sink),
+            EventKind::Call if interest.follows(What::Called, row.track) => self.call(inner, view, row, sink),
             EventKind::Return | EventKind::Exception => self.returned(view, row, sink),
-            EventKind::State if follows_states(plan, row.track) => self.state(inner, view, row, sink),
-            EventKind::Exit => self.exit(plan, inner, view, row, sink),
+            EventKind::State if follows_states(interest, row.track) => self.state(inner, view, row, sink),
+            EventKind::Exit => self.exit(interest, inner, view, row, sink),
             _ => {}
         }
     }
@@ -209,8 +214,15 @@ impl Feed {
         self.done = done;
     }
 
-    fn exit(&mut self, plan: &Plan, inner: &Inner, view: &Arc<ChunkView>, row: &EventRow, sink: &mut impl Sink) {
-        if follows_states(plan, row.track) {
+    fn exit(
+        &mut self,
+        interest: &impl Interest,
+        inner: &Inner,
+        view: &Arc<ChunkView>,
+        row: &EventRow,
+        sink: &mut impl Sink,
+    ) {
+        if follows_states(interest, row.track) {
             self.fed(inner, row.track).machine.feed(view, row);
             self.transitions(row.track, sink);
         }
@@ -334,10 +346,10 @@ impl Fed {
     }
 }
 
-fn follows_states(plan: &Plan, track: TrackId) -> bool {
+fn follows_states(interest: &impl Interest, track: TrackId) -> bool {
     [What::State, What::Transition, What::Crashed]
         .into_iter()
-        .any(|what| plan.follows(what, track))
+        .any(|what| interest.follows(what, track))
 }
 
 const fn place(what: What, row: &EventRow) -> Place {

@@ -18,10 +18,10 @@
 mod bindings;
 mod calls;
 mod check;
-mod content;
+pub(crate) mod content;
 mod crash;
 mod engine;
-mod feed;
+pub(crate) mod feed;
 mod finding;
 mod flow;
 mod gaps;
@@ -33,7 +33,7 @@ mod plan;
 mod progress;
 mod read;
 mod spots;
-mod subject;
+pub(crate) mod subject;
 mod tally;
 mod waiting;
 

@@ -9,6 +9,7 @@ use crate::timeline::view::Inner;
 use crate::timeline::{Facts, Moment, Selector, Timeline, TimelineError};
 
 use super::check::{Check, Rule, Step, What};
+use super::feed::Interest;
 use super::subject::{Happened, Stage};
 
 /// From when to when, by both clocks; whichever does not count is without bounds.
@@ -224,11 +225,6 @@ impl Plan {
         places.map(|(check, step)| (*check, *step, &self.checks[*check].steps[*step]))
     }
 
-    /// Whether any step of this kind looks at a process.
-    pub(super) fn follows(&self, what: What, track: TrackId) -> bool {
-        self.about(what).any(|(_, _, step)| step.follows(track))
-    }
-
     /// The checks and steps that something is to be asked of.
     pub(super) fn asked<'p>(&'p self, happened: &'p Happened<'_>) -> impl Iterator<Item = (usize, usize)> + 'p {
         let place = happened.place;
@@ -236,6 +232,13 @@ impl Plan {
             self.checks[*check].span.has(place.seq, place.at_ns) && step.admits(happened)
         });
         steps.map(|(check, step, _)| (check, step))
+    }
+}
+
+impl Interest for Plan {
+    /// Whether any step of this kind looks at a process.
+    fn follows(&self, what: What, track: TrackId) -> bool {
+        self.about(what).any(|(_, _, step)| step.follows(track))
     }
 }
 

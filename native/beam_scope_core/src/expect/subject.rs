@@ -37,7 +37,7 @@ pub(crate) struct Place {
 
 /// How far a call has come when it is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// It has begun, and will be told of again.
     Made,
     /// It has ended, or never will.
@@ -48,11 +48,11 @@ pub(super) enum Stage {
 
 /// Something that happened.
 #[derive(Debug)]
-pub(super) struct Happened<'v> {
-    pub(super) place: Place,
-    pub(super) content: Content<'v>,
+pub(crate) struct Happened<'v> {
+    pub(crate) place: Place,
+    pub(crate) content: Content<'v>,
     /// Of messages.
-    pub(super) mail: Option<Mail<'v>>,
+    pub(crate) mail: Option<Mail<'v>>,
     /// Of calls.
     pub(super) function: Option<Function>,
     /// Of calls.
@@ -63,16 +63,16 @@ pub(super) struct Happened<'v> {
 
 /// A message on its way. Who took part is looked up when somebody asks.
 #[derive(Debug)]
-pub(super) struct Mail<'v> {
+pub(crate) struct Mail<'v> {
     pub(super) inner: &'v Inner,
-    pub(super) view: &'v ChunkView,
-    pub(super) row: &'v EventRow,
+    pub(crate) view: &'v ChunkView,
+    pub(crate) row: &'v EventRow,
     pub(super) ends: OnceCell<Ends>,
 }
 
 impl Mail<'_> {
     /// Who sent it and who it was for.
-    pub(super) fn ends(&self) -> &Ends {
+    pub(crate) fn ends(&self) -> &Ends {
         self.ends.get_or_init(|| Ends::of(self.inner, self.view, self.row))
     }
 

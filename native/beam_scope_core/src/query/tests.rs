@@ -67,28 +67,6 @@ fn messages_are_found_by_their_ends() {
 }
 
 #[test]
-fn a_bearer_is_meant_by_its_name_and_by_its_pid() {
-    let mut kit = Kit::new();
-    kit.ev(1, EventKind::Send, &[a("out"), i(0)]);
-    kit.ev(1, EventKind::Send, &[p(7), i(1)]);
-    kit.ev(1, EventKind::Send, &[t(&[a("out"), a("n")]), i(2)]);
-    kit.ev(1, EventKind::Send, &[p(8), i(3)]);
-    kit.ev(1, EventKind::Send, &[a("other"), i(4)]);
-    kit.ev(1, EventKind::Receive, &[i(5), t(&[a("n"), p(7)])]);
-    let q = |from, to| Query {
-        from,
-        to,
-        ..Query::default()
-    };
-    let timeline = kit.timeline();
-    let out = Selector::Bearer(a("out"), 7);
-    assert_eq!(seqs(&timeline, &q(None, Some(out.clone()))), [0, 1, 2]);
-    assert_eq!(seqs(&timeline, &q(Some(out), None)), [5]);
-    assert_eq!(seqs(&timeline, &q(None, Some(name("out")))), [0, 2]);
-    assert_eq!(seqs(&timeline, &q(None, Some(pid(7)))), [1]);
-}
-
-#[test]
 fn a_module_stands_for_all_that_run_it() {
     let mut kit = talk();
     kit.server(3, 1, None, "S", i(0))
@@ -109,6 +87,28 @@ fn a_module_stands_for_all_that_run_it() {
         .history(&module("S"), Moment::Start, Moment::End, None)
         .unwrap();
     assert_eq!(history.processes.list.len(), 3);
+}
+
+#[test]
+fn a_bearer_is_meant_by_its_name_and_by_its_pid() {
+    let mut kit = Kit::new();
+    kit.ev(1, EventKind::Send, &[a("out"), i(0)]);
+    kit.ev(1, EventKind::Send, &[p(7), i(1)]);
+    kit.ev(1, EventKind::Send, &[t(&[a("out"), a("n")]), i(2)]);
+    kit.ev(1, EventKind::Send, &[p(8), i(3)]);
+    kit.ev(1, EventKind::Send, &[a("other"), i(4)]);
+    kit.ev(1, EventKind::Receive, &[i(5), t(&[a("n"), p(7)])]);
+    let q = |from, to| Query {
+        from,
+        to,
+        ..Query::default()
+    };
+    let timeline = kit.timeline();
+    let out = Selector::Bearer(a("out"), 7);
+    assert_eq!(seqs(&timeline, &q(None, Some(out.clone()))), [0, 1, 2]);
+    assert_eq!(seqs(&timeline, &q(Some(out), None)), [5]);
+    assert_eq!(seqs(&timeline, &q(None, Some(name("out")))), [0, 2]);
+    assert_eq!(seqs(&timeline, &q(None, Some(pid(7)))), [1]);
 }
 
 #[test]

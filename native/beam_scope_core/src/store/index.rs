@@ -13,6 +13,7 @@ use super::intake::Tail;
 use super::losses::Losses;
 use super::row::{Counts, EventRow, Loss, LossCause, Terms, TrackId, TrackInfo};
 use super::sealed::{count, decode, ChunkRef, Found, Sealed, CARRIED};
+use super::streams::Streams;
 use super::tracks::Tracks;
 use super::view::ChunkView;
 use super::AtomSource;
@@ -42,6 +43,8 @@ pub(crate) struct Index {
     pub(crate) closed: bool,
     /// A block that is being read.
     work: Option<Records>,
+    /// What records of living tracks refer back to.
+    streams: Streams,
 }
 
 /// What indexing needs of its recording.
@@ -110,12 +113,17 @@ impl Index {
             });
         }
         let open = Arc::make_mut(&mut self.open);
-        let (terms, whole) = read_terms(&mut open.arena, header.terms, payload);
-        let flags = if whole {
-            header.flags
+        let (terms, whole) = if header.flags & flags::STREAM != 0 {
+            self.streams
+                .read(track, header, payload, &mut open.arena, self.open_index)
         } else {
-            header.flags | flags::TRUNCATED
+            read_terms(&mut open.arena, header.terms, payload)
         };
+        let cut = if whole { 0 } else { flags::TRUNCATED };
+        let flags = header.flags & !flags::STREAM | cut;
+        if kind == EventKind::Exit {
+            self.streams.end(track);
+        }
         let (point, fields, lost_before) = (header.point, Fields(header.fields), header.lost);
         open.push(EventRow {
             seq,
@@ -361,6 +369,16 @@ impl Index {
         self.cache.put(index, view, context.cache_bytes());
     }
 
+    /// Nothing comes any more: nothing is referred to any more.
+    pub(crate) fn end_streams(&mut self) {
+        self.streams.clear();
+    }
+
+    /// Lets go of the largest stream, if they take more than this. `false`: they do not.
+    pub(crate) fn drop_stream_over(&mut self, most: usize) -> bool {
+        self.streams.bytes() > most && self.streams.drop_largest()
+    }
+
     /// Lets go of everything that can be made again.
     pub(crate) fn shrink(&mut self) {
         self.cache.shrink(0);
@@ -380,6 +398,7 @@ impl Index {
             + self.cache.bytes()
             + self.tracks.bytes()
             + self.losses.bytes()
+            + self.streams.bytes()
             + self.work.as_ref().map_or(0, Records::bytes)
     }
 }

@@ -31,6 +31,7 @@ mod recording;
 mod row;
 mod sealed;
 mod sink;
+mod streams;
 mod tracks;
 mod view;
 

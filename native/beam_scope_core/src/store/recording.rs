@@ -32,6 +32,7 @@ pub struct Recording {
     pub(super) index: Mutex<Index>,
     pub(super) status: RwLock<Status>,
     pub(super) running: AtomicBool,
+    forgot: AtomicBool,
     pub(super) meta: RwLock<Vec<u8>>,
     /// Nanoseconds from start to stop, once stopped.
     pub(super) stopped_ns: AtomicU64,
@@ -94,6 +95,7 @@ impl Recording {
             index: Mutex::new(index),
             status: RwLock::new(Status::Running),
             running: AtomicBool::new(true),
+            forgot: AtomicBool::new(false),
             meta: RwLock::default(),
             stopped_ns: AtomicU64::new(0),
             table: None,
@@ -159,6 +161,7 @@ impl Recording {
             intake = self.intake.lock();
             // Still: a reader holds what could go. The newest has to wait, or the cap would not hold.
             if self.is_far_over() {
+                self.forgot.store(true, Ordering::Relaxed);
                 return intake.postpone(header);
             }
         }
@@ -288,6 +291,7 @@ impl Recording {
         }
         if !self.running.load(Ordering::Relaxed) {
             // Nothing will be added: what is left takes a fraction when sealed.
+            index.end_streams();
             index.seal(&self.context());
         }
         self.account(&index);
@@ -300,10 +304,19 @@ impl Recording {
             return;
         }
         index.shrink();
+        // What streams hold serves the future, what chunks hold was asked for.
+        while index.drop_stream_over(self.config.max_bytes / 4) {
+            self.forgot.store(true, Ordering::Relaxed);
+        }
         self.account(index);
         if self.config.mode == Mode::Ring {
             self.make_room(index);
         }
+    }
+
+    /// Whether something was let go of that records to come may refer to, since this was asked last.
+    pub fn has_forgotten(&self) -> bool {
+        self.forgot.load(Ordering::Relaxed) && self.forgot.swap(false, Ordering::Relaxed)
     }
 
     /// Whether it takes events.

@@ -21,6 +21,10 @@ impl RecordSink for Recording {
         self.status() == Status::Running
     }
 
+    fn has_forgotten(&self) -> bool {
+        Self::has_forgotten(self)
+    }
+
     fn ring_bytes(&self, share: usize) {
         self.set_ring_bytes(share);
     }

@@ -1,8 +1,9 @@
 //! Tags of the wire form. A term is a tag byte and what follows it; all integers are LEB128 varints unless said otherwise.
 //!
 //! The form is prefix order, self-delimiting, and written in one pass without knowing sizes ahead: a list is closed by its
-//! terminator instead of announced by its length. [`REF`] and [`TREF`] point backward into the bytes of the same track's
-//! current epoch; no encoder writes them yet, every reader must accept or refuse them by name.
+//! terminator instead of announced by its length. [`REF`], [`TREF`], [`NREF`] and [`LCHUNK`] point backward into the bytes of the same
+//! track's current epoch; only records that are part of a stream hold them, and every reader must accept or refuse them by name. A
+//! *cell* is a list from one of its items on, and known by the offset of that item.
 
 /// Atom: varint id. In a ring the id is the VM's atom word; the store's table maps it to text.
 pub const ATOM: u8 = 0x01;
@@ -58,3 +59,16 @@ pub const OPAQUE: u8 = 0x19;
 pub const REF: u8 = 0x1A;
 /// Back reference to a list cell as the rest of a list: varint byte offset.
 pub const TREF: u8 = 0x1B;
+/// The root of a large map as the VM has it: varint number of pairs, varint bitmap of 16 places, and a child for each bit that is
+/// set, lowest first: [`PAIR`], [`NODE`], [`NREF`] or [`NCUT`].
+pub const TREE: u8 = 0x1C;
+/// A node inside such a map: varint bitmap, children.
+pub const NODE: u8 = 0x1D;
+/// A pair of such a map: key, value.
+pub const PAIR: u8 = 0x1E;
+/// Back reference to a [`NODE`]: varint byte offset.
+pub const NREF: u8 = 0x1F;
+/// A child that was left out by its budget.
+pub const NCUT: u8 = 0x20;
+/// Inside a list, in place of items: varint byte offset of the cell they begin at, varint how many.
+pub const LCHUNK: u8 = 0x21;

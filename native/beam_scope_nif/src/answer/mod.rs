@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod event;
 pub(crate) mod finding;
+pub(crate) mod inference;
 mod process;
 pub(crate) mod question;
 mod transition;

@@ -113,6 +113,7 @@ pub(crate) fn selector(term: Term<'_>, rec: &Recording) -> Result<Selector, Erro
             what.decode().map_err(|_| bad("a track is a number"))?,
         ))),
         _ if kind == atoms::name() || kind == atoms::term() => Ok(Selector::Name(local(what, rec)?)),
+        _ if kind == atoms::module() => module(what, rec).map(Selector::Module),
         _ if kind == atoms::bearer() => {
             let (name, pid): (Term<'_>, Term<'_>) = what.decode().map_err(|_| bad("a name and a pid"))?;
             let name = local(name, rec)?;
@@ -122,9 +123,8 @@ pub(crate) fn selector(term: Term<'_>, rec: &Recording) -> Result<Selector, Erro
                 Selector::Bearer(name, vm::word(pid.as_c_arg()) as u64)
             })
         }
-        _ if kind == atoms::module() => module(what, rec).map(Selector::Module),
         _ => Err(bad(
-            "a selector is a pid, a name, a track, a module, a bearer or a term",
+            "a selector is a pid, a name, a name and a pid, a track, a module or a term",
         )),
     }
 }

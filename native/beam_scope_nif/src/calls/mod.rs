@@ -1,8 +1,10 @@
 //! The functions that `BeamScope.Native` lists, one file per room of the core. Registered by rustler's inventory.
 
 mod align;
+mod check;
 pub(crate) mod diff;
 mod expect;
+mod infer;
 mod library;
 mod live;
 pub(crate) mod pattern;

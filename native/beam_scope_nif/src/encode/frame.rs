@@ -4,6 +4,8 @@ use std::mem::MaybeUninit;
 
 use rustler::sys::{self, ErlNifMapIterator, ErlNifMapIteratorEntry};
 
+use beam_scope_core::capture::engine::Seen;
+
 use super::MAX_DEPTH;
 use crate::vm::{api, term, word, Word};
 
@@ -13,13 +15,17 @@ pub(super) struct Frame {
     pub(super) start: usize,
     /// It ends below this, its end marker included.
     pub(super) limit: usize,
+    /// Its word, what had been noted when it began, and the flags then: for the memory of a stream.
+    pub(super) word: Word,
+    pub(super) mark: usize,
+    pub(super) flags: u8,
     pub(super) parts: Parts,
 }
 
 /// The parts that are still to come.
 pub(super) enum Parts {
-    /// The rest of a list, and how many elements were written.
-    List { rest: Word, written: u64 },
+    /// The rest of a list, how many elements were written, and which of them can be referred to.
+    List { rest: Word, written: u64, run: Run },
     /// The tail of an improper list was written; nothing comes.
     Tail,
     /// Elements of a tuple.
@@ -31,6 +37,35 @@ pub(super) enum Parts {
     },
     /// Pairs of a map.
     Map(Pairs),
+    /// Children of a node of a large map's tree.
+    Tree(Branch),
+}
+
+/// Elements of a list that were written one after the other since it began, or since a reference.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Run {
+    /// The cell being written.
+    pub(super) cell: Word,
+    /// How many were begun, and how many of the first ones are whole.
+    pub(super) begun: u32,
+    pub(super) whole: u32,
+    /// An element was cut: those behind it do not count, and `rest` is its cell.
+    pub(super) rest: Word,
+}
+
+/// What is left of a node of a large map's tree.
+pub(super) struct Branch {
+    pub(super) next: *const Word,
+    pub(super) left: usize,
+    /// The map itself, or a node inside one.
+    pub(super) root: bool,
+    /// Levels that may be below.
+    pub(super) levels: usize,
+    /// The pair being written: where it began, with what notes and flags.
+    pub(super) step: Step,
+    pub(super) start: usize,
+    pub(super) mark: usize,
+    pub(super) flags: u8,
 }
 
 /// The pairs of a map.
@@ -43,6 +78,8 @@ pub(super) struct Pairs {
     /// Where the pair began, and the flags of the walk then: a pair whose key does not fit is taken back.
     pub(super) start: usize,
     pub(super) flags: u8,
+    /// What had been noted then.
+    pub(super) mark: usize,
 }
 
 /// Where a map's pairs come from.
@@ -59,6 +96,21 @@ pub(super) enum Step {
     Key,
     /// The key that was written, and its value.
     Value(Word, Word),
+}
+
+impl Frame {
+    /// What a reference to it stands for.
+    pub(super) fn kind(&self) -> fn(u32) -> Seen {
+        if self.is_inner() {
+            Seen::Node
+        } else {
+            Seen::Term
+        }
+    }
+
+    const fn is_inner(&self) -> bool {
+        matches!(self.parts, Parts::Tree(Branch { root: false, .. }))
+    }
 }
 
 impl Pairs {
@@ -119,6 +171,8 @@ impl Source {
 pub(super) struct Stack {
     frames: [MaybeUninit<Frame>; MAX_DEPTH],
     len: usize,
+    /// Of these, nodes inside of a map: they are no nesting that a user sees.
+    inner: usize,
     env: api::Env,
 }
 
@@ -127,6 +181,7 @@ impl Stack {
         Self {
             frames: [const { MaybeUninit::uninit() }; MAX_DEPTH],
             len: 0,
+            inner: 0,
             env,
         }
     }
@@ -135,10 +190,20 @@ impl Stack {
         self.len
     }
 
+    /// How deep the walk is, as a user counts.
+    pub(super) const fn depth(&self) -> usize {
+        self.len - self.inner
+    }
+
+    pub(super) const fn is_full(&self) -> bool {
+        self.len >= MAX_DEPTH
+    }
+
     /// The caller checked the depth, which is at most [`MAX_DEPTH`]; a frame beyond it would be forgotten, not written.
     #[inline]
     pub(super) fn push(&mut self, frame: Frame) {
         if let Some(slot) = self.frames.get_mut(self.len) {
+            self.inner += usize::from(frame.is_inner());
             slot.write(frame);
             self.len += 1;
         }
@@ -153,13 +218,12 @@ impl Stack {
 
     pub(super) fn pop(&mut self) {
         let env = self.env;
-        if let Some(Frame {
-            parts: Parts::Map(pairs),
-            ..
-        }) = self.top()
-        {
+        let Some(top) = self.top() else { return };
+        if let Parts::Map(pairs) = &mut top.parts {
             pairs.source.finish(env);
         }
+        let inner = usize::from(top.is_inner());
+        self.inner -= inner;
         self.len = self.len.saturating_sub(1);
     }
 }

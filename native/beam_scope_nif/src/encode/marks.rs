@@ -3,6 +3,7 @@
 use beam_scope_core::term::{tag, Kind};
 
 use super::out::varint_len;
+use super::recall::Recall;
 use super::walk::{Put, Walk};
 use super::{REDACTED, TRUNCATED};
 use crate::vm::{Class, Word};
@@ -10,7 +11,7 @@ use crate::vm::{Class, Word};
 /// Least bytes of a binary worth keeping.
 const LEAST_PREFIX: usize = 8;
 
-impl Walk<'_> {
+impl<R: Recall> Walk<'_, R> {
     /// A marker in place of a secret.
     pub(super) fn redact(&mut self, word: Word, limit: usize) -> Put {
         let kind = kind(self.vm.class(word));

@@ -10,11 +10,14 @@
 //! written, every later sibling keeps [`SIBLING`] bytes, up to half of what is left; an element of a list leaves a quarter
 //! of what is left to the rest of its list. So a huge first element does not hide the small ones after it.
 
+pub(crate) mod check;
 mod frame;
 mod marks;
 mod out;
+mod recall;
 pub(crate) mod redact;
 mod scalar;
+mod tree;
 mod walk;
 mod whole;
 
@@ -22,6 +25,7 @@ use beam_scope_core::capture::record::flags;
 use rustler::codegen_runtime::ErlNifTerm;
 
 use crate::vm::{self, api, Vm, Word};
+pub(crate) use recall::{Forgetful, Recall, Stream};
 pub(crate) use redact::Rules;
 
 /// Deepest nesting that is ever walked; deeper budgets are cut to it.
@@ -66,25 +70,34 @@ pub(crate) fn encode(
     budget: Budget,
     rules: &Rules,
 ) -> Option<Encoded> {
-    encode_root(Vm::new(env), vm::word(term), buffer, budget, rules, Root::Pair)
+    encode_root(
+        Vm::new(env),
+        vm::word(term),
+        buffer,
+        budget,
+        rules,
+        Root::Pair,
+        Forgetful,
+    )
 }
 
-/// As [`encode`], of a term that is what `root` says.
+/// As [`encode`], of a term that is what `root` says, referring to what `recall` remembers.
 #[inline]
-pub(crate) fn encode_root(
+pub(crate) fn encode_root<R: Recall>(
     vm: Vm,
     word: Word,
     buffer: &mut [u8],
     budget: Budget,
     rules: &Rules,
     root: Root,
+    recall: R,
 ) -> Option<Encoded> {
     let limit = budget.bytes.max(MIN_BYTES).min(buffer.len());
     if limit < MIN_BYTES {
         return None;
     }
     let depth = budget.depth.min(MAX_DEPTH);
-    let mut walk = walk::Walk::new(vm, out::Out::new(&mut buffer[..limit]), rules, depth, root);
+    let mut walk = walk::Walk::new(vm, out::Out::new(&mut buffer[..limit]), rules, recall, depth, root);
     walk.run(word)
 }
 

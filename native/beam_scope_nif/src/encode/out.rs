@@ -106,6 +106,16 @@ impl<'a> Out<'a> {
         true
     }
 
+    /// A varint, if there is room in the whole buffer.
+    #[inline]
+    pub(crate) fn plain(&mut self, value: u64) -> bool {
+        let fits = self.fits(self.bytes.len(), varint_len(value));
+        if fits {
+            self.varint(value);
+        }
+        fits
+    }
+
     /// How many bytes there are in the whole buffer.
     #[inline]
     pub(crate) fn left(&self) -> usize {

@@ -5,6 +5,7 @@ use rustler::sys::{self, ErlNifCharEncoding};
 
 use super::marks::kind;
 use super::out::{varint_len, VARINT_MAX};
+use super::recall::Recall;
 use super::walk::{Put, Walk};
 use super::LOCAL;
 use crate::vm::{api, raw, term, word, Class, SizeAt, Word};
@@ -12,7 +13,7 @@ use crate::vm::{api, raw, term, word, Class, SizeAt, Word};
 /// Room for what the VM prints for a fun, port or reference; longer names are cut.
 const PRINTED: usize = 300;
 
-impl Walk<'_> {
+impl<R: Recall> Walk<'_, R> {
     pub(super) fn scalar(&mut self, word: Word, class: Class, limit: usize) -> Put {
         let written = match class {
             Class::Atom => self.out.tagged(limit, tag::ATOM, word as u64),

@@ -2,26 +2,30 @@
 
 use beam_scope_core::term::tag;
 
-use super::frame::{Frame, Pairs, Parts, Source, Stack, Step};
+use super::frame::{Frame, Pairs, Parts, Run, Source, Stack, Step};
 use super::out::{varint_len, Out};
+use super::recall::{Recall, Rest, EVERY};
 use super::{Encoded, Root, Rules, SIBLING, TRUNCATED};
 use crate::vm::{Class, Vm, Word};
 
 /// Bytes that a container's own end can need: a list's marker of truncation, or a second number in a head.
-const CLOSING: usize = 6;
+pub(super) const CLOSING: usize = 6;
 /// Cells that are visited to tell the full lengths of lists that were cut, for each byte of the budget: counting stays a small
 /// part of what the budget allows the walk itself.
 const COUNTED: usize = 8;
 
-pub(super) struct Walk<'a> {
+pub(super) struct Walk<'a, R> {
     pub(super) vm: Vm,
     pub(super) out: Out<'a>,
     pub(super) flags: u8,
     /// Whether siblings keep room for each other; the first attempt does not bother.
     pub(super) fair: bool,
     pub(super) rules: &'a Rules,
+    pub(super) recall: R,
     depth: usize,
     pub(super) root: Root,
+    /// What had been noted before this term.
+    mark: usize,
     /// Cells that may still be counted.
     pub(super) cells: usize,
 }
@@ -37,23 +41,29 @@ pub(super) enum Put {
 }
 
 /// What an open container wants next.
-enum Next {
+pub(super) enum Next {
     Put(Word, usize),
     Redact(Word, usize),
+    /// A node inside a large map, and how many levels may be below it.
+    Branch(Word, usize, usize),
+    /// Something was written that has no parts.
+    Again,
     Cut,
     End,
 }
 
-impl<'a> Walk<'a> {
+impl<'a, R: Recall> Walk<'a, R> {
     #[inline]
-    pub(super) fn new(vm: Vm, out: Out<'a>, rules: &'a Rules, depth: usize, root: Root) -> Self {
+    pub(super) fn new(vm: Vm, out: Out<'a>, rules: &'a Rules, recall: R, depth: usize, root: Root) -> Self {
         Self {
             vm,
             flags: 0,
             fair: false,
             cells: out.len().max(1024) * COUNTED,
+            mark: recall.mark(),
             out,
             rules,
+            recall,
             depth,
             root,
         }
@@ -73,6 +83,7 @@ impl<'a> Walk<'a> {
 
     #[cold]
     fn fairly(&mut self, root: Word) -> bool {
+        self.recall.rewind(self.mark);
         self.out.rewind(0);
         self.flags = 0;
         self.fair = true;
@@ -99,8 +110,14 @@ impl<'a> Walk<'a> {
             let put = match self.advance(frame) {
                 Next::Put(child, limit) => self.put(child, limit, &mut stack),
                 Next::Redact(value, limit) => self.redact(value, limit),
+                Next::Branch(node, limit, levels) => self.open_branch(node, limit, levels, &mut stack),
+                Next::Again => continue,
                 Next::Cut => Put::NoRoom,
                 Next::End => {
+                    let depth = stack.len() - 1;
+                    if let (true, Some(frame)) = (R::ON, stack.top()) {
+                        self.note_end(frame, depth);
+                    }
                     stack.pop();
                     continue;
                 }
@@ -108,12 +125,17 @@ impl<'a> Walk<'a> {
             match put {
                 Put::Done | Put::Open => {}
                 Put::NoRoom if !self.fair => return false,
-                Put::NoRoom => {
-                    if let Some(frame) = stack.top() {
+                Put::NoRoom => match stack.top() {
+                    Some(Frame {
+                        parts: Parts::Tree(branch),
+                        ..
+                    }) => self.leave_out(branch),
+                    Some(frame) => {
                         self.cut(frame);
+                        stack.pop();
                     }
-                    stack.pop();
-                }
+                    None => {}
+                },
             }
         }
         true
@@ -122,9 +144,20 @@ impl<'a> Walk<'a> {
     #[inline]
     fn put(&mut self, word: Word, limit: usize, stack: &mut Stack) -> Put {
         let class = self.vm.class(word);
+        if R::ON && matches!(class, Class::List | Class::Tuple | Class::Map | Class::Bits) && !self.is_made(stack.len())
+        {
+            match self.refer(word, limit) {
+                Some(Put::NoRoom) => return self.no_room(word, class, limit),
+                Some(put) => return put,
+                None => {}
+            }
+        }
         match class {
             Class::Atom if self.out.tagged(limit, tag::ATOM, word as u64) => Put::Done,
-            Class::List | Class::Tuple | Class::Map if stack.len() >= self.depth => self.marker(word, class, limit),
+            Class::List | Class::Tuple | Class::Map if stack.depth() >= self.depth || stack.is_full() => {
+                self.marker(word, class, limit)
+            }
+            Class::Bits if R::ON => self.put_binary(word, limit),
             Class::List => self.open_list(word, limit, stack),
             Class::Tuple => self.open_tuple(word, limit, stack),
             Class::Map => self.open_map(word, limit, stack),
@@ -138,11 +171,17 @@ impl<'a> Walk<'a> {
             return self.no_room(word, Class::List, limit);
         }
         self.out.byte(tag::LIST);
-        stack.push(Frame {
+        let run = Run::default();
+        stack.push(self.frame(
+            word,
             start,
             limit,
-            parts: Parts::List { rest: word, written: 0 },
-        });
+            Parts::List {
+                rest: word,
+                written: 0,
+                run,
+            },
+        ));
         Put::Open
     }
 
@@ -165,16 +204,13 @@ impl<'a> Walk<'a> {
         let redact = arity == 2
             && (stack.len() > 0 || self.root == Root::Pair)
             && self.rules.matches(self.vm, unsafe { *items });
-        stack.push(Frame {
-            start,
-            limit,
-            parts: Parts::Tuple {
-                next: items,
-                left: arity,
-                arity,
-                redact,
-            },
-        });
+        let parts = Parts::Tuple {
+            next: items,
+            left: arity,
+            arity,
+            redact,
+        };
+        stack.push(self.frame(word, start, limit, parts));
         Put::Open
     }
 
@@ -187,6 +223,9 @@ impl<'a> Walk<'a> {
         let least = if self.fair { head + CLOSING } else { head + 2 * size };
         if size == 0 && self.out.tagged(limit, tag::MAP, 0) {
             return Put::Done;
+        }
+        if R::ON && !self.vm.is_flat(word) {
+            return self.open_tree(word, size, limit, stack);
         }
         if !self.out.fits(limit, least) {
             return self.no_room(word, Class::Map, limit);
@@ -201,14 +240,23 @@ impl<'a> Walk<'a> {
             written: 0,
             step: Step::Key,
             start: 0,
+            mark: self.recall.mark(),
             flags: 0,
         };
-        stack.push(Frame {
+        stack.push(self.frame(word, start, limit, Parts::Map(pairs)));
+        Put::Open
+    }
+
+    #[inline]
+    pub(super) fn frame(&mut self, word: Word, start: usize, limit: usize, parts: Parts) -> Frame {
+        Frame {
             start,
             limit,
-            parts: Parts::Map(pairs),
-        });
-        Put::Open
+            word,
+            mark: self.recall.mark(),
+            flags: if R::ON { std::mem::take(&mut self.flags) } else { 0 },
+            parts,
+        }
     }
 
     /// Moves on to the next part of a container.
@@ -216,12 +264,17 @@ impl<'a> Walk<'a> {
     fn advance(&mut self, frame: &mut Frame) -> Next {
         match &mut frame.parts {
             Parts::Tail => Next::End,
-            Parts::List { rest, written } => match self.vm.class(*rest) {
+            Parts::List { rest, written, run } => match self.vm.class(*rest) {
                 Class::Nil => {
                     self.out.byte(tag::END);
                     Next::End
                 }
                 Class::List => {
+                    if R::ON {
+                        if let Some(next) = self.remember(rest, written, run, frame.mark, frame.limit) {
+                            return next;
+                        }
+                    }
                     let Some((head, tail)) = self.vm.cell(*rest) else {
                         return Next::Cut;
                     };
@@ -259,7 +312,91 @@ impl<'a> Walk<'a> {
                 }
             }
             Parts::Map(pairs) => self.advance_map(pairs, frame.limit),
+            Parts::Tree(branch) => self.advance_tree(branch, frame.limit),
         }
+    }
+
+    /// Whether the term at hand is one that its behaviour makes up for us: what it is made of can be referred to, it itself not.
+    fn is_made(&self, depth: usize) -> bool {
+        depth == 0 && self.root == Root::State
+    }
+
+    /// Takes note of a list's next cell, or goes on by reference from there.
+    fn remember(
+        &mut self,
+        rest: &mut Word,
+        written: &mut u64,
+        run: &mut Run,
+        mark: usize,
+        limit: usize,
+    ) -> Option<Next> {
+        self.settle(run);
+        // Room for a reference, and for the end of a list that is cut behind it.
+        match self.refer_rest(*rest, limit.saturating_sub(CLOSING)) {
+            Some(Rest::Ends) => return Some(Next::End),
+            Some(Rest::Goes(cell, count)) => {
+                self.recall.cut(
+                    mark,
+                    run.whole,
+                    if run.rest == 0 { *rest } else { run.rest },
+                    self.flags & !TRUNCATED,
+                );
+                *run = Run::default();
+                *rest = cell;
+                *written += count;
+                return Some(Next::Again);
+            }
+            None => {}
+        }
+        if run.rest == 0 {
+            if run.begun.is_multiple_of(EVERY) {
+                self.recall.cell(*rest, self.out.pos(), run.begun);
+            }
+            run.cell = *rest;
+            run.begun += 1;
+        }
+        None
+    }
+
+    /// Whether the element that was begun last is whole.
+    fn settle(&self, run: &mut Run) {
+        if run.rest != 0 || run.begun == run.whole {
+            return;
+        }
+        if self.flags & TRUNCATED == 0 {
+            run.whole = run.begun;
+        } else {
+            run.rest = run.cell;
+        }
+    }
+
+    /// A container has ended: whole, it can be referred to.
+    fn note_end(&mut self, frame: &mut Frame, depth: usize) {
+        let whole = self.flags & TRUNCATED == 0;
+        match &mut frame.parts {
+            Parts::List { .. } | Parts::Tail if whole => self.recall.ended(frame.mark, self.flags),
+            Parts::List { rest, run, .. } => {
+                self.settle(run);
+                let rest = if run.rest == 0 { *rest } else { run.rest };
+                self.recall.cut(frame.mark, run.whole, rest, self.flags & !TRUNCATED);
+            }
+            Parts::Tail => self.recall.cut(frame.mark, 0, 0, 0),
+            _ => {}
+        }
+        if whole && !self.is_made(depth) && self.out.pos() - frame.start > super::recall::WORTH {
+            self.recall.note(frame.word, frame.kind(), frame.start, self.flags);
+        }
+        self.flags |= frame.flags;
+    }
+
+    fn put_binary(&mut self, word: Word, limit: usize) -> Put {
+        let (start, before) = (self.out.pos(), std::mem::take(&mut self.flags));
+        let put = self.scalar(word, Class::Bits, limit);
+        if self.flags & TRUNCATED == 0 && matches!(put, Put::Done) {
+            self.note_binary(word, Class::Bits, start);
+        }
+        self.flags |= before;
+        put
     }
 
     fn advance_map(&mut self, pairs: &mut Pairs, limit: usize) -> Next {
@@ -270,6 +407,7 @@ impl<'a> Walk<'a> {
                     return Next::End;
                 };
                 pairs.start = self.out.pos();
+                pairs.mark = self.recall.mark();
                 pairs.flags = self.flags;
                 pairs.step = Step::Value(key, value);
                 self.flags &= !TRUNCATED;
@@ -296,37 +434,50 @@ impl<'a> Walk<'a> {
     /// Ends a container before its end.
     fn cut(&mut self, frame: &mut Frame) {
         match &mut frame.parts {
-            Parts::List { rest, written } => {
+            Parts::List { rest, written, run } => {
+                if R::ON {
+                    // The element that had no room is in none.
+                    run.rest = if run.rest == 0 { run.cell } else { run.rest };
+                    self.recall
+                        .cut(frame.mark, run.whole, run.rest, self.flags & !TRUNCATED);
+                }
                 let full = self.count(*rest).map_or(0, |more| *written + more);
                 self.out.byte(tag::TRUNC_TAIL);
                 self.out.varint(full);
             }
             Parts::Tail => {
+                self.recall.cut(frame.mark, 0, 0, 0);
                 // A tail is announced only with room for its marker: none was.
                 self.out.byte(tag::TRUNC_TAIL);
                 self.out.varint(0);
             }
             Parts::Tuple { left, arity, .. } => {
                 let kept = *arity - *left - 1;
+                let end = self.out.pos();
                 self.out
                     .retag(frame.start, *arity as u64, tag::TRUNC_TUPLE, *arity as u64, kept as u64);
+                self.recall.shift(frame.mark, self.out.pos() - end);
             }
             Parts::Map(pairs) => {
                 if matches!(pairs.step, Step::Key) {
                     pairs.written -= 1;
                 }
                 self.out.rewind(pairs.start);
+                self.recall.rewind(pairs.mark);
                 self.flags = pairs.flags;
-                let size = pairs.size as u64;
+                let (size, end) = (pairs.size as u64, self.out.pos());
                 self.out
                     .retag(frame.start, size, tag::TRUNC_MAP, size, pairs.written as u64);
+                self.recall.shift(frame.mark, self.out.pos() - end);
             }
+            // Such a frame is never cut: its children are left out one by one.
+            Parts::Tree(_) => {}
         }
-        self.flags |= TRUNCATED;
+        self.flags |= TRUNCATED | frame.flags;
     }
 
     /// The limit of a part that `later` others follow (`usize::MAX`: some, nobody counted).
-    fn share(&self, limit: usize, closing: usize, later: usize) -> usize {
+    pub(super) fn share(&self, limit: usize, closing: usize, later: usize) -> usize {
         if !self.fair {
             return limit.saturating_sub(1);
         }

@@ -4,16 +4,18 @@
 //! cells and boxed terms were learned; what it does not know (a port, a fun, an unaligned binary) it hands to `scalar`.
 //! Recursion is bounded by the budget's depth, at most `MAX_DEPTH`, and by [`LEVELS`] inside one large map.
 
+use beam_scope_core::capture::engine::Seen;
 use beam_scope_core::term::tag;
 
+use super::recall::{Recall, Rest, EVERY, WORTH};
 use super::walk::{Put, Walk};
 use super::{Root, LOCAL};
 use crate::vm::{raw, Class, Word};
 
 /// Levels of a large map's tree: eight of four bits each hold 32 bits of hash; deeper ones hold what collides.
-const LEVELS: usize = 10;
+pub(super) const LEVELS: usize = 10;
 
-impl Walk<'_> {
+impl<R: Recall> Walk<'_, R> {
     /// Writes the term whole. `false`: it does not fit, or not as deep; what was written is to be forgotten.
     pub(super) fn whole_root(&mut self, word: Word, depth: usize) -> bool {
         if self.root == Root::State && word & 3 == 2 && self.vm.layout.class(word) == Class::Tuple {
@@ -51,11 +53,61 @@ impl Walk<'_> {
             && matches!(self.scalar(word, class, self.out.len()), Put::Done)
     }
 
-    fn whole_list(&mut self, mut word: Word, depth: usize) -> bool {
+    /// What a container that was opened at `start` with the flags `before` leaves to be remembered.
+    #[inline]
+    fn note_whole(&mut self, word: Word, kind: fn(u32) -> Seen, start: usize, before: u8) -> bool {
+        if R::ON {
+            if self.out.pos() - start > WORTH {
+                self.recall.note(word, kind, start, self.flags);
+            }
+            self.flags |= before;
+        }
+        true
+    }
+
+    /// The flags so far, which are set aside while a container is written whose own flags matter.
+    #[inline]
+    fn set_aside(&mut self) -> u8 {
+        if R::ON {
+            std::mem::take(&mut self.flags)
+        } else {
+            0
+        }
+    }
+
+    fn whole_list(&mut self, list: Word, depth: usize) -> bool {
+        if let Some(put) = self.refer(list, self.out.len()) {
+            return matches!(put, Put::Done);
+        }
+        let (start, mark, before) = (self.out.pos(), self.recall.mark(), self.set_aside());
         if depth == 0 || !self.out.one(tag::LIST) {
             return false;
         }
+        self.whole_items(list, list, depth) && {
+            if R::ON {
+                self.recall.ended(mark, self.flags);
+            }
+            self.note_whole(list, Seen::Term, start, before)
+        }
+    }
+
+    fn whole_items(&mut self, list: Word, mut word: Word, depth: usize) -> bool {
+        let mut index = 0u32;
         while word & 3 == 1 {
+            if R::ON {
+                match self.refer_rest(word, self.out.len()) {
+                    Some(Rest::Ends) => return true,
+                    Some(Rest::Goes(rest, _)) => {
+                        (word, index) = (rest, 0);
+                        continue;
+                    }
+                    None if index.is_multiple_of(EVERY) && word != list => {
+                        self.recall.cell(word, self.out.pos(), index)
+                    }
+                    None => {}
+                }
+                index += 1;
+            }
             // SAFETY: the tag of a live cons cell, whose layout was learned.
             let (head, tail) = unsafe { raw::cell(word) };
             if !self.whole(head, depth - 1) {
@@ -70,13 +122,32 @@ impl Walk<'_> {
     }
 
     fn whole_boxed(&mut self, word: Word, depth: usize) -> bool {
-        match self.vm.layout.class(word) {
-            Class::Tuple => self.whole_tuple(word, depth, true),
-            Class::Map => self.whole_map(word, depth),
-            Class::Bits => match self.vm.layout.inline_bytes(word) {
-                Some(bytes) => self.out.sized(self.out.len(), tag::BINARY, bytes),
-                None => self.whole_scalar(word),
-            },
+        let class = self.vm.layout.class(word);
+        if R::ON && matches!(class, Class::Tuple | Class::Map | Class::Bits) {
+            if let Some(put) = self.refer(word, self.out.len()) {
+                return matches!(put, Put::Done);
+            }
+        }
+        match class {
+            Class::Tuple => {
+                let (start, before) = (self.out.pos(), self.set_aside());
+                self.whole_tuple(word, depth, true) && self.note_whole(word, Seen::Term, start, before)
+            }
+            Class::Map => {
+                let (start, before) = (self.out.pos(), self.set_aside());
+                self.whole_map(word, depth) && self.note_whole(word, Seen::Term, start, before)
+            }
+            Class::Bits => {
+                let start = self.out.pos();
+                let written = match self.vm.layout.inline_bytes(word) {
+                    Some(bytes) => self.out.sized(self.out.len(), tag::BINARY, bytes),
+                    None => self.whole_scalar(word),
+                };
+                if written {
+                    self.note_binary(word, class, start);
+                }
+                written
+            }
             _ => self.whole_scalar(word),
         }
     }
@@ -116,6 +187,9 @@ impl Walk<'_> {
         if size == 0 {
             return depth > 0 && self.out.number(tag::MAP, 0);
         }
+        if R::ON && !self.vm.is_flat(word) {
+            return depth > 0 && self.out.number(tag::TREE, size as u64) && self.whole_branch(word, depth - 1, LEVELS);
+        }
         if depth == 0 || size.saturating_mul(2) > self.out.left() || !self.out.number(tag::MAP, size as u64) {
             return false;
         }
@@ -137,6 +211,39 @@ impl Walk<'_> {
             }
             None => false,
         }
+    }
+
+    /// A node of a large map's tree as a node, so that it can be referred to: its bitmap, and what is below it.
+    fn whole_branch(&mut self, node: Word, depth: usize, levels: usize) -> bool {
+        if levels == 0 {
+            return false;
+        }
+        // SAFETY: a live map or a node of one, whose layout was learned.
+        let Some((bitmap, children)) = (unsafe { self.vm.layout.tree_node(node) }) else {
+            return false;
+        };
+        if !self.out.plain(u64::from(bitmap)) {
+            return false;
+        }
+        children.iter().all(|child| match child & 3 {
+            1 => {
+                // SAFETY: a leaf is a live cons cell of key and value.
+                let (key, value) = unsafe { raw::cell(*child) };
+                self.out.one(tag::PAIR) && self.whole_pair(key, value, depth)
+            }
+            2 => self.whole_inner(*child, depth, levels - 1),
+            _ => false,
+        })
+    }
+
+    fn whole_inner(&mut self, node: Word, depth: usize, levels: usize) -> bool {
+        if let Some((Seen::Node(at), flags)) = self.recall.find(node) {
+            return matches!(self.reference_to(tag::NREF, at, flags, self.out.len()), Put::Done);
+        }
+        let (start, before) = (self.out.pos(), self.set_aside());
+        self.out.one(tag::NODE)
+            && self.whole_branch(node, depth, levels)
+            && self.note_whole(node, Seen::Node, start, before)
     }
 
     #[inline]

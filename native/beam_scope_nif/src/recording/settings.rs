@@ -7,7 +7,7 @@ use rustler::{Error, ListIterator, Term};
 
 use crate::encode::{encode, Budget, Rules};
 use crate::maps::{get, invalid, name, optional, required};
-use crate::tracer::config::{CallPattern, Capture};
+use crate::tracer::config::{CallPattern, Capture, Guard};
 use crate::tracer::points::{Point, Points, Source, Step, MAX_ARGUMENTS};
 use crate::vm::{self, Word};
 
@@ -24,6 +24,9 @@ pub(crate) struct Settings {
     pub(crate) points: Vec<Point>,
     pub(crate) calls: Vec<CallPattern>,
     pub(crate) keep_timeouts: bool,
+    pub(crate) whole: usize,
+    pub(crate) guards: Vec<Guard>,
+    pub(crate) check: bool,
 }
 
 impl Settings {
@@ -37,6 +40,9 @@ impl Settings {
             points: Vec::new(),
             calls: Vec::new(),
             keep_timeouts: false,
+            whole: 0,
+            guards: Vec::new(),
+            check: false,
         }
     }
 
@@ -57,6 +63,11 @@ impl Settings {
         if let Some(list) = get(map, "calls") {
             next.calls = each(list, "calls", call)?;
         }
+        next.whole = optional(map, "whole_bytes")?.unwrap_or(next.whole);
+        next.check = optional(map, "check")?.unwrap_or(next.check);
+        if let Some(list) = get(map, "guards") {
+            next.guards = each(list, "guards", guard)?;
+        }
         Ok(next)
     }
 
@@ -68,6 +79,9 @@ impl Settings {
             points: Points::new(self.points.iter().cloned()),
             calls: self.calls.clone(),
             keep_timeouts: self.keep_timeouts,
+            whole: self.whole,
+            guards: self.guards.clone(),
+            check: self.check,
         })
     }
 }
@@ -99,6 +113,15 @@ fn call(term: Term<'_>) -> Option<CallPattern> {
     })
 }
 
+/// `{mfa, :process | :all}`.
+fn guard(term: Term<'_>) -> Option<Guard> {
+    let ((module, function, arity), scope): ((Term<'_>, Term<'_>, usize), Term<'_>) = term.decode().ok()?;
+    Some(Guard {
+        mfa: (atom_word(module)?, atom_word(function)?, arity),
+        all: name(scope)? == "all",
+    })
+}
+
 fn point(term: Term<'_>) -> Option<Point> {
     let (module, function, arity): (Term<'_>, Term<'_>, usize) = required(term, "mfa").ok()?;
     let mut fields: Vec<(u16, Source)> = Vec::new();
@@ -126,6 +149,7 @@ fn point(term: Term<'_>) -> Option<Point> {
         only,
         statem: behaviour.as_deref() == Some("gen_statem"),
         gapless: behaviour.as_deref() == Some("gen_server"),
+        steady: matches!(behaviour.as_deref(), Some("gen_server" | "gen_statem")),
         fields,
     })
 }

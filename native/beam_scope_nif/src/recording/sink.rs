@@ -72,6 +72,10 @@ impl RecordSink for Sink {
         RecordSink::accepts(&*self.store)
     }
 
+    fn has_forgotten(&self) -> bool {
+        self.store.has_forgotten()
+    }
+
     fn ring_bytes(&self, share: usize) {
         RecordSink::ring_bytes(&*self.store, share);
     }

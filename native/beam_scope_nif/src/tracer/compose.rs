@@ -1,12 +1,12 @@
 //! Putting a record's terms into its room.
 
-use beam_scope_core::capture::engine::RecordHead;
+use beam_scope_core::capture::engine::{Memo, RecordHead};
 use beam_scope_core::event::{EventKind, Fields};
 use beam_scope_core::term::tag;
 
 use super::config::Capture;
 use super::points::{Call, Point, Source};
-use crate::encode::{encode_root, Budget, Root, MIN_BYTES};
+use crate::encode::{check, encode_root, Budget, Forgetful, Root, Stream, MIN_BYTES};
 use crate::vm::{Vm, Word};
 
 /// Fields that hold a whole state.
@@ -32,6 +32,12 @@ pub(crate) struct Composer<'a> {
     used: usize,
     flags: u8,
     root: Root,
+    /// The memory of the process's stream, and where in it the record begins.
+    stream: Option<(&'a mut Memo, u32)>,
+    /// Bytes that remembered terms may take.
+    allowed: usize,
+    /// Whether the term at hand may be remembered, and referred to.
+    remember: bool,
     config: &'a Capture,
 }
 
@@ -43,8 +49,18 @@ impl<'a> Composer<'a> {
             used: 0,
             flags: 0,
             root: Root::Pair,
+            stream: None,
+            allowed: 0,
+            remember: false,
             config,
         }
+    }
+
+    /// The same, of a record that is part of a stream.
+    pub(crate) fn streaming(mut self, memo: &'a mut Memo, offset: u32, allowed: usize) -> Self {
+        self.stream = Some((memo, offset));
+        self.allowed = allowed;
+        self
     }
 
     /// Writes the terms; `None` when there is no room for them all.
@@ -85,13 +101,31 @@ impl<'a> Composer<'a> {
                 } else {
                     Root::Pair
                 };
+                self.remember = bit & STATES != 0;
                 self.part(part, point.fields.len() - i - 1)?;
                 bits |= bit;
                 count += 1;
             }
         }
-        self.root = Root::Pair;
+        (self.root, self.remember) = (Root::Pair, false);
+        if self.config.check && bits & STATES != 0 {
+            let print = self.fingerprint(point, call, bits);
+            self.varint(tag::INT, print << 1, 0)?;
+            return Some((bits | Fields::CHECK, count + 1));
+        }
         Some((bits, count))
+    }
+
+    /// Of all states of the record; 0 where one cannot have any.
+    #[cold]
+    fn fingerprint(&self, point: &Point, call: &Call, bits: u16) -> u64 {
+        let states = point.fields.iter().filter(|(bit, _)| bit & STATES & bits != 0);
+        let prints = states.map(|(_, source)| match resolve(self.vm, source, call) {
+            Some(Part::Term(word)) => check::fingerprint(self.vm.env, word),
+            _ => None,
+        });
+        let print = prints.collect::<Option<Vec<u64>>>().unwrap_or_default();
+        print.into_iter().fold(0, check::both) >> 1
     }
 
     fn part(&mut self, part: Part<'_>, later: usize) -> Option<()> {
@@ -117,12 +151,18 @@ impl<'a> Composer<'a> {
 
     fn term(&mut self, word: Word, later: usize) -> Option<()> {
         let room = self.room(later)?;
-        let budget = Budget {
-            bytes: self.config.budget.bytes.min(room),
-            depth: self.config.budget.depth,
-        };
+        let (vm, rules, root, depth) = (self.vm, &self.config.rules, self.root, self.config.budget.depth);
         let buffer = self.buffer.get_mut(self.used..self.used + room)?;
-        let encoded = encode_root(self.vm, word, buffer, budget, &self.config.rules, self.root)?;
+        let encoded = match &mut self.stream {
+            Some((memo, offset)) if self.remember => {
+                let (bytes, recall) = (self.allowed.min(room), Stream::new(memo, *offset + self.used as u32));
+                encode_root(vm, word, buffer, Budget { bytes, depth }, rules, root, recall)?
+            }
+            _ => {
+                let bytes = self.config.budget.bytes.min(room);
+                encode_root(vm, word, buffer, Budget { bytes, depth }, rules, root, Forgetful)?
+            }
+        };
         self.used += encoded.len;
         self.flags |= encoded.flags;
         Some(())

@@ -34,6 +34,20 @@ pub(crate) struct Capture {
     pub(crate) calls: Vec<CallPattern>,
     /// Whether `receive ... after` timeouts become events.
     pub(crate) keep_timeouts: bool,
+    /// Bytes for each state of a process whose stream remembers; 0: none does.
+    pub(crate) whole: usize,
+    /// Functions whose calls say that words may mean something else from then on.
+    pub(crate) guards: Vec<Guard>,
+    /// Whether states get fingerprints.
+    pub(crate) check: bool,
+}
+
+/// A function whose call ends epochs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Guard {
+    pub(crate) mfa: Mfa,
+    /// Everybody's, not the caller's alone.
+    pub(crate) all: bool,
 }
 
 /// Terms of a record that can each take the whole budget; more share what is left.
@@ -52,9 +66,19 @@ impl Capture {
         self.budget.bytes * large.min(LARGE_TERMS) + SMALL_TERMS
     }
 
+    /// The room for a record that is part of a stream: one state in full, the other terms as ever.
+    pub(crate) fn stream_room(&self, large: usize) -> usize {
+        self.whole + self.room(large)
+    }
+
     /// The room for the largest record.
     pub(crate) fn largest(&self) -> usize {
-        self.room(LARGE_TERMS)
+        self.stream_room(LARGE_TERMS)
+    }
+
+    /// The guard that a call is for.
+    pub(crate) fn guard(&self, mfa: Mfa) -> Option<Guard> {
+        self.guards.iter().copied().find(|guard| guard.mfa == mfa)
     }
 }
 
@@ -78,6 +102,13 @@ impl RouteConfig for Capture {
             points: Points::new(points),
             calls,
             keep_timeouts: parts.iter().any(|part| part.keep_timeouts),
+            // Who does not watch over the memory has processes for which it must not be used.
+            whole: parts.iter().map(|part| part.whole).min().unwrap_or(0),
+            check: parts.iter().any(|part| part.check),
+            guards: parts
+                .iter()
+                .max_by_key(|part| part.guards.len())
+                .map_or_else(Vec::new, |part| part.guards.clone()),
         })
     }
 }

@@ -1,12 +1,12 @@
 //! From a callback's arguments to records.
 
-use beam_scope_core::capture::engine::{RecordHead, RecordWriter};
+use beam_scope_core::capture::engine::{Allowance, RecordHead, RecordWriter};
 use beam_scope_core::event::EventKind;
 
 use super::compose::{Composer, Part};
 use super::config::Capture;
 use super::own;
-use super::points::{Call, Mfa};
+use super::points::{Call, Mfa, Point};
 use super::tags::Tags;
 use crate::vm::{Class, Vm, Word};
 
@@ -101,6 +101,9 @@ impl Event<'_> {
             }
             _ => self.commit(writer, kind, wanted, 1, &[term]),
         }
+        if kind == EventKind::Exit {
+            writer.forget(self.tracee as u64);
+        }
     }
 
     fn call(&self, writer: &mut Writer<'_>, wanted: u32) {
@@ -115,6 +118,9 @@ impl Event<'_> {
         let points = config.points.of(mfa);
         if !points.is_empty() && wanted & EventKind::State.bit() != 0 {
             self.state(writer, mfa, &call);
+        }
+        if points.is_empty() && self.guarded(writer, mfa) && !config.wants_call(mfa) {
+            return;
         }
         if points.is_empty() || config.wants_call(mfa) {
             let parts = [Part::Term(module), Part::Term(function), Part::Term(arguments)];
@@ -172,10 +178,9 @@ impl Event<'_> {
             } else {
                 0
             };
-            let Some(buffer) = writer.reserve(pid, config.room(point.large(without)), false) else {
+            let Some(mut composer) = self.composer(writer, point, without) else {
                 continue;
             };
-            let mut composer = Composer::new(self.vm, buffer, config);
             // What has no room is dropped with its reservation, and counted.
             let Some((fields, terms)) = composer.fields(point, call, without) else {
                 continue;
@@ -189,6 +194,33 @@ impl Event<'_> {
             let used = composer.used();
             writer.commit(head, used);
         }
+    }
+
+    fn composer<'w>(&self, writer: &'w mut Writer<'_>, point: &Point, without: u16) -> Option<Composer<'w>> {
+        let (config, pid, large) = (writer.config(), self.tracee as u64, point.large(without));
+        if config.whole == 0 || !point.steady {
+            let buffer = writer.reserve(pid, config.room(large), false)?;
+            return Some(Composer::new(self.vm, buffer, config));
+        }
+        let allowance = Allowance {
+            steady: config.budget.bytes,
+            most: config.whole,
+        };
+        let (buffer, memo, offset, allowed) = writer.reserve_stream(pid, config.stream_room(large), allowance)?;
+        Some(Composer::new(self.vm, buffer, config).streaming(memo, offset, allowed))
+    }
+
+    /// A call that a guard waits for.
+    fn guarded(&self, writer: &Writer<'_>, mfa: Mfa) -> bool {
+        let Some(guard) = writer.config().guard(mfa) else {
+            return false;
+        };
+        if guard.all {
+            writer.literals_change();
+        } else {
+            writer.end_epoch(self.tracee as u64);
+        }
+        true
     }
 
     fn commit(&self, writer: &mut Writer<'_>, kind: EventKind, wanted: u32, large: usize, parts: &[Part<'_>]) {

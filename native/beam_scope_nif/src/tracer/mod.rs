@@ -15,6 +15,7 @@ use std::ffi::c_int;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use beam_scope_core::event::EventKind;
 use rustler::codegen_runtime::{ErlNifEnv, ErlNifTerm};
 
 use crate::engine;
@@ -49,6 +50,13 @@ rustler::codegen_runtime::inventory::submit!(rustler::Nif {
     arity: 3,
     flags: 0,
     raw_func: enabled,
+});
+
+rustler::codegen_runtime::inventory::submit!(rustler::Nif {
+    name: c"enabled_garbage_collection".as_ptr(),
+    arity: 3,
+    flags: 0,
+    raw_func: enabled_garbage_collection,
 });
 
 rustler::codegen_runtime::inventory::submit!(rustler::Nif {
@@ -90,6 +98,31 @@ fn answer(tags: &Tags, tag: Word, state: Word, tracee: Word) -> Word {
     }
     test_panic(wanted);
     tags.trace
+}
+
+/// `enabled_garbage_collection(tag, state, tracee)`: the process's terms are moved. That is all anybody wants to know: no event
+/// is made, which on OTP 27 two sessions could not survive.
+unsafe extern "C" fn enabled_garbage_collection(
+    _env: *mut ErlNifEnv,
+    argc: c_int,
+    argv: *const ErlNifTerm,
+) -> ErlNifTerm {
+    if argc >= 3 && !argv.is_null() {
+        // SAFETY: the VM passes `argc` terms.
+        let [state, tracee] = unsafe { std::array::from_fn(|i| vm::word(*argv.add(i + 1))) };
+        if catch_unwind(AssertUnwindSafe(|| moved(state, tracee))).is_err() {
+            panicked(0);
+        }
+    }
+    vm::term(tags().discard)
+}
+
+fn moved(state: Word, tracee: Word) -> Option<()> {
+    let (engine, route) = (engine::get()?, route(state)?);
+    if engine.kinds(route) & EventKind::State.bit() != 0 {
+        engine.writer(route)?.end_epoch(tracee as u64);
+    }
+    Some(())
 }
 
 /// `trace(tag, state, tracee, term, options)`: the answer is ignored.

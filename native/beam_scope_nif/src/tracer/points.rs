@@ -52,6 +52,8 @@ pub(crate) struct Point {
     /// Whether its loop leaves nothing out: the state that a message is handled with is the one that the loop was entered
     /// with, unless a system message came between.
     pub(crate) gapless: bool,
+    /// Whether its states come out of the user's own functions: then one word is one term as long as nothing moves.
+    pub(crate) steady: bool,
     /// The fields by their bits of [`Fields`], lowest first.
     pub(crate) fields: Vec<(u16, Source)>,
 }

@@ -60,20 +60,30 @@ impl Layout {
     /// # Safety
     /// `node` is a live map that is a tree, or a child of one that is boxed.
     pub(crate) unsafe fn tree_children<'a>(&self, node: Word) -> Option<&'a [Word]> {
+        // SAFETY: the caller's.
+        unsafe { self.tree_node(node) }.map(|(_, children)| children)
+    }
+
+    /// The same, and which of 16 places the children have.
+    ///
+    /// # Safety
+    /// As above.
+    pub(crate) unsafe fn tree_node<'a>(&self, node: Word) -> Option<(u16, &'a [Word])> {
         // SAFETY: the caller's: a boxed term has a header.
         let header = unsafe { at(node, 0) };
         if header & 3 != 0 || self.classes[subtag(header)] != Class::Map {
             return None;
         }
-        let present = (header >> 16 & 0xFFFF).count_ones() as usize;
-        let (first, count) = match header >> 6 & 3 {
+        let present = (header >> 16 & 0xFFFF) as u16;
+        let (first, bitmap) = match header >> 6 & 3 {
             1 => (1, present),
-            2 => (2, 16),
+            2 => (2, 0xFFFF),
             3 => (2, present),
             _ => return None,
         };
         // SAFETY: the header says how many children there are; a map itself has its size before them.
-        Some(unsafe { std::slice::from_raw_parts(pointer(node).add(first), count) })
+        let children = unsafe { std::slice::from_raw_parts(pointer(node).add(first), bitmap.count_ones() as usize) };
+        Some((bitmap, children))
     }
 
     /// The size of a binary or bitstring in whole bytes, where that was learned.

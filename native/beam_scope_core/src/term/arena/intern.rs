@@ -5,27 +5,6 @@ use super::{Arena, Lookup, NodeId, Place};
 use crate::term::wire::{self, Shape, Sink, Token, WireError};
 use crate::term::{Kind, Value};
 
-/// Who resolves back references while a record's terms are interned. Offsets count from the first byte given.
-pub trait Refs {
-    /// A node was interned that began at this offset.
-    fn wrote(&mut self, _at: usize, _id: NodeId) {}
-
-    /// The term at an offset of the track's stream.
-    fn term(&mut self, _offset: u64) -> Option<NodeId> {
-        None
-    }
-
-    /// The list that begins at the cell with this offset.
-    fn tail(&mut self, _offset: u64) -> Option<NodeId> {
-        None
-    }
-}
-
-/// Resolves nothing: back references are refused by name.
-pub(super) struct NoRefs;
-
-impl Refs for NoRefs {}
-
 /// Stacks kept between calls.
 #[derive(Clone, Default)]
 pub(super) struct Scratch {
@@ -50,46 +29,27 @@ impl Scratch {
     }
 }
 
-struct Interner<'a> {
-    arena: &'a mut Arena,
-    refs: &'a mut dyn Refs,
-}
+struct Interner<'a>(&'a mut Arena);
 
 impl Sink for Interner<'_> {
     type Item = NodeId;
 
-    fn leaf(&mut self, at: usize, token: Token<'_>) -> NodeId {
-        let id = put_leaf(self.arena, token);
-        self.refs.wrote(at, id);
-        id
+    fn leaf(&mut self, _at: usize, token: Token<'_>) -> NodeId {
+        self.0.put_leaf(token)
     }
 
-    fn close(&mut self, at: usize, shape: Shape, items: &mut Vec<NodeId>, start: usize) -> NodeId {
-        let id = put_shape(self.arena, shape, &items[start..]);
+    fn close(&mut self, _at: usize, shape: Shape, items: &mut Vec<NodeId>, start: usize) -> NodeId {
+        let id = self.0.put_shape(shape, &items[start..]);
         items.truncate(start);
-        self.refs.wrote(at, id);
         id
-    }
-
-    fn back_ref(&mut self, offset: u64) -> Option<NodeId> {
-        self.refs.term(offset)
-    }
-
-    fn tail_ref(&mut self, offset: u64) -> Option<NodeId> {
-        self.refs.tail(offset)
     }
 }
 
 impl Arena {
     /// Interns the first term of `bytes`; also how many bytes it took. Back references are refused.
     pub fn intern_wire(&mut self, bytes: &[u8]) -> Result<(NodeId, usize), WireError> {
-        self.intern_wire_with(bytes, &mut NoRefs)
-    }
-
-    /// Interns the first term of `bytes`, asking `refs` for what back references stand for.
-    pub fn intern_wire_with(&mut self, bytes: &[u8], refs: &mut dyn Refs) -> Result<(NodeId, usize), WireError> {
         let Scratch { mut items, mut frames } = std::mem::take(&mut self.scratch);
-        let result = wire::parse_with(bytes, &mut Interner { arena: self, refs }, &mut items, &mut frames);
+        let result = wire::parse_with(bytes, &mut Interner(self), &mut items, &mut frames);
         self.scratch = Scratch { items, frames }.trimmed();
         result
     }
@@ -127,12 +87,21 @@ impl Sink for Finder<'_> {
     }
 }
 
-fn put_leaf(arena: &mut Arena, token: Token<'_>) -> NodeId {
-    place_leaf(arena, token).unwrap_or_else(|| arena.overflow())
-}
+impl Arena {
+    /// A term without parts.
+    pub(crate) fn put_leaf(&mut self, token: Token<'_>) -> NodeId {
+        place_leaf(self, token).unwrap_or_else(|| self.overflow())
+    }
 
-fn put_shape(arena: &mut Arena, shape: Shape, parts: &[NodeId]) -> NodeId {
-    place_shape(arena, shape, parts).unwrap_or_else(|| arena.overflow())
+    /// A term of these parts.
+    pub(crate) fn put_shape(&mut self, shape: Shape, parts: &[NodeId]) -> NodeId {
+        place_shape(self, shape, parts).unwrap_or_else(|| self.overflow())
+    }
+
+    /// A map of which only these pairs, a map themselves, are known.
+    pub(crate) fn put_cut_map(&mut self, full: u64, known: NodeId) -> NodeId {
+        self.put(Draft::new(Tag::TruncatedMap, Body::Cut(full, known)))
+    }
 }
 
 fn place_leaf(place: &mut impl Place, token: Token<'_>) -> Option<NodeId> {
@@ -187,6 +156,10 @@ fn place_shape(place: &mut impl Place, shape: Shape, parts: &[NodeId]) -> Option
         Shape::TruncatedMap(full) => {
             let known = super::map::build(place, parts)?;
             place.place(Draft::new(Tag::TruncatedMap, Body::Cut(full, known)))
+        }
+        // Only of sinks that take streams.
+        Shape::Tree(_) | Shape::Node | Shape::Pair => {
+            place.place(Draft::with(Tag::Truncated, Kind::Map as u16, Body::Word(0)))
         }
     }
 }

@@ -8,7 +8,7 @@ use super::node::{Body, Draft, Tag};
 use super::{Arena, NodeId, Place};
 
 /// Lists of at most this many elements are one node.
-const SMALL: usize = 16;
+pub(super) const SMALL: usize = 16;
 const MIN_CHUNK: usize = 4;
 const MAX_CHUNK: usize = 32;
 /// One in eight hashes cuts.
@@ -33,18 +33,11 @@ fn leaf(place: &mut impl Place, items: &[NodeId]) -> Option<NodeId> {
 }
 
 /// The nodes of one level up.
-fn chunk(place: &mut impl Place, items: &[NodeId], height: u8) -> Option<Vec<NodeId>> {
+pub(super) fn chunk(place: &mut impl Place, items: &[NodeId], height: u8) -> Option<Vec<NodeId>> {
     let mut out = Vec::with_capacity(items.len() / 8 + 1);
     let mut start = 0;
     for (i, item) in items.iter().enumerate() {
-        let len = i + 1 - start;
-        // A level's cuts must not follow from those of the level below, so each looks at other bits.
-        let hash = place.arena().hash(*item) >> (3 * u32::from(height) % 60);
-        let last = i + 1 == items.len();
-        if last
-            || len >= MAX_CHUNK
-            || (len >= MIN_CHUNK && hash & CUT_MASK == 0 && !cfg!(mutant = "arena_list_cuts_by_position"))
-        {
+        if i + 1 == items.len() || is_cut(place.arena(), i + 1 - start, *item, height) {
             out.push(node(place, &items[start..=i], height)?);
             start = i + 1;
         }
@@ -52,7 +45,14 @@ fn chunk(place: &mut impl Place, items: &[NodeId], height: u8) -> Option<Vec<Nod
     Some(out)
 }
 
-fn node(place: &mut impl Place, items: &[NodeId], height: u8) -> Option<NodeId> {
+/// Whether a chunk of so many items ends with this one.
+pub(super) fn is_cut(arena: &Arena, len: usize, last: NodeId, height: u8) -> bool {
+    // A level's cuts must not follow from those of the level below, so each looks at other bits.
+    let hash = arena.hash(last) >> (3 * u32::from(height) % 60);
+    len >= MAX_CHUNK || (len >= MIN_CHUNK && hash & CUT_MASK == 0 && !cfg!(mutant = "arena_list_cuts_by_position"))
+}
+
+pub(super) fn node(place: &mut impl Place, items: &[NodeId], height: u8) -> Option<NodeId> {
     if height == 0 {
         return leaf(place, items);
     }
@@ -91,7 +91,7 @@ pub(super) fn build_improper(place: &mut impl Place, parts: &[NodeId]) -> Option
 
 impl Arena {
     /// The node that holds a list's elements: itself, or what an improper or cut list wraps.
-    fn spine(&self, id: NodeId) -> Option<NodeId> {
+    pub(super) fn spine(&self, id: NodeId) -> Option<NodeId> {
         let slot = self.slot(id);
         match slot.tag {
             Tag::List | Tag::Seq => Some(id),
@@ -115,6 +115,37 @@ impl Arena {
             arena: self,
             left: self.list_len(id),
             stack: self.spine(id).into_iter().map(|s| (s, 0)).collect(),
+        }
+    }
+
+    /// The elements from an index on.
+    #[must_use]
+    pub fn list_from(&self, id: NodeId, index: usize) -> ListIter<'_> {
+        let (mut stack, mut skip) = (Vec::new(), index);
+        let mut at = self.spine(id).filter(|_| index < self.list_len(id));
+        while let Some(node) = at {
+            let slot = self.slot(node);
+            if slot.tag == Tag::List {
+                stack.push((node, skip));
+                break;
+            }
+            let kids = self.slot_kids(slot);
+            let next = kids.iter().position(|kid| {
+                let len = self.list_len(*kid);
+                let here = skip < len;
+                skip -= if here { 0 } else { len };
+                here
+            });
+            at = next.map(|next| {
+                stack.push((node, next + 1));
+                kids[next]
+            });
+        }
+        let left = self.list_len(id).saturating_sub(index);
+        ListIter {
+            arena: self,
+            left,
+            stack,
         }
     }
 
@@ -177,7 +208,7 @@ impl Arena {
     }
 
     /// 0 an element, 1 a leaf, then the levels.
-    fn height(&self, id: NodeId) -> u8 {
+    pub(super) fn height(&self, id: NodeId) -> u8 {
         self.slot(id).level() + 1
     }
 

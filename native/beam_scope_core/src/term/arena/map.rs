@@ -68,12 +68,100 @@ fn trie(place: &mut impl Place, pairs: &[Pair], level: u8) -> Option<NodeId> {
     })
 }
 
+/// A change of a map: the hash of a key, the key, and its new value if it has one.
+type Change = (u64, NodeId, Option<NodeId>);
+
+/// The map with changes made, at a level of the trie: what is above a change is copied, once, the rest shared.
+fn update(arena: &mut Arena, at: NodeId, changes: &[Change], level: u8) -> NodeId {
+    let slot = *arena.slot(at);
+    if slot.tag == Tag::Map {
+        let pairs = merged(arena.leaf_pairs(at), changes);
+        return trie(arena, &pairs, level).unwrap_or(at);
+    }
+    let mut kids = [None; 16];
+    for nibble in (0..16).filter(|nibble| slot.aux & (1 << nibble) != 0) {
+        kids[usize::from(nibble)] = arena.child(&slot, nibble);
+    }
+    for group in changes.chunk_by(|a, b| nibble(a.0, level) == nibble(b.0, level)) {
+        let kid = &mut kids[usize::from(nibble(group[0].0, level))];
+        let changed = match *kid {
+            Some(kid) => Some(update(arena, kid, group, level + 1)),
+            None => trie(arena, &merged(Vec::new(), group), level + 1),
+        };
+        *kid = changed.filter(|kid| arena.slot(*kid).c > 0);
+    }
+    arena.branch(&kids, level)
+}
+
+/// Pairs in the order of the trie, with changes in that order made.
+fn merged(mut pairs: Vec<Pair>, changes: &[Change]) -> Vec<Pair> {
+    for (hash, key, value) in changes {
+        let at = pairs.iter().position(|pair| pair.key == *key);
+        match (at, *value) {
+            (Some(at), Some(value)) => pairs[at].value = value,
+            (Some(at), None) => {
+                pairs.remove(at);
+            }
+            (None, Some(value)) => pairs.push(Pair {
+                hash: *hash,
+                key: *key,
+                value,
+            }),
+            (None, None) => {}
+        }
+    }
+    pairs.sort_by_key(|pair| (pair.hash, pair.key));
+    pairs
+}
+
 /// From the top, so that the trie's order is the hashes' order.
 const fn nibble(hash: u64, level: u8) -> u16 {
     ((hash >> (60 - 4 * level as u32)) & 15) as u16
 }
 
 impl Arena {
+    /// The map with other values of these keys; `None` takes a key out, and of equal keys the last counts. The cost follows the
+    /// changes and the map's depth.
+    pub fn map_update(&mut self, map: NodeId, changes: impl IntoIterator<Item = (NodeId, Option<NodeId>)>) -> NodeId {
+        let mut changes: Vec<Change> = changes
+            .into_iter()
+            .map(|(key, value)| (self.hash(key), key, value))
+            .collect();
+        changes.sort_by_key(|(hash, key, _)| (*hash, *key));
+        if changes.is_empty() {
+            return map;
+        }
+        update(self, map, &changes, 0)
+    }
+
+    fn leaf_pairs(&self, leaf: NodeId) -> Vec<Pair> {
+        let pairs = self.slot_kids(self.slot(leaf)).chunks_exact(2);
+        pairs
+            .map(|pair| Pair {
+                hash: self.hash(pair[0]),
+                key: pair[0],
+                value: pair[1],
+            })
+            .collect()
+    }
+
+    /// A branch of these children; one that has few pairs is a leaf.
+    fn branch(&mut self, kids: &[Option<NodeId>; 16], level: u8) -> NodeId {
+        let there: Vec<NodeId> = kids.iter().copied().flatten().collect();
+        let count: u32 = there.iter().map(|kid| self.slot(*kid).c).sum();
+        if count as usize <= SMALL {
+            let pairs: Vec<Pair> = there.iter().flat_map(|kid| self.leaf_pairs(*kid)).collect();
+            return trie(self, &pairs, level).unwrap_or_else(|| self.overflow());
+        }
+        let bitmap = (0..16u16).fold(0, |bits, i| bits | u16::from(kids[usize::from(i)].is_some()) << i);
+        self.put(Draft {
+            tag: Tag::Trie,
+            level,
+            aux: bitmap,
+            body: Body::Kids(&there, count),
+        })
+    }
+
     /// The node that holds a map's pairs: itself, or what a cut map wraps.
     fn pairs_of(&self, id: NodeId) -> Option<NodeId> {
         let slot = self.slot(id);

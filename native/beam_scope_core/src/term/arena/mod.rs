@@ -19,10 +19,10 @@ mod map;
 mod node;
 mod out;
 mod pack;
+mod splice;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use intern::Refs;
 pub use list::ListIter;
 pub use map::{MapChange, MapIter};
 pub use node::{Node, NodeId};

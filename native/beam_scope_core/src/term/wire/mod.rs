@@ -14,7 +14,7 @@ mod write;
 
 pub use owned::read;
 pub(crate) use owned::words;
-pub use parse::{parse, skip, Shape, Sink};
+pub use parse::{parse, skip, Shape, Sink, CELL_EVERY};
 pub(crate) use parse::{parse_with, Frame};
 pub use reader::{read_varint, unzigzag, write_varint, zigzag, Reader, Token};
 pub use write::write;

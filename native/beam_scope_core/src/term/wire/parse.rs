@@ -20,12 +20,21 @@ pub enum Shape {
     Map,
     /// The same of the known pairs; the full size.
     TruncatedMap(u64),
+    /// A large map as a tree, and its size; the items are its children. Only of sinks that take streams, as all that follow.
+    Tree(u64),
+    /// A node of such a tree; the items are its children.
+    Node,
+    /// A pair of such a tree: key, value.
+    Pair,
 }
 
 /// What [`parse`] builds. `at` is the offset of the node's tag: a node's id among back references.
 pub trait Sink {
     /// What a term becomes.
     type Item;
+
+    /// Whether it takes what only records of streams hold.
+    const STREAMS: bool = false;
 
     /// A term without parts. Structural tokens never come here.
     fn leaf(&mut self, at: usize, token: Token<'_>) -> Self::Item;
@@ -42,6 +51,24 @@ pub trait Sink {
     fn tail_ref(&mut self, _offset: u64) -> Option<Self::Item> {
         None
     }
+
+    /// The node of a large map's tree that a reference stands for.
+    fn node_ref(&mut self, _offset: u64) -> Option<Self::Item> {
+        None
+    }
+
+    /// A child of such a tree that was left out.
+    fn node_cut(&mut self) -> Option<Self::Item> {
+        None
+    }
+
+    /// Adds so many items of a list from a cell on; `false` when it cannot.
+    fn run(&mut self, _offset: u64, _count: u64, _items: &mut Vec<Self::Item>) -> bool {
+        false
+    }
+
+    /// An item begins at `at`, the so manieth of the list that began at `list`.
+    fn cell(&mut self, _list: usize, _index: usize, _at: usize) {}
 }
 
 /// A compound term whose parts are still being read.
@@ -52,7 +79,12 @@ pub(crate) struct Frame {
     shape: Shape,
     /// Parts still to come; `None` inside a list, which ends by its terminator.
     left: Option<u64>,
+    /// Of a list: where among the items those begin that were written one by one since its begin, or since a run.
+    since: usize,
 }
+
+/// Of items that are written one by one, the first and each so many after it begin cells that can be referred to. So does a run.
+pub const CELL_EVERY: usize = 8;
 
 /// Reads one term from the front of `bytes` into `sink`; how many bytes it took.
 pub fn parse<S: Sink>(bytes: &[u8], sink: &mut S) -> Result<(S::Item, usize), WireError> {
@@ -72,7 +104,15 @@ pub(crate) fn parse_with<S: Sink>(
     loop {
         let at = reader.pos();
         let token = reader.next()?;
-        match begin(token, at, items.len()) {
+        if S::STREAMS {
+            if let Some(list) = frames.last().filter(|frame| frame.left.is_none()) {
+                let is_run = matches!(token, Token::Run(..));
+                if is_run || (items.len() - list.since).is_multiple_of(CELL_EVERY) {
+                    sink.cell(list.at, items.len() - list.start, at);
+                }
+            }
+        }
+        match begin::<S>(token, at, items.len())? {
             Begun::Frame(frame) => {
                 frames.push(frame);
                 if frame.left != Some(0) {
@@ -81,6 +121,18 @@ pub(crate) fn parse_with<S: Sink>(
             }
             Begun::Leaf => items.push(sink.leaf(at, token)),
             Begun::Reference(offset) => items.push(sink.back_ref(offset).ok_or(WireError::Reference(offset))?),
+            Begun::NodeReference(offset) => items.push(sink.node_ref(offset).ok_or(WireError::Reference(offset))?),
+            Begun::Cut => items.push(sink.node_cut().ok_or(WireError::Misplaced(tag::NCUT))?),
+            Begun::Run(offset, count) => {
+                in_list(frames).ok_or(WireError::Misplaced(tag::LCHUNK))?;
+                if !sink.run(offset, count, items) {
+                    return Err(WireError::Reference(offset));
+                }
+                if let Some(list) = frames.last_mut() {
+                    list.since = items.len();
+                }
+                continue;
+            }
             // A tail that is a list goes on with the same list; taking it apart first would cost its length each time.
             Begun::Terminator if token == Token::Tail && bytes.get(reader.pos()) == Some(&tag::LIST) => {
                 reader.next()?;
@@ -109,12 +161,34 @@ enum Begun {
     Frame(Frame),
     Leaf,
     Reference(u64),
+    NodeReference(u64),
+    Cut,
+    Run(u64, u64),
     Terminator,
 }
 
-fn begin(token: Token<'_>, at: usize, start: usize) -> Begun {
-    let frame = |shape, left| Begun::Frame(Frame { at, start, shape, left });
-    match token {
+fn begin<S: Sink>(token: Token<'_>, at: usize, start: usize) -> Result<Begun, WireError> {
+    let frame = |shape, left| {
+        Begun::Frame(Frame {
+            at,
+            start,
+            shape,
+            left,
+            since: start,
+        })
+    };
+    Ok(match token {
+        Token::Tree(..) | Token::Node(_) | Token::Pair | Token::NodeRef(_) | Token::NodeCut | Token::Run(..)
+            if !S::STREAMS =>
+        {
+            return Err(WireError::Reference(at as u64))
+        }
+        Token::Tree(size, places) => frame(Shape::Tree(size), Some(u64::from(places.count_ones()))),
+        Token::Node(places) => frame(Shape::Node, Some(u64::from(places.count_ones()))),
+        Token::Pair => frame(Shape::Pair, Some(2)),
+        Token::NodeRef(offset) => Begun::NodeReference(offset),
+        Token::NodeCut => Begun::Cut,
+        Token::Run(offset, count) => Begun::Run(offset, count),
         Token::List => frame(Shape::List, None),
         Token::Tuple(n) => frame(Shape::Tuple, Some(n)),
         Token::TruncTuple(full, n) => frame(Shape::TruncatedTuple(full), Some(n)),
@@ -123,7 +197,7 @@ fn begin(token: Token<'_>, at: usize, start: usize) -> Begun {
         Token::End | Token::Tail | Token::TruncTail(_) | Token::TailRef(_) => Begun::Terminator,
         Token::BackRef(offset) => Begun::Reference(offset),
         _ => Begun::Leaf,
-    }
+    })
 }
 
 /// Ends a list's frame. `false`: a tail term must be read first.

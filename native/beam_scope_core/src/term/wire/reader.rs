@@ -56,6 +56,18 @@ pub enum Token<'a> {
     BackRef(u64),
     /// A list ends in a back reference to a list cell.
     TailRef(u64),
+    /// A large map's tree begins: so many pairs, children at these places.
+    Tree(u64, u16),
+    /// A node of such a tree begins: children at these places.
+    Node(u16),
+    /// A pair of such a tree begins.
+    Pair,
+    /// A back reference to a node of such a tree.
+    NodeRef(u64),
+    /// A child of such a tree that was left out.
+    NodeCut,
+    /// So many items of a list, from the cell at an offset on.
+    Run(u64, u64),
 }
 
 /// Reads tokens from the front of bytes. Never panics, never allocates.
@@ -110,8 +122,18 @@ impl<'a> Reader<'a> {
             tag::OPAQUE => self.opaque(tag)?,
             tag::REF => Token::BackRef(self.varint()?),
             tag::TREF => Token::TailRef(self.varint()?),
+            tag::TREE => Token::Tree(self.varint()?, self.places(tag)?),
+            tag::NODE => Token::Node(self.places(tag)?),
+            tag::PAIR => Token::Pair,
+            tag::NREF => Token::NodeRef(self.varint()?),
+            tag::NCUT => Token::NodeCut,
+            tag::LCHUNK => Token::Run(self.varint()?, self.varint()?),
             other => return Err(WireError::UnknownTag(other)),
         })
+    }
+
+    fn places(&mut self, tag: u8) -> Result<u16, WireError> {
+        u16::try_from(self.varint()?).map_err(|_| WireError::BadField(tag))
     }
 
     fn byte(&mut self) -> Result<u8, WireError> {

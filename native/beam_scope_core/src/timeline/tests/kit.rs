@@ -107,6 +107,11 @@ impl Kit {
         self.write(pid, EventKind::State, point as u8, bits, &terms)
     }
 
+    /// So many nanoseconds pass.
+    pub(crate) fn pass(&mut self, ns: u64) {
+        self.time += ns;
+    }
+
     fn write(&mut self, pid: u64, kind: EventKind, point: u8, fields: u16, terms: &[Value]) -> &mut Self {
         let mut payload = Vec::new();
         terms.iter().for_each(|term| wire::write(term, &mut payload));

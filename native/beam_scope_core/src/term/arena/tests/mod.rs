@@ -1,6 +1,7 @@
 //! What the arena promises.
 
 mod laws;
+mod splice;
 
 use super::*;
 use crate::term::{AtomId, Value};
