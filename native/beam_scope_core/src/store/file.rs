@@ -79,7 +79,8 @@ impl Recording {
             .copied()
             .chain(intake.untold(index.last_ns))
             .collect();
-        let counts = intake.counts.clone();
+        let mut counts = intake.counts.clone();
+        counts.truncated += index.found_cut;
         drop(intake);
         let head = Head {
             start_unix_ns: self.config.start_unix_ns,

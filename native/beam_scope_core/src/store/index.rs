@@ -45,6 +45,8 @@ pub(crate) struct Index {
     work: Option<Records>,
     /// What records of living tracks refer back to.
     streams: Streams,
+    /// Rows that turned out to be cut when they were read: no writer has marked them, and no account counted them.
+    pub(crate) found_cut: u64,
 }
 
 /// What indexing needs of its recording.
@@ -120,6 +122,7 @@ impl Index {
             read_terms(&mut open.arena, header.terms, payload)
         };
         let cut = if whole { 0 } else { flags::TRUNCATED };
+        self.found_cut += u64::from(!whole && header.flags & flags::TRUNCATED == 0);
         let flags = header.flags & !flags::STREAM | cut;
         if kind == EventKind::Exit {
             self.streams.end(track);

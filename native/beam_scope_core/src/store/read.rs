@@ -20,7 +20,7 @@ impl Recording {
         counts.stored -= gone.stored;
         counts.dropped += gone.stored;
         counts.evicted = gone.stored;
-        counts.truncated -= gone.truncated;
+        counts.truncated = (counts.truncated + index.found_cut).saturating_sub(gone.truncated);
         counts.redacted -= gone.redacted;
         counts
             .by_kind

@@ -25,6 +25,8 @@ pub(super) enum Part {
     Cut,
     /// A list from one of its items on.
     Rest(NodeId, u32),
+    /// From here on nobody knows how a list goes on.
+    Hole,
 }
 
 /// Reads terms of a stream into an arena.
@@ -105,6 +107,12 @@ impl<'a> Reading<'a> {
     fn lose(&mut self, place: u32) {
         self.stream.known.lost.insert(place);
         self.cut = true;
+    }
+
+    /// A list does not go on: from now on rows of this stream may have it, and say so.
+    fn hole(&mut self, offset: u64) -> Part {
+        self.lose(u32::try_from(offset).unwrap_or(u32::MAX));
+        Part::Hole
     }
 
     fn parse(&mut self, at: u32) -> Result<(Part, u32), WireError> {
@@ -214,6 +222,13 @@ impl Sink for Reading<'_> {
                 let children = children.iter().filter_map(Child::of).collect();
                 self.tree(at, size, children)
             }
+            (Shape::List | Shape::Improper | Shape::TruncatedList(_), parts)
+                if parts.iter().any(|part| matches!(part, Part::Hole)) =>
+            {
+                let known = parts.iter().take_while(|part| !matches!(part, Part::Hole)).copied();
+                let known = self.terms(&known.collect::<Vec<_>>());
+                self.arena.put_shape(Shape::TruncatedList(0), &known)
+            }
             (Shape::Improper, [items @ .., Part::Rest(old, from)]) => self.rest(items, *old, *from),
             (shape, parts) => {
                 let ids = self.terms(parts);
@@ -237,7 +252,7 @@ impl Sink for Reading<'_> {
         match self.list_of(offset) {
             Ok((list, index)) => Some(Part::Rest(list, index)),
             Err(Some(_)) => None,
-            Err(None) => Some(Part::Term(self.nothing())),
+            Err(None) => Some(self.hole(offset)),
         }
     }
 
@@ -261,16 +276,14 @@ impl Sink for Reading<'_> {
             Ok(found) => found,
             Err(Some(_)) => return false,
             Err(None) => {
-                let nothing = self.nothing();
-                items.push(Part::Term(nothing));
+                items.push(self.hole(offset));
                 return true;
             }
         };
-        self.items += count;
+        self.items = self.items.saturating_add(count);
         let there = self.arena.list_len(list) as u64;
-        if self.items > MOST_ITEMS || u64::from(index) + count > there {
-            let nothing = self.nothing();
-            items.push(Part::Term(nothing));
+        if self.items > MOST_ITEMS || u64::from(index).saturating_add(count) > there {
+            items.push(self.hole(offset));
             return true;
         }
         let (from, count) = (index as usize, count as usize);

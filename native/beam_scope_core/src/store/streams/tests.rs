@@ -222,6 +222,64 @@ fn an_epoch_of_which_the_beginning_is_missing_tells_what_it_can() {
 }
 
 #[test]
+fn a_list_of_which_a_part_was_lost_ends_there_also_when_it_is_referred_to() {
+    let mut track = Track::default();
+    track.read(&plain(&ints(0..9)));
+    let lost = u64::from(track.offset);
+    track.lose(&plain(&ints(0..50)));
+    for (seals, end) in [
+        (false, tagged(tag::LCHUNK, &[lost + 1, 8])),
+        (true, tagged(tag::TREF, &[lost + 1])),
+    ] {
+        let at = u64::from(track.offset);
+        let mut bytes = vec![tag::LIST];
+        bytes.extend(plain(&Value::Int(1)));
+        bytes.extend(&end);
+        if !seals {
+            bytes.extend(plain(&Value::Int(2)));
+            bytes.push(tag::END);
+        }
+        let cut = Value::TruncatedList(vec![Value::Int(1)], 0);
+        assert_eq!(track.read(&bytes), (cut.clone(), false));
+        if seals {
+            track.seal();
+        }
+        assert_eq!(track.read(&tagged(tag::REF, &[at])), (cut, false));
+    }
+}
+
+#[test]
+fn runs_of_any_length_are_refused_not_added_up() {
+    let mut track = Track::default();
+    track.read(&plain(&ints(0..9)));
+    let mut bytes = vec![tag::LIST];
+    bytes.extend(tagged(tag::LCHUNK, &[1, u64::MAX]));
+    bytes.extend(tagged(tag::LCHUNK, &[1, 2]));
+    bytes.push(tag::END);
+    assert!(!track.read(&bytes).1);
+}
+
+/// Each map has the node of the one before sixteen times.
+#[test]
+fn nodes_that_are_their_own_siblings_are_looked_at_once() {
+    let mut track = Track::default();
+    let mut first = tagged(tag::TREE, &[1, 1]);
+    let mut at = first.len() as u64;
+    first.extend(tagged(tag::NODE, &[1]));
+    first.extend(pair(1, 1));
+    track.read(&first);
+    for _ in 0..10 {
+        let begins = u64::from(track.offset);
+        let head = tagged(tag::TREE, &[1, 1]);
+        let mut bytes = head.clone();
+        bytes.extend(tagged(tag::NODE, &[0xFFFF]));
+        (0..16).for_each(|_| bytes.extend(tagged(tag::NREF, &[at])));
+        at = begins + head.len() as u64;
+        track.read(&bytes);
+    }
+}
+
+#[test]
 fn what_refers_to_itself_leads_nowhere() {
     let mut track = Track::default();
     let mut bytes = tagged(tag::TUPLE, &[1]);

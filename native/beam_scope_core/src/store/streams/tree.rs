@@ -24,7 +24,7 @@ impl Child {
             Part::Pair(key, value) => Some(Self::Pair(*key, *value)),
             Part::Node(at) => Some(Self::Node(*at)),
             Part::Cut => Some(Self::Cut),
-            Part::Term(_) | Part::Rest(..) => None,
+            Part::Term(_) | Part::Rest(..) | Part::Hole => None,
         }
     }
 }
@@ -93,7 +93,9 @@ impl Reading<'_> {
         let known = &self.stream.known;
         let mut level = children.to_vec();
         for _ in 0..LEVELS {
-            let nodes: Vec<u32> = level.iter().filter_map(node).collect();
+            let mut nodes: Vec<u32> = level.iter().filter_map(node).collect();
+            nodes.sort_unstable();
+            nodes.dedup();
             if let Some(root) = nodes.iter().find_map(|at| known.owners.get(at)) {
                 return Some(*root);
             }
@@ -109,10 +111,10 @@ impl Reading<'_> {
             changes.gone.extend(old.iter().filter_map(pair));
             changes.new.extend(new.iter().filter_map(pair));
             let mut before: HashSet<u32> = old.iter().filter_map(node).collect();
-            let mut after = Vec::new();
+            let (mut after, mut seen) = (Vec::new(), HashSet::new());
             for at in new.iter().filter_map(node) {
                 self.stream.known.owners.insert(at, root);
-                if !before.remove(&at) {
+                if !before.remove(&at) && seen.insert(at) {
                     after.push(at);
                 }
             }
