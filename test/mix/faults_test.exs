@@ -17,7 +17,10 @@ defmodule Mix.Tasks.BeamScope.FaultsTest do
     Faults.load()
   end
 
-  test "every fault is caught and named, and no healthy system raises an alarm", %{source: source, table: table} do
+  test "every fault is caught and named, and no healthy system raises an alarm", %{
+    source: source,
+    table: table
+  } do
     files = source.files()
     assert length(files) == 20
     rows = Enum.map(files, &table.row(&1, @runs))
@@ -28,7 +31,10 @@ defmodule Mix.Tasks.BeamScope.FaultsTest do
   test "the variants of a system differ in a line or two", %{source: source} do
     for file <- source.files() do
       [healthy, faulty] = for variant <- [:healthy, :faulty], do: source.code(file, variant)
-      changes = for {change, lines} <- List.myers_difference(healthy, faulty), change != :eq, line <- lines, do: line
+
+      changes =
+        for {change, lines} <- List.myers_difference(healthy, faulty), change != :eq, line <- lines, do: line
+
       assert length(changes) in 1..8, "#{file}:\n#{Enum.join(changes, "\n")}"
     end
   end
@@ -49,7 +55,10 @@ defmodule Mix.Tasks.BeamScope.FaultsTest do
     assert capture_io(fn -> Faults.run(["priv/faults/lost_update.ex", "--show"]) end) =~
              "LostUpdate.Account went from %{balance: 10, version: 1} to %{balance: 20, version: 2} on {:write, 20, 0}"
 
-    assert_raise Mix.Error, ~r/unknown fault "weather"; there are: after_timeout, /, fn -> Faults.run(["weather"]) end
+    assert_raise Mix.Error, ~r/unknown fault "weather"; there are: after_timeout, /, fn ->
+      Faults.run(["weather"])
+    end
+
     assert_raise Mix.Error, ~r/--runs takes a positive number/, fn -> Faults.run(["--runs", "0"]) end
   end
 end

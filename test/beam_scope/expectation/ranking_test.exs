@@ -17,7 +17,8 @@ defmodule BeamScope.Expectation.RankingTest do
     def init(next), do: {:ok, %{asked: 0, next: next}}
 
     @impl true
-    def handle_call({:ask, n}, _from, %{next: nil} = state), do: {:reply, {:answer, n}, %{state | asked: state.asked + 1}}
+    def handle_call({:ask, n}, _from, %{next: nil} = state),
+      do: {:reply, {:answer, n}, %{state | asked: state.asked + 1}}
 
     def handle_call({:ask, n}, _from, %{next: next} = state) do
       {:reply, GenServer.call(next, {:ask, n}, :infinity), %{state | asked: state.asked + 1}}
@@ -85,8 +86,13 @@ defmodule BeamScope.Expectation.RankingTest do
 
     verdict = check(rec)
 
-    assert ["nothing is forgotten", "the back answers", "the front answers", "asks three times in the end", "is told"] =
-             broken(verdict)
+    assert [
+             "nothing is forgotten",
+             "the back answers",
+             "the front answers",
+             "asks three times in the end",
+             "is told"
+           ] = broken(verdict)
 
     assert Verdict.first_broken(verdict).name == "nothing is forgotten"
     assert for(one <- verdict.expectations, do: one.rank) == [3, 2, 1, 0, 4, nil]

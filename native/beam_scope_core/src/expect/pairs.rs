@@ -25,8 +25,6 @@ mod scope;
 
 use early::takes_time;
 
-pub(super) use end::PairsEnd;
-
 /// What the variables of all that waits stand for takes no more bytes than this.
 const MOST_BYTES: usize = 64 << 20;
 /// So many misses are kept to look for one that no loss explains.
@@ -302,4 +300,21 @@ const fn must_be_met(plan: &CheckPlan) -> bool {
         Rule::Excludes { .. } | Rule::Precedes { .. } => false,
         _ => true,
     }
+}
+
+/// Whether second ends must follow a first.
+const fn is_caused(plan: &CheckPlan) -> bool {
+    matches!(plan.rule, Rule::Causality { .. } | Rule::Precedes { .. })
+}
+
+fn held_mut<'p>(waiting: &'p mut Waiting, early: &'p mut Option<Waiting>) -> impl Iterator<Item = &'p mut Held> {
+    let early = early.iter_mut().flat_map(Waiting::held_mut);
+    waiting.held_mut().chain(early)
+}
+
+/// The variables that the first step and another both bind.
+fn shared(joint: &Joint, step: usize) -> Vec<usize> {
+    let other = joint.binds(step);
+    let own = joint.binds(0).iter().copied();
+    own.filter(|at| other.contains(at)).collect()
 }

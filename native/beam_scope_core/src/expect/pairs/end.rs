@@ -94,23 +94,6 @@ impl Pairs {
     }
 }
 
-/// Whether second ends must follow a first.
-const fn is_caused(plan: &CheckPlan) -> bool {
-    matches!(plan.rule, Rule::Causality { .. } | Rule::Precedes { .. })
-}
-
-fn held_mut<'p>(waiting: &'p mut Waiting, early: &'p mut Option<Waiting>) -> impl Iterator<Item = &'p mut Held> {
-    let early = early.iter_mut().flat_map(Waiting::held_mut);
-    waiting.held_mut().chain(early)
-}
-
-/// The variables that the first step and another both bind.
-fn shared(joint: &Joint, step: usize) -> Vec<usize> {
-    let other = joint.binds(step);
-    let own = joint.binds(0).iter().copied();
-    own.filter(|at| other.contains(at)).collect()
-}
-
 /// Whether what is missing may be among what was lost.
 fn is_explained(losses: &Losses<'_>, plan: &CheckPlan, miss: &Miss) -> bool {
     let lost = |step: usize| losses.of_step(&plan.steps[step], miss.span).is_some();
