@@ -30,12 +30,9 @@ defmodule Mix.Tasks.BeamScope.FaultsTest do
 
   test "the variants of a system differ in a line or two", %{source: source} do
     for file <- source.files() do
-      [healthy, faulty] = for variant <- [:healthy, :faulty], do: source.code(file, variant)
-
-      changes =
-        for {change, lines} <- List.myers_difference(healthy, faulty), change != :eq, line <- lines, do: line
-
-      assert length(changes) in 1..8, "#{file}:\n#{Enum.join(changes, "\n")}"
+      changes = file |> File.read!() |> String.split(~r/\bvariant\(/) |> length() |> Kernel.-(1)
+      assert changes in 1..2, "#{file} has #{changes} changes"
+      refute source.code(file, :healthy) == source.code(file, :faulty)
     end
   end
 
@@ -52,7 +49,9 @@ defmodule Mix.Tasks.BeamScope.FaultsTest do
     assert capture_io(fn -> Faults.run(["lost_update", "--runs", "1"]) end) =~
              ~r/lost update between two calls +lost_update +1\/1 +1\/1 +0\/1/
 
-    assert capture_io(fn -> Faults.run(["priv/faults/lost_update.ex", "--show"]) end) =~
+    shown = capture_io(fn -> Faults.run(["priv/faults/lost_update.ex", "--show"]) end)
+
+    assert shown |> String.split() |> Enum.join(" ") =~
              "LostUpdate.Account went from %{balance: 10, version: 1} to %{balance: 20, version: 2} on {:write, 20, 0}"
 
     assert_raise Mix.Error, ~r/unknown fault "weather"; there are: after_timeout, /, fn ->
