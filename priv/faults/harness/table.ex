@@ -53,7 +53,7 @@ defmodule BeamScopeFaults.Table do
   @spec perfect?([struct]) :: boolean
   def perfect?(rows), do: Enum.all?(rows, &(&1.caught == &1.runs and &1.named == &1.runs and &1.alarms == 0))
 
-  @header ["fault", "", "caught", "first divergence", "false alarms", "ms"]
+  @header ["fault", "", "caught", "named first", "false alarms", "ms"]
 
   @doc "The table."
   @spec lines([struct]) :: [Style.line()]

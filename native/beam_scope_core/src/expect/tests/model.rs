@@ -360,7 +360,7 @@ proptest! {
                     let over = n == 3 && closed(*a, *bound).is_some_and(|(c, ..)| c < b);
                     a < b && in_time(*a, *b) && agree(&both[1], *bound, *other) && !over
                 };
-                let last = firsts.iter().filter(open).next_back();
+                let last = firsts.iter().rfind(open);
                 follows = follows.or(last.map(|(a, ..)| (*a, *b)));
             }
             let found = run(&timeline, Rule::Excludes { within_ns: within }, &all[..n]);
