@@ -70,9 +70,15 @@ defmodule BeamScope.Expectation do
   | `called Module.function(args)` | `returns:`, `by:`, `times:`, `allow_empty:` |
   | `refute_called Module.function(args)` | `returns:`, `by:`, `allow_empty:` |
   | `flow do … end` of steps, see `BeamScope.Assertions.assert_flow/3` | |
-  | `leads_to step, step` | `within:` milliseconds, `allow_empty:` |
-  | `causality step ~> step` | `strict:`, `allow_empty:` |
+  | `leads_to step, step`, `refute_leads_to step, step` | `within:` milliseconds, `before:` a step, `allow_empty:` |
+  | `causality step ~> step` | `strict:`, `shared:`, `allow_empty:` |
   | `refute_crash()`, `refute_crash(process)` | `allow_empty:` |
+
+  A variable may stand for a process, in its place as in a pattern; `who = :worker` is one that must be a certain process:
+
+      expect "who asks is answered", do: leads_to(sent({:ask, q}, from: who, to: :desk), sent({:answer, q, _}, to: who))
+      expect "nothing is locked twice", do: refute_leads_to(sent({:lock, k}), sent({:lock, k}), before: sent({:unlock, k}))
+      expect "no worker is left", do: leads_to(sent({:stop, pid}, to: :desk), exited(pid))
 
   There are no variables of a test to pin: `^x` is a compile error. Module attributes and expressions can be pinned (`^@limit`), and
   guards may use module attributes. Whatever cannot be compiled is an error at its line that says what can.

@@ -72,9 +72,14 @@ defmodule BeamScope.Expect.Excerpt do
 
     [event | Enum.flat_map(tracks, &(before(rec, ask, &1, event) ++ later(rec, ask, &1, event)))]
     |> Enum.uniq_by(& &1.moment.seq)
+    |> Enum.reject(&started?/1)
     |> Enum.sort_by(& &1.moment.seq)
     |> window(event.moment.seq)
   end
+
+  # What a process tells whoever started it is told of every one.
+  defp started?(%Event{message: {:ack, pid, _}, from: pid}) when is_pid(pid), do: true
+  defp started?(_event), do: false
 
   defp before(rec, ask, track, event),
     do:

@@ -33,7 +33,18 @@ defmodule BeamScope.Expect.Report do
   @doc "Takes from the recording what is to be shown, so that the report can be printed when that is gone."
   @spec gather(t, BeamScope.Recording.t()) :: t
   def gather(%__MODULE__{} = report, rec),
-    do: %{report | excerpt: Excerpt.around(rec, report.around)}
+    do: report |> Map.put(:excerpt, Excerpt.around(rec, report.around)) |> once()
+
+  # What stands in the excerpt need not stand before it too.
+  defp once(%__MODULE__{excerpt: {_kind, shown, _seq}} = report) do
+    seen = MapSet.new(shown, & &1.moment.seq)
+    %{report | lines: Enum.reject(report.lines, &seen?(&1, seen))}
+  end
+
+  defp once(report), do: report
+
+  defp seen?({kind, [%{moment: %{seq: seq}}]}, seen) when kind in [:events, :states], do: seq in seen
+  defp seen?(_lines, _seen), do: false
 
   defimpl String.Chars do
     def to_string(report) do

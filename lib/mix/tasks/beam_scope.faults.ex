@@ -11,7 +11,7 @@ defmodule Mix.Tasks.BeamScope.Faults do
       mix beam_scope.faults test/my_fault.ex       # a system of your own, written like those in priv/faults
 
   The interleavings are made, not waited for: processes are held where it matters, so that a fault occurs every time. A line of the
-  table says how often the fault was caught, how often the expectation, the event and the processes of its first divergence were the
+  table says how often the fault was caught, how often (named first) the expectation, the event and the processes of its first divergence were the
   ones that the system's file declares, how often the healthy variant was not held to be so, and how long a run took,
   recording and checking included (the median). The exit status is 1 when any of it is not perfect, and the verdicts that
   went another way are shown.

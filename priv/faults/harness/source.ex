@@ -30,6 +30,13 @@ defmodule BeamScopeFaults.Source do
     modules |> List.last() |> elem(0)
   end
 
+  @doc "The code of a variant as lines."
+  @spec code(Path.t(), variant) :: [String.t()]
+  def code(file, variant) do
+    ast = file |> File.read!() |> Code.string_to_quoted!(file: file)
+    ast |> choose(variant) |> Macro.to_string() |> String.split("\n")
+  end
+
   defp compile(ast, file) do
     before = Code.compiler_options()
     Code.compiler_options(ignore_module_conflict: true)

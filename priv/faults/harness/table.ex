@@ -53,13 +53,13 @@ defmodule BeamScopeFaults.Table do
   @spec perfect?([struct]) :: boolean
   def perfect?(rows), do: Enum.all?(rows, &(&1.caught == &1.runs and &1.named == &1.runs and &1.alarms == 0))
 
-  @header ["fault", "", "caught", "first divergence", "false alarms", "ms"]
+  @header ["fault", "", "caught", "named first", "false alarms", "ms"]
 
   @doc "The table."
   @spec lines([struct]) :: [Style.line()]
   def lines(rows) do
     header = for title <- @header, do: [{:heading, title}]
-    Table.lines([header | Enum.map(rows, &cells/1)], align: [:left, :left, :right, :right, :right, :right])
+    Table.lines([header | Enum.map(rows, &cells/1)], align: [:left, :left, :right, :right, :right, :left])
   end
 
   defp cells(row) do

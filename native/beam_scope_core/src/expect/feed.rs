@@ -301,7 +301,11 @@ impl Fed {
             } else {
                 transition.seq
             },
-            since: transition.began_seq,
+            // Before a process has begun it has no state, whatever it does.
+            since: match transition.kind {
+                TransitionKind::Init | TransitionKind::Read => transition.seq,
+                _ => transition.began_seq,
+            },
             nth,
             by_transition: true,
         };

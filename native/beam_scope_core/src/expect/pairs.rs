@@ -11,21 +11,24 @@ use std::collections::{HashSet, VecDeque};
 
 use crate::pattern::{Answer, Held};
 
-use super::check::{Rule, What};
-use super::finding::Verdict;
-use super::gaps::Losses;
+use super::check::Rule;
 use super::joint::{Joint, Values};
 use super::plan::{CheckPlan, Seen};
 use super::subject::{Happened, Place};
 use super::tally::Crashes;
 use super::waiting::{Visit, Waiter, Waiting, MOST};
 
+mod cause;
+mod early;
+mod end;
+mod scope;
+
+use early::takes_time;
+
 /// What the variables of all that waits stand for takes no more bytes than this.
 const MOST_BYTES: usize = 64 << 20;
 /// So many misses are kept to look for one that no loss explains.
 const MOST_MISSES: usize = 256;
-/// A message that is handled for longer than this is no cause of what comes meanwhile.
-const LONGEST_NS: u64 = 10_000_000_000;
 
 /// What one form of something that happened binds, and whether it is what it seems.
 type Form = (Values, Answer);
@@ -68,25 +71,6 @@ pub(super) struct Pairs {
     /// Too much to look at.
     gave_up: bool,
     crashes: [Crashes; 3],
-}
-
-/// What is left when nothing more comes.
-struct Rest {
-    misses: Vec<Miss>,
-    unknown: u64,
-    open: u64,
-}
-
-/// How a check of two steps ends.
-pub(super) struct PairsEnd {
-    pub(super) verdict: Verdict,
-    pub(super) unknown: u64,
-    pub(super) open: u64,
-    pub(super) violation: Option<Place>,
-    /// The step that the violation lacks.
-    pub(super) missing: Option<usize>,
-    /// What ended the time for that; of an `Excludes` what should not have been followed.
-    pub(super) by: Option<Place>,
 }
 
 impl Pairs {
@@ -221,36 +205,6 @@ impl Pairs {
         }
     }
 
-    /// Whether a first end that took time needs its second no more: that came meanwhile.
-    fn meet(&mut self, plan: &CheckPlan, first: &Waiter) -> bool {
-        let Some(early) = &mut self.early else { return false };
-        let (pattern, joint) = (&plan.steps[1].step.pattern, &self.joint);
-        let leads_to = matches!(plan.rule, Rule::LeadsTo { .. });
-        let many = leads_to || matches!(plan.rule, Rule::Precedes { .. });
-        let (met, mut last) = (&mut self.met, None);
-        let whole = early.visit(first.key, |second| {
-            let there = met.contains(&second.place.seq);
-            let fits = meanwhile(plan, &first.place, &second.place) && !there && !first.doubtful;
-            if !fits || joint.agree(pattern, &first.values, &second.values) != Answer::Yes {
-                return Visit::Leave;
-            }
-            last = Some(second.place);
-            if leads_to {
-                return Visit::Stop;
-            }
-            met.insert(second.place.seq);
-            if many {
-                Visit::Take
-            } else {
-                Visit::TakeAndStop
-            }
-        });
-        self.gave_up |= !whole;
-        let Some(second) = last else { return false };
-        self.pair.get_or_insert((first.place, second));
-        !matches!(plan.rule, Rule::Precedes { .. })
-    }
-
     /// `LeadsTo`: serves all that agree.
     fn follow(&mut self, plan: &CheckPlan, place: Place, (values, answer): &Form) {
         let Some(key) = self.key(values).filter(|_| *answer == Answer::Yes) else {
@@ -280,158 +234,6 @@ impl Pairs {
         }
     }
 
-    /// `Excludes`: there must be none that agrees. The latest is told.
-    fn intrude(&mut self, plan: &CheckPlan, place: Place, forms: &[Form]) {
-        if !self.misses.is_empty() {
-            return;
-        }
-        let pattern = &plan.steps[1].step.pattern;
-        let (mut first, mut maybe) = (None, false);
-        for (values, answer) in forms {
-            let Some(key) = self.key(values).filter(|_| *answer == Answer::Yes) else {
-                maybe |= !self.waiting.is_empty();
-                continue;
-            };
-            let joint = &self.joint;
-            let whole = self.waiting.visit(key, |waiter| {
-                match joint.agree(pattern, &waiter.values, values) {
-                    _ if waiter.place.seq >= place.seq => {}
-                    Answer::Yes if !waiter.doubtful => first = Some(waiter.place),
-                    Answer::No => {}
-                    _ => maybe = true,
-                }
-                Visit::Leave
-            });
-            self.gave_up |= !whole;
-        }
-        match first {
-            Some(first) => self.misses.push(Miss {
-                place,
-                step: (plan.steps.len() > 2).then_some(2),
-                span: (first.at_ns, place.at_ns),
-                by: Some(first),
-            }),
-            None if maybe || !self.vague.is_empty() || self.waiting.forgotten > 0 => self.doubt(place),
-            None => {}
-        }
-    }
-
-    /// The third step: what agrees waits no longer.
-    fn close_off(&mut self, plan: &CheckPlan, place: Place, (values, answer): &Form) {
-        let pattern = &plan.steps[2].step.pattern;
-        let (sure, missing) = (*answer == Answer::Yes, must_be_met(plan));
-        let joint = &self.joint;
-        let (mut missed, mut doubtful) = (Vec::new(), Vec::new());
-        let look = |waiter: &mut Waiter| {
-            match joint.agree(pattern, &waiter.values, values) {
-                _ if waiter.place.seq >= place.seq => {}
-                Answer::No => {}
-                Answer::Yes if sure => {
-                    let over = if waiter.doubtful { &mut doubtful } else { &mut missed };
-                    over.push(waiter.place);
-                    return Visit::Take;
-                }
-                _ if missing => waiter.late = true,
-                _ => waiter.doubtful = true,
-            }
-            Visit::Leave
-        };
-        let whole = match self.key(values).filter(|_| self.closing) {
-            Some(key) => self.waiting.visit(key, look),
-            None => self.waiting.visit_all(look),
-        };
-        self.gave_up |= !whole;
-        if missing {
-            missed.sort_unstable_by_key(|one| one.seq);
-            missed.into_iter().for_each(|one| self.miss(plan, one, 1, Some(place)));
-            doubtful.into_iter().for_each(|one| self.doubt(one));
-        }
-    }
-
-    /// `Causality`: takes the oldest that agrees. `Precedes`: needs one.
-    fn effect(&mut self, plan: &CheckPlan, place: Place, forms: &[Form]) {
-        let sure = forms.iter().any(|(_, answer)| *answer == Answer::Yes);
-        if sure {
-            self.count(place);
-        }
-        let (mut cause, mut maybe, mut vague) = (None, false, false);
-        for (values, answer) in forms {
-            match self.key(values).filter(|_| *answer == Answer::Yes) {
-                Some(key) if cause.is_none() => maybe |= self.cause(plan, place, (key, values), &mut cause),
-                Some(_) => {}
-                None => vague = true,
-            }
-        }
-        match cause {
-            Some(cause) => {
-                self.pair.get_or_insert((cause, place));
-            }
-            None if vague => self.vague_effect(plan, place, sure),
-            None if maybe || !self.vague.is_empty() || self.waiting.forgotten > 0 => self.doubt(place),
-            None => self.lack_cause(plan, place, forms),
-        }
-    }
-
-    /// An effect has no cause, unless one turns out to have begun before.
-    fn lack_cause(&mut self, plan: &CheckPlan, place: Place, forms: &[Form]) {
-        let Some(mut early) = self.early.take() else {
-            self.miss(plan, place, 0, None);
-            return;
-        };
-        for (values, _) in forms {
-            if let Some(key) = self.key(values) {
-                early.push(Waiter::new(place, values.clone(), key, false));
-            }
-        }
-        self.early = Some(early);
-    }
-
-    /// Looks for the cause of an effect; whether something may be it.
-    fn cause(
-        &mut self,
-        plan: &CheckPlan,
-        place: Place,
-        (key, values): (u64, &Values),
-        cause: &mut Option<Place>,
-    ) -> bool {
-        let pattern = &plan.steps[1].step.pattern;
-        let joint = &self.joint;
-        let mut maybe = false;
-        let whole = self.waiting.visit(key, |waiter| {
-            match joint.agree(pattern, &waiter.values, values) {
-                _ if waiter.place.seq >= place.seq => {}
-                Answer::Yes if !waiter.doubtful => {
-                    *cause = Some(waiter.place);
-                    let stays = matches!(plan.rule, Rule::Precedes { .. });
-                    return if stays || cfg!(mutant = "expect_causes_serve_twice") {
-                        Visit::Stop
-                    } else {
-                        Visit::TakeAndStop
-                    };
-                }
-                Answer::No => {}
-                _ => {
-                    waiter.doubtful = true;
-                    maybe = true;
-                }
-            }
-            Visit::Leave
-        });
-        self.gave_up |= !whole;
-        maybe
-    }
-
-    /// Nobody can tell whether it is one, or which cause is its own.
-    fn vague_effect(&mut self, plan: &CheckPlan, place: Place, sure: bool) {
-        let has_cause = !self.waiting.is_empty() || !self.vague.is_empty() || self.waiting.forgotten > 0;
-        self.waiting.doubt_all();
-        if sure && !has_cause {
-            self.miss(plan, place, 0, None);
-        } else {
-            self.doubt(place);
-        }
-    }
-
     /// Lets go of what waited too long.
     fn expire(&mut self, plan: &CheckPlan, now_ns: u64) {
         self.give_up_early(plan, now_ns);
@@ -445,16 +247,6 @@ impl Pairs {
                 Some(waiter) if must_be_met(plan) && waiter.doubtful => self.doubt(waiter.place),
                 Some(waiter) if must_be_met(plan) => self.miss(plan, waiter.place, 1, None),
                 _ => {}
-            }
-        }
-    }
-
-    /// An effect that has waited for so long has no cause.
-    fn give_up_early(&mut self, plan: &CheckPlan, now_ns: u64) {
-        let old = |place: &Place| place.at_ns.saturating_add(LONGEST_NS) < now_ns;
-        while let Some(second) = self.early.as_mut().and_then(|early| early.pop_if(old)) {
-            if !self.met.remove(&second.place.seq) && is_caused(plan) {
-                self.miss(plan, second.place, 0, None);
             }
         }
     }
@@ -483,48 +275,6 @@ impl Pairs {
         }
     }
 
-    /// What becomes of what still waits.
-    fn rest(&self, plan: &CheckPlan, now_ns: u64) -> Rest {
-        let mut rest = Rest {
-            misses: self.misses.clone(),
-            unknown: self.unknown,
-            open: 0,
-        };
-        let early = self
-            .early
-            .iter()
-            .flat_map(Waiting::iter)
-            .map(|(second, _)| second.place);
-        for place in early.filter(|place| is_caused(plan) && !self.met.contains(&place.seq)) {
-            if rest.misses.len() < MOST_MISSES {
-                rest.misses.push(self.missed(plan, place, 0, None));
-            }
-        }
-        if !must_be_met(plan) {
-            return rest;
-        }
-        let now = now_ns.min(plan.span.to_ns);
-        for (waiter, doubtful) in self.waiting.iter() {
-            let in_time = |within| waiter.place.at_ns.saturating_add(within) >= now;
-            match () {
-                () if self.within_ns.is_some_and(in_time) => rest.open += 1,
-                // What should have come too late for it never came either.
-                () if waiter.late => rest.unknown += 1,
-                () if self.within_ns.is_none() && plan.steps.len() > 2 => rest.open += 1,
-                () if doubtful => rest.unknown += 1,
-                () if rest.misses.len() < MOST_MISSES => rest.misses.push(self.missed(plan, waiter.place, 1, None)),
-                () => {}
-            }
-        }
-        rest
-    }
-
-    /// A miss that no loss explains: it decides.
-    pub(super) fn decided(&self, losses: &Losses<'_>, plan: &CheckPlan) -> bool {
-        let certain = !self.gave_up && self.waiting.forgotten == 0;
-        certain && self.misses.iter().any(|miss| !is_explained(losses, plan, miss))
-    }
-
     /// Whether anything may have been decided.
     pub(super) fn has_misses(&self) -> bool {
         !self.misses.is_empty()
@@ -541,49 +291,20 @@ impl Pairs {
         let oldest = self.waiting.oldest_ns()?;
         Some(oldest.saturating_add(within).saturating_add(1))
     }
+}
 
-    /// The answer when nothing more comes.
-    pub(super) fn end(&self, plan: &CheckPlan, losses: &Losses<'_>, lost: bool, now_ns: u64) -> PairsEnd {
-        let rest = self.rest(plan, now_ns);
-        let broken = rest.misses.iter().find(|miss| !is_explained(losses, plan, miss));
-        let forgotten = self.waiting.forgotten > 0;
-        let verdict = match () {
-            () if self.gave_up => Verdict::Unknown,
-            () if broken.is_some() => Verdict::Broken,
-            () if rest.unknown > 0 || forgotten => Verdict::Unknown,
-            () if lost || !rest.misses.is_empty() => Verdict::Gap,
-            () if self.count == 0 => Verdict::Empty,
-            () => Verdict::Held,
-        };
-        let violation = broken.or(rest.misses.first());
-        PairsEnd {
-            verdict,
-            unknown: rest.unknown,
-            open: rest.open,
-            violation: violation.map(|miss| miss.place),
-            missing: violation.and_then(|miss| miss.step.filter(|step| *step < 2)),
-            by: violation.and_then(|miss| miss.by),
-        }
+/// Whether the first end needs the second.
+const fn must_be_met(plan: &CheckPlan) -> bool {
+    match plan.rule {
+        Rule::Causality { strict, .. } => strict,
+        Rule::Excludes { .. } | Rule::Precedes { .. } => false,
+        _ => true,
     }
 }
 
 /// Whether second ends must follow a first.
 const fn is_caused(plan: &CheckPlan) -> bool {
     matches!(plan.rule, Rule::Causality { .. } | Rule::Precedes { .. })
-}
-
-/// Whether what matches the first step takes time, so that what it leads to may be told before it.
-fn takes_time(plan: &CheckPlan) -> bool {
-    let first = plan.steps[0].step.what;
-    let spans = matches!(first, What::State | What::Transition | What::Called);
-    spans && !matches!(plan.rule, Rule::Excludes { .. }) && !cfg!(mutant = "expect_causes_take_no_time")
-}
-
-/// Whether the second end came while the first was coming about. What a process itself does before its state is there does not
-/// come of that state.
-fn meanwhile(plan: &CheckPlan, first: &Place, second: &Place) -> bool {
-    let own = first.track == second.track && first.what == What::State && is_caused(plan);
-    first.since < second.seq && second.seq < first.seq && !own
 }
 
 fn held_mut<'p>(waiting: &'p mut Waiting, early: &'p mut Option<Waiting>) -> impl Iterator<Item = &'p mut Held> {
@@ -596,19 +317,4 @@ fn shared(joint: &Joint, step: usize) -> Vec<usize> {
     let other = joint.binds(step);
     let own = joint.binds(0).iter().copied();
     own.filter(|at| other.contains(at)).collect()
-}
-
-/// Whether the first end needs the second.
-const fn must_be_met(plan: &CheckPlan) -> bool {
-    match plan.rule {
-        Rule::Causality { strict, .. } => strict,
-        Rule::Excludes { .. } | Rule::Precedes { .. } => false,
-        _ => true,
-    }
-}
-
-/// Whether what is missing may be among what was lost.
-fn is_explained(losses: &Losses<'_>, plan: &CheckPlan, miss: &Miss) -> bool {
-    let lost = |step: usize| losses.of_step(&plan.steps[step], miss.span).is_some();
-    miss.step.is_some_and(lost) && !cfg!(mutant = "expect_blames_for_losses")
 }

@@ -323,6 +323,63 @@ proptest! {
     }
 
     #[test]
+    fn what_must_not_follow_and_what_must_in_time_equal_a_naive_search(
+        acts in prop::collection::vec(act(), 0..40),
+        steps in (asked(), asked(), asked()),
+        within in prop::option::of(10..200u64),
+        chunk in 1..9usize,
+    ) {
+        let (kit, messages) = write(&acts, chunk);
+        let timeline = kit.timeline();
+        let both = settled(vec![steps.0, steps.1]);
+        // The third step knows what the first has bound, and no more.
+        let third = settled(vec![steps.0, steps.2])[1];
+        let all = [both[0].step(), both[1].step(), third.step()];
+        let (firsts, seconds) = (both[0].matches(&messages), both[1].matches(&messages));
+        let thirds = third.matches(&messages);
+        let agree = |step: &Asked, a: Option<(usize, i64)>, b| {
+            let vars = bind(&both[0], [None; 2], a);
+            vars.is_some_and(|vars| bind(step, vars, b).is_some())
+        };
+        let in_time = |from: u64, to: u64| within.is_none_or(|within| (to - from) * 10 <= within);
+        let met = |a: u64, bound, last: u64| {
+            seconds.iter().any(|(b, _, other)| *b > a && *b <= last && agree(&both[1], bound, *other))
+        };
+        let closed = |a: u64, bound| thirds.iter().find(|(c, _, other)| *c > a && agree(&third, bound, *other));
+        // Precedes.
+        let caused = seconds.iter().all(|(b, _, other)| {
+            firsts.iter().any(|(a, _, bound)| a < b && in_time(*a, *b) && agree(&both[1], *bound, *other))
+        });
+        let found = run(&timeline, Rule::Precedes { within_ns: within }, &all[..2]);
+        prop_assert_eq!(found.verdict == Verdict::Broken, !caused, "{:?}", found);
+        // Excludes, to the end and up to the third.
+        for n in [2, 3] {
+            let mut follows = None;
+            for (b, _, other) in &seconds {
+                let open = |(a, _, bound): &&Matched| {
+                    let over = n == 3 && closed(*a, *bound).is_some_and(|(c, ..)| c < b);
+                    a < b && in_time(*a, *b) && agree(&both[1], *bound, *other) && !over
+                };
+                let last = firsts.iter().rfind(open);
+                follows = follows.or(last.map(|(a, ..)| (*a, *b)));
+            }
+            let found = run(&timeline, Rule::Excludes { within_ns: within }, &all[..n]);
+            prop_assert_eq!(found.verdict == Verdict::Broken, follows.is_some(), "{:?}", found);
+            if let Some((a, b)) = follows {
+                let places: Vec<Option<u64>> = found.steps.iter().map(seq).collect();
+                prop_assert_eq!(places, vec![Some(a), Some(b)]);
+            }
+        }
+        // LeadsTo, before the third.
+        let late = firsts.iter().find_map(|(a, _, bound)| {
+            let (c, ..) = closed(*a, *bound)?;
+            (!met(*a, *bound, *c)).then_some((*c, *a))
+        });
+        let found = run(&timeline, Rule::LeadsTo { within_ns: None }, &all);
+        prop_assert_eq!(found.verdict == Verdict::Broken, late.is_some(), "{:?}", found);
+    }
+
+    #[test]
     fn a_flow_is_found_where_brute_force_finds_one(
         acts in prop::collection::vec(act(), 0..14),
         steps in prop::collection::vec(asked(), 1..5),

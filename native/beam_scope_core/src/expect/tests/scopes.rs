@@ -324,16 +324,26 @@ fn what_takes_time_may_lead_to_what_comes_meanwhile() {
         assert_eq!(verdict(rule, handled(), "x"), Verdict::Broken, "{rule:?}");
         assert_eq!(verdict(rule, became(), "x"), Verdict::Broken, "{rule:?}");
     }
-    // What a process does before its state is there does not come of that.
-    assert_eq!(verdict(PRECEDES, became(), "told"), Verdict::Broken);
-    assert_eq!(verdict(causality, became(), "told"), Verdict::Broken);
-    assert_eq!(verdict(LEADS_TO, became(), "told"), Verdict::Held);
+    assert_eq!(verdict(causality, became(), "told"), Verdict::Held);
     // One handled message is the cause of one.
     let either = step(What::Sent, when(var("w"), op("orelse", &[is("told"), is("booked")])));
     let both = |rule| run(&timeline, rule, &[handled(), either.clone()]).verdict;
     assert_eq!((both(causality), both(PRECEDES)), (Verdict::Broken, Verdict::Held));
     let within = Rule::LeadsTo { within_ns: Some(1) };
     assert_eq!(verdict(within, handled(), "booked"), Verdict::Held);
+}
+
+#[test]
+fn what_a_process_does_before_it_has_begun_comes_of_no_state() {
+    let mut kit = Kit::new();
+    kit.spawned(2, 1, t(&[a("S"), a("init"), l(&[])]));
+    kit.ev(2, EventKind::Send, &[p(3), a("asked")]);
+    kit.server(2, 1, None, "S", i(0)).looped(2, i(0));
+    kit.ev(2, EventKind::Send, &[p(3), a("late")]);
+    let timeline = kit.timeline();
+    let said = |word: &str| sent(lit(a(word)));
+    let after = |word| run(&timeline, PRECEDES, &[state(anything()), said(word)]).verdict;
+    assert_eq!((after("asked"), after("late")), (Verdict::Broken, Verdict::Held));
 }
 
 fn is(word: &str) -> Value {

@@ -1,0 +1,81 @@
+//! First ends that take time: a message that is handled, the state that comes of it. They are known when they are over, but what
+//! they lead to may come before.
+
+use crate::pattern::Answer;
+
+use super::super::check::{Rule, What};
+use super::super::plan::CheckPlan;
+use super::super::subject::Place;
+use super::super::waiting::{Visit, Waiter};
+use super::{is_caused, Form, Pairs};
+
+/// A message that is handled for longer than this is no cause of what comes meanwhile.
+const LONGEST_NS: u64 = 10_000_000_000;
+
+impl Pairs {
+    /// Whether a first end that took time needs its second no more: that came meanwhile.
+    pub(super) fn meet(&mut self, plan: &CheckPlan, first: &Waiter) -> bool {
+        let Some(early) = &mut self.early else { return false };
+        let (pattern, joint) = (&plan.steps[1].step.pattern, &self.joint);
+        let leads_to = matches!(plan.rule, Rule::LeadsTo { .. });
+        let many = leads_to || matches!(plan.rule, Rule::Precedes { .. });
+        let (met, mut last) = (&mut self.met, None);
+        let whole = early.visit(first.key, |second| {
+            let there = met.contains(&second.place.seq);
+            let fits = meanwhile(&first.place, &second.place) && !there && !first.doubtful;
+            if !fits || joint.agree(pattern, &first.values, &second.values) != Answer::Yes {
+                return Visit::Leave;
+            }
+            last = Some(second.place);
+            if leads_to {
+                return Visit::Stop;
+            }
+            met.insert(second.place.seq);
+            if many {
+                Visit::Take
+            } else {
+                Visit::TakeAndStop
+            }
+        });
+        self.gave_up |= !whole;
+        let Some(second) = last else { return false };
+        self.pair.get_or_insert((first.place, second));
+        !matches!(plan.rule, Rule::Precedes { .. })
+    }
+
+    /// An effect has no cause, unless one turns out to have begun before.
+    pub(super) fn lack_cause(&mut self, plan: &CheckPlan, place: Place, forms: &[Form]) {
+        let Some(mut early) = self.early.take() else {
+            self.miss(plan, place, 0, None);
+            return;
+        };
+        for (values, _) in forms {
+            if let Some(key) = self.key(values) {
+                early.push(Waiter::new(place, values.clone(), key, false));
+            }
+        }
+        self.early = Some(early);
+    }
+
+    /// An effect that has waited for so long has no cause.
+    pub(super) fn give_up_early(&mut self, plan: &CheckPlan, now_ns: u64) {
+        let old = |place: &Place| place.at_ns.saturating_add(LONGEST_NS) < now_ns;
+        while let Some(second) = self.early.as_mut().and_then(|early| early.pop_if(old)) {
+            if !self.met.remove(&second.place.seq) && is_caused(plan) {
+                self.miss(plan, second.place, 0, None);
+            }
+        }
+    }
+}
+
+/// Whether what matches the first step takes time, so that what it leads to may be told before it.
+pub(super) fn takes_time(plan: &CheckPlan) -> bool {
+    let first = plan.steps[0].step.what;
+    let spans = matches!(first, What::State | What::Transition | What::Called);
+    spans && !matches!(plan.rule, Rule::Excludes { .. }) && !cfg!(mutant = "expect_causes_take_no_time")
+}
+
+/// Whether the second end came while the first was coming about.
+const fn meanwhile(first: &Place, second: &Place) -> bool {
+    first.since < second.seq && second.seq < first.seq
+}
