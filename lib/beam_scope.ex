@@ -146,7 +146,8 @@ defmodule BeamScope do
   @doc """
   Stops a recording. Its data stays until `close/1`; stopping twice is no error.
 
-  Waits until everything that happened before the call is in the recording: some milliseconds.
+  Waits until everything that happened before the call is in the recording: some milliseconds. Servers that are handling a
+  message then are waited for too, for a tenth of a second at most, so that what they have answered is followed by their state.
   """
   @spec stop(Recording.t()) :: {:ok, Recording.t()} | {:error, Error.t()}
   def stop(%Recording{} = rec), do: Recorder.stop(rec)

@@ -46,7 +46,8 @@ defmodule BeamScope.Assertions do
       lets it pass.
     * Where events were lost in the span that it looks at, a "never" or "always" cannot be said: it fails and names the gap.
     * Where the answer hangs on a term that was truncated or redacted it fails, says so, and says how to keep more.
-    * A recording that still runs is asked up to now. To wait for something, say `await_*`.
+    * A recording that still runs is asked up to now. A server that is handling a message just then is waited for, for a tenth
+      of a second at most: it answers its caller before it comes to its new state. To wait for something, say `await_*`.
 
   ## What they return
 

@@ -8,7 +8,7 @@ defmodule BeamScope.Native do
   @on_load :load_library
 
   # Raised together with `ABI` in native/beam_scope_nif/src/abi.rs and `@abi` in mix.exs.
-  @abi 3
+  @abi 4
 
   @doc false
   def abi, do: @abi
@@ -54,6 +54,7 @@ defmodule BeamScope.Native do
   def recording_add_starters(_rec, _pids), do: missing()
   def recording_inject(_rec, _kind, _pid, _terms), do: missing()
   def recording_flush(_rec, _timeout_ms), do: missing()
+  def recording_settle(_rec, _who, _except, _timeout_ms), do: missing()
   def recording_stop(_rec, _reason), do: missing()
   def recording_close(_rec), do: missing()
   def recording_info(_rec), do: missing()

@@ -42,6 +42,7 @@ defmodule BeamScope.Test.FakeNative do
   def recording_remove_members({_, collector}, pids), do: ask(collector, {:remove, pids})
   def recording_inject({_, collector}, kind, pid, terms), do: ask(collector, {:inject, {kind, pid, terms}})
   def recording_flush({_, collector}, _ms), do: ask(collector, :flush)
+  def recording_settle({_, collector}, _who, _except, _ms), do: ask(collector, :flush)
   def recording_stop({_, collector}, reason), do: ask(collector, {:status, {:stopped, reason}})
   def recording_close({_, collector}), do: ask(collector, {:status, :closed})
   def query(_data, _query), do: {:ok, %{events: [], more: false, unknown: 0}}

@@ -2,7 +2,7 @@ defmodule BeamScope.Expect.Assertion do
   @moduledoc false
   # An assertion as data, and what becomes of it: it holds and binds, or `BeamScope.Expect.Failure` says why not.
 
-  alias BeamScope.{Error, Expect, Native, Recording}
+  alias BeamScope.{Error, Expect, Recording}
   alias BeamScope.Expect.{Aside, Await, Explain, Failure, StateAt, Step}
   alias BeamScope.Recording.Query
 
@@ -33,9 +33,6 @@ defmodule BeamScope.Expect.Assertion do
 
   @pairs [:leads_to, :excludes, :precedes, :causality]
 
-  # What happened before the assertion is on its way to the recording for some milliseconds.
-  @flush_ms 5_000
-
   @doc """
   Holds, or raises `ExUnit.AssertionError`. Returns the first match, or `true`, and the values of the variables that the patterns
   bind.
@@ -54,18 +51,22 @@ defmodule BeamScope.Expect.Assertion do
 
   defp hold!(rec, a, _seen) do
     check!(a)
-    flush(rec)
+    Query.settle(rec, spoken_of(a.steps), [a.test])
     if a.check == :state_at, do: StateAt.hold!(rec, a), else: judge!(rec, a, ask!(rec, a))
   end
 
-  @doc "Waits until all that happened before is in the recording."
-  @spec flush(Recording.t()) :: :ok
-  def flush(%Recording{pid: nil}), do: :ok
-
-  def flush(%Recording{native: native}) do
-    _ = Native.recording_flush(native, @flush_ms)
-    :ok
+  # Whose doings the steps are about; what anybody may have sent or done is about all.
+  defp spoken_of(steps) do
+    all = Enum.map(steps, &doers/1)
+    if [] in all, do: :all, else: all |> Enum.concat() |> Enum.uniq()
   end
+
+  defp doers(%Step{what: :sent, process: nil, from: nil}), do: []
+  defp doers(step), do: Enum.reject([step.process, step.from, step.to], &is_nil/1)
+
+  @doc "Waits until all that happened before is in the recording, and what was being handled is done."
+  @spec flush(Recording.t()) :: :ok
+  def flush(rec), do: Query.settle(rec, :all, [self()])
 
   @doc "The engine's answer, as of now."
   @spec ask!(Recording.t(), t) :: map

@@ -13,6 +13,7 @@ defmodule BeamScope.Recorder.Server do
   alias BeamScope.Recorder.Session.Classic
 
   @flush_ms 2_000
+  @settle_ms 100
   @unread_ms 1_000
   @judge_ms 50
   @passes 10
@@ -121,6 +122,12 @@ defmodule BeamScope.Recorder.Server do
   end
 
   def handle_call(:await, _from, state), do: {:stop, :normal, {:error, state.failed}, state}
+
+  def handle_call({:stop, :requested}, {caller, _}, %{failed: nil} = state) do
+    # Who has an answer from a server expects to find what it led to: the server tells its state after it has answered.
+    _ = state.native.recording_settle(state.data, :all, [caller], @settle_ms)
+    {:stop, :normal, :ok, finish(state, :requested)}
+  end
 
   def handle_call({:stop, reason}, _from, state), do: {:stop, :normal, :ok, finish(state, reason)}
 

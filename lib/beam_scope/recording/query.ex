@@ -10,6 +10,7 @@ defmodule BeamScope.Recording.Query do
   @history_limit 1_000
   @page 5_000
   @catch_up_ms 1_000
+  @settle_ms 100
   @kinds [
     :send,
     :send_to_dead,
@@ -187,6 +188,8 @@ defmodule BeamScope.Recording.Query do
   """
   @spec ask_process(Recording.t(), term, (tuple -> term)) :: {:ok, term} | {:error, Error.t()}
   def ask_process(%Recording{} = rec, process, fun) do
+    settle(rec, [process], [self()])
+
     with {:ok, selector} <- selector(process),
          {:error, %Error{reason: :no_such_process}} <- ask(rec, fn -> fun.(selector) end),
          {:ok, selector} <- other_name(rec, process),
@@ -268,6 +271,26 @@ defmodule BeamScope.Recording.Query do
   defp catch_up(%Recording{pid: pid, native: native}) do
     if is_pid(pid) and is_reference(native) and :erlang.is_process_alive(pid),
       do: Native.recording_flush(native, @catch_up_ms)
+  end
+
+  @doc """
+  Waits until all that happened before is in a recording that runs, and until the processes that were handling a message
+  then are done: a server answers before it tells its new state. Only `processes` count, where they are given and known;
+  `except` are not waited for, nor is anybody for longer than a moment. Nothing is asked of them.
+  """
+  @spec settle(Recording.t(), :all | [term], [pid]) :: :ok
+  def settle(%Recording{pid: pid, native: native}, processes, except) do
+    if is_pid(pid) and is_reference(native) and :erlang.is_process_alive(pid),
+      do: Native.recording_settle(native, selectors(processes), except, @settle_ms)
+
+    :ok
+  end
+
+  defp selectors(:all), do: :all
+
+  defp selectors(processes) do
+    found = for process <- processes, do: selector(process)
+    if Enum.all?(found, &match?({:ok, _}, &1)), do: Keyword.values(found), else: :all
   end
 
   @doc "The error for what is no recording."

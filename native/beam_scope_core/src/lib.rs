@@ -11,6 +11,7 @@
 #![deny(unsafe_code)]
 
 pub mod align;
+pub mod busy;
 pub mod capture;
 pub mod diff;
 pub mod event;

@@ -93,6 +93,7 @@ rustler::atoms! {
     spawned_at,
     start,
     state,
+    system,
     stop,
     synthetic,
     term,

@@ -193,6 +193,14 @@ impl Facts {
         self.of(who).iter().any(|list| !list.is_empty())
     }
 
+    /// The pids of all processes that a selector stands for.
+    #[must_use]
+    pub fn pids_of(&self, who: &Selector) -> Vec<u64> {
+        let tracks = self.of(who).concat();
+        let pids = tracks.iter().filter_map(|track| Some(self.track(*track)?.pid));
+        pids.collect()
+    }
+
     fn named_so(&self, name: &Value) -> &[TrackId] {
         self.arena.find(name).map_or(&[], |name| self.of_name(name))
     }

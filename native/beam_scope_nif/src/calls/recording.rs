@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use beam_scope_core::busy::Busy;
 use beam_scope_core::capture::engine::{LifecycleHook, Open, OpenError, RecordHead, RouteKind, SlotConfig, EVERYONE};
 use beam_scope_core::event::EventKind;
 use beam_scope_core::store::{Mode, Recording, Status, StopReason, StoreConfig};
+use beam_scope_core::term::AtomId;
 use rustler::{Encoder, Env, Error, ListIterator, LocalPid, Term};
 
 use crate::answer::event::kind_name;
+use crate::answer::{question, stored};
 use crate::atoms;
 use crate::decode::Live;
 use crate::encode::{encode, Budget, Rules};
@@ -32,6 +35,7 @@ fn recording_open<'a>(env: Env<'a>, config: Term<'a>) -> Answer<'a> {
     let notify: Option<LocalPid> = optional(config, "notify")?;
     let engine = engine::get_or_make();
     let store = Recording::new(store_config(config)?, Arc::new(LiveAtoms));
+    let busy = Arc::new(Busy::new(AtomId(vm::word(atoms::system().as_c_arg()) as u64)));
     let hook = notify.filter(|_| flag(config, "lifecycle_notify"));
     let capture = settings.capture();
     let open = Open {
@@ -47,12 +51,12 @@ fn recording_open<'a>(env: Env<'a>, config: Term<'a>) -> Answer<'a> {
                 .clamp(8, 24),
             ..SlotConfig::default()
         },
-        sink: Arc::new(Sink::new(id, Arc::clone(&store), notify)),
+        sink: Arc::new(Sink::new(id, Arc::clone(&store), Arc::clone(&busy), notify)),
         hook: hook.map(|pid| Arc::new(Notify { id, pid }) as Arc<dyn LifecycleHook>),
     };
     let handle = engine.open(open).map_err(refused)?;
     let route = handle.route();
-    let shared = Shared::new(id, store, Box::new(Live), settings, Some(handle));
+    let shared = Shared::new(id, store, Box::new(Live), settings, Some((handle, busy)));
     keep_meta(&shared, config);
     serve(&shared, config)?;
     Ok((rustler::types::atom::ok(), RecordingResource::arc(shared), route).encode(env))
@@ -229,6 +233,38 @@ fn recording_flush(rec: Term<'_>, timeout_ms: u64) -> Result<bool, Error> {
         .usable()?
         .route()
         .is_none_or(|route| route.flush(Duration::from_millis(timeout_ms))))
+}
+
+/// Waits until all that was recorded before the call can be read, and processes that were handling a message then are done,
+/// or `timeout_ms` are over. `who` is `all` or a list of selectors: one that stands for nobody stands for anybody. `except` are
+/// pids that are not waited for.
+#[rustler::nif(schedule = "DirtyIo")]
+fn recording_settle<'a>(env: Env<'a>, rec: Term<'a>, who: Term<'a>, except: Term<'a>, timeout_ms: u64) -> Answer<'a> {
+    let rec = resource::recording(rec)?;
+    let shared = rec.usable()?;
+    let who = match who.decode::<Vec<Term<'a>>>() {
+        Ok(selectors) if shared.route().is_some() => pids_of(shared, selectors)?,
+        _ => None,
+    };
+    shared.settle(who.as_deref(), &pid_words(except)?, Duration::from_millis(timeout_ms));
+    done(env)
+}
+
+/// The pids that selectors stand for; `None` where one of them stands for nobody that is known.
+fn pids_of(shared: &Shared, selectors: Vec<Term<'_>>) -> Result<Option<Vec<u64>>, Error> {
+    let mut pids = Vec::new();
+    let timeline = shared.timeline()?;
+    for selector in selectors {
+        let selector = question::selector(selector, &shared.store)?;
+        let found = timeline
+            .with_facts(|facts| facts.pids_of(&selector))
+            .map_err(|error| stored(&error))?;
+        if found.is_empty() {
+            return Ok(None);
+        }
+        pids.extend(found);
+    }
+    Ok(Some(pids))
 }
 
 /// Ends capture and keeps what was recorded.

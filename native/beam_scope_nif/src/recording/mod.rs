@@ -8,8 +8,9 @@ pub(crate) mod sink;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use beam_scope_core::busy::Busy;
 use beam_scope_core::capture::engine::RouteHandle;
 use beam_scope_core::store::{Recording, StopReason};
 use beam_scope_core::timeline::Timeline;
@@ -25,6 +26,9 @@ use settings::Settings;
 
 /// How long a stop waits for what was committed; the drainer goes on when it takes longer.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a wait for those that handle something sleeps between two looks.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 /// A store larger than this is freed by a thread of its own: destructors run on schedulers.
 const FREED_ELSEWHERE: u64 = 1 << 20;
 
@@ -45,6 +49,8 @@ pub(crate) struct Shared {
     ended_ns: AtomicU64,
     closed: AtomicBool,
     route: Mutex<Option<Arc<RouteHandle<Capture>>>>,
+    /// Who handles a message; nobody in a recording that was loaded.
+    busy: Option<Arc<Busy>>,
     /// What questions learn by reading the recording; made by the first one.
     timeline: Mutex<Option<Arc<Timeline>>>,
     /// Anything that the control plane wants back from `recording_info`, in external term format.
@@ -62,8 +68,9 @@ impl Shared {
         store: Arc<Recording>,
         origin: Box<dyn Origin + Send + Sync>,
         settings: Settings,
-        route: Option<RouteHandle<Capture>>,
+        capture: Option<(RouteHandle<Capture>, Arc<Busy>)>,
     ) -> Arc<Self> {
+        let (route, busy) = capture.unzip();
         let route = Mutex::new(route.map(Arc::new));
         let shared = Arc::new(Self {
             id,
@@ -71,6 +78,7 @@ impl Shared {
             origin,
             settings: Mutex::new(settings),
             route,
+            busy,
             own: Mutex::default(),
             ended_ns: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -91,6 +99,30 @@ impl Shared {
     /// The route, or an error that says that the recording has ended.
     pub(crate) fn open_route(&self) -> Result<Arc<RouteHandle<Capture>>, rustler::Error> {
         self.route().ok_or_else(|| fault("stopped", "the recording has ended"))
+    }
+
+    /// Waits until `who` (`None`: all) are done with what they were handling at this call, except for those that the other
+    /// pids name; only as long as that. What was committed before the call can be read afterwards.
+    pub(crate) fn settle(&self, who: Option<&[u64]>, except: &[u64], timeout: Duration) {
+        let (Some(busy), Some(route)) = (&self.busy, self.route()) else {
+            return;
+        };
+        let Some(engine) = crate::engine::get() else { return };
+        let (now, deadline) = (engine.clock().now(), Instant::now() + timeout);
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            route.flush(CLOSE_TIMEOUT);
+            let mut waited = busy.since(who, now);
+            waited.retain(|(pid, _)| !except.contains(pid));
+            if waited.is_empty() {
+                return;
+            }
+            if Instant::now() >= deadline {
+                return busy.give_up(&waited);
+            }
+            std::thread::sleep(pause);
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
     }
 
     /// Adds processes of ours, until this recording ends.

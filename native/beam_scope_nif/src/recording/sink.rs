@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
+use beam_scope_core::busy::Busy;
 use beam_scope_core::capture::record::Header;
 use beam_scope_core::capture::sink::RecordSink;
 use beam_scope_core::store::{Recording, Status, StopReason};
@@ -14,15 +15,17 @@ use crate::maps::atom;
 pub(crate) struct Sink {
     id: u64,
     store: Arc<Recording>,
+    busy: Arc<Busy>,
     notify: Option<LocalPid>,
     told: AtomicBool,
 }
 
 impl Sink {
-    pub(crate) fn new(id: u64, store: Arc<Recording>, notify: Option<LocalPid>) -> Self {
+    pub(crate) fn new(id: u64, store: Arc<Recording>, busy: Arc<Busy>, notify: Option<LocalPid>) -> Self {
         Self {
             id,
             store,
+            busy,
             notify,
             told: AtomicBool::new(false),
         }
@@ -54,10 +57,12 @@ impl Sink {
 
 impl RecordSink for Sink {
     fn append(&self, header: &Header, payload: &[u8]) {
+        self.busy.take(header, payload);
         RecordSink::append(&*self.store, header, payload);
     }
 
     fn lost(&self, pid: u64, count: u64, until_ns: u64) {
+        self.busy.lost(pid);
         RecordSink::lost(&*self.store, pid, count, until_ns);
     }
 
