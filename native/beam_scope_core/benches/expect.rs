@@ -13,108 +13,37 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use beam_scope_core::capture::record::{Header, HEADER_LEN};
 use beam_scope_core::event::{EventKind, Fields, Point};
 use beam_scope_core::expect::{run, Check, Monitor, Parties, Rule, Step, What};
 use beam_scope_core::pattern::Pattern;
-use beam_scope_core::store::{Budget, Recording, StoreConfig, TrackId};
-use beam_scope_core::term::{wire, AtomId, AtomSource, Value};
+use beam_scope_core::store::TrackId;
+use beam_scope_core::term::Value;
 use beam_scope_core::timeline::{Moment, Selector, Timeline};
 use criterion::{criterion_group, criterion_main, Criterion};
 
-/// Atoms by their place in a list.
-struct Names;
+mod work;
 
-const NAMES: &[&str] = &[
-    "true",
-    "false",
-    "nil",
-    "pattern",
-    "any",
-    "lit",
-    "var",
-    "tuple",
-    "list",
-    "map",
-    "op",
-    ">=",
-    ">",
-    "=:=",
-    "+",
-    "count",
-    "name",
-    "add",
-    "$gen_call",
-    "alias",
-    "gen_server",
-    "n",
-    "m",
-    "k",
-    "never",
-    "handle",
-    "Repo",
-    "insert",
-    "ok",
-];
-
-impl AtomSource for Names {
-    fn text(&self, id: AtomId) -> Option<Box<str>> {
-        NAMES.get(usize::try_from(id.0).ok()?).map(|text| (*text).into())
-    }
-}
-
-fn a(text: &str) -> Value {
-    let at = NAMES.iter().position(|name| *name == text);
-    Value::Atom(AtomId(at.unwrap_or_else(|| panic!("add {text} to NAMES")) as u64))
-}
-
-fn t(items: &[Value]) -> Value {
-    Value::Tuple(items.to_vec())
-}
-
-fn l(items: &[Value]) -> Value {
-    Value::List(items.to_vec())
-}
+use work::{a, l, t, Log, Names};
 
 const SERVERS: u64 = 20;
 const CLIENT: u64 = 0x2003;
 
 /// Writes what `SERVERS` servers and a client do, call by call: ten events each.
 struct Writer {
-    rec: Arc<Recording>,
-    time: u64,
+    log: Log,
     call: u64,
 }
 
 impl Writer {
     fn new() -> Self {
-        let config = StoreConfig {
-            max_bytes: 1 << 32,
-            budget: Some(Budget::new(usize::MAX)),
-            ..StoreConfig::default()
-        };
         Self {
-            rec: Recording::new(config, Arc::new(Names)),
-            time: 0,
+            log: Log::new(),
             call: 0,
         }
     }
 
     fn push(&mut self, pid: u64, kind: EventKind, point: u8, fields: u16, terms: &[Value]) {
-        self.time += 200 + self.call % 700;
-        let mut payload = Vec::new();
-        terms.iter().for_each(|term| wire::write(term, &mut payload));
-        let header = Header {
-            len: (HEADER_LEN + payload.len()) as u32,
-            kind: kind as u8,
-            point,
-            fields,
-            time: self.time,
-            pid,
-            terms: terms.len() as u8,
-            ..Header::default()
-        };
-        self.rec.append(&header, &payload);
+        self.log.push(200 + self.call % 700, pid, kind, (point, fields), terms);
     }
 
     /// One call of a server that inserts something and counts it.
@@ -306,7 +235,7 @@ fn checks() -> Vec<Check> {
 fn recording(calls: u64) -> Timeline {
     let mut writer = Writer::new();
     (0..calls).for_each(|_| writer.call());
-    Timeline::new(writer.rec)
+    Timeline::new(writer.log.rec)
 }
 
 /// How long the first question takes, and the same question again.
@@ -410,7 +339,7 @@ fn watched(events: u64, step: u64) -> Duration {
 fn polls(before: u64, polls: u64, step: u64) -> Vec<Duration> {
     let mut writer = Writer::new();
     (0..20 + before / 10).for_each(|_| writer.call());
-    let timeline = Timeline::new(Arc::clone(&writer.rec));
+    let timeline = Timeline::new(Arc::clone(&writer.log.rec));
     let mut monitor = Monitor::new(&timeline, checks().into_iter().take(20).collect()).expect("a monitor");
     black_box(monitor.poll(&timeline, 0).is_ok());
     let poll = |_| {

@@ -132,7 +132,7 @@ impl Calls {
     fn unanswered(&mut self, open: Open, now_ns: u64) {
         let call = &mut self.list[open.call];
         call.open = true;
-        call.dead |= open.at_ns.saturating_add(WITHIN_NS) < now_ns;
+        call.dead |= open.at_ns.saturating_add(WITHIN_NS) < now_ns && !cfg!(mutant = "infer_forgets_unanswered");
     }
 
     fn give_up(&mut self) {

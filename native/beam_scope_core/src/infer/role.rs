@@ -118,7 +118,7 @@ impl Role {
         for (at, field) in self.fields.iter_mut().enumerate() {
             let (cell, changed) = (&row.cells[at], self.changed[at]);
             let weight = Weight {
-                state: counts && self.changed[0],
+                state: counts && (self.changed[0] || cfg!(mutant = "infer_counts_what_stays")),
                 field: counts && changed,
             };
             let arena = source.arena;

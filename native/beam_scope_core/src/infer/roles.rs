@@ -62,11 +62,13 @@ impl Census {
         }
     }
 
-    /// Supervisors and tasks have states of OTP's own: they are looked at only where they are asked for.
+    /// Supervisors and tasks have states of OTP's own, and of what began in `erlang:apply/2` nobody knows whose code it runs: they are
+    /// looked at only where they are asked for.
     fn wants(&self, atoms: &Atoms, track: &Track, module: Option<AtomId>, name: Option<&Value>) -> bool {
         if self.only.is_empty() {
             let behaviour = track.initial.as_ref().map(|initial| initial.role);
-            return !behaviour.is_some_and(|role| role.is_supervisor() || role == Behaviour::Task);
+            let applied = name.is_none() && module.is_some_and(|module| atoms.text(module) == "erlang");
+            return !applied && !behaviour.is_some_and(|role| role.is_supervisor() || role == Behaviour::Task);
         }
         let name = match name {
             Some(Value::Atom(name)) => Some(*name),

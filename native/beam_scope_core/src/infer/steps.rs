@@ -172,7 +172,7 @@ impl Steps {
 
     /// A transition of which the state before or after is not there, or not known.
     pub(super) fn blind(&mut self, forms: &[Form<'_>], fields: usize) {
-        self.dead = true;
+        self.dead = !cfg!(mutant = "infer_ignores_the_killed");
         self.each(forms, fields, |handled, _| handled.dead = true);
     }
 

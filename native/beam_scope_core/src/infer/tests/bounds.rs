@@ -109,6 +109,18 @@ fn one_unsorted_list_ends_it() {
 }
 
 #[test]
+fn the_seam_between_what_is_new_and_what_was_there_is_looked_at() {
+    let upto = |k: i64| (0..k).map(n).collect::<Vec<_>>();
+    let mut states: Vec<Value> = (0..30).map(|k| m(&[("list", l(&upto(k)))])).collect();
+    // In order in itself, but not behind what was there.
+    let mut items = upto(29);
+    items.extend([n(3), n(4)]);
+    states.push(m(&[("list", l(&items))]));
+    let all = through(states);
+    assert!(!all.iter().any(|one| one.contains("rising")), "{all:?}");
+}
+
+#[test]
 fn only_what_is_new_of_a_long_list_is_looked_at() {
     // 2,000 lists of up to 2,000 elements: two million looks, were each looked at whole; the fuel is less.
     let mut items: Vec<Value> = Vec::new();

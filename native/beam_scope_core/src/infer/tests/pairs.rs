@@ -72,6 +72,23 @@ fn what_follows_from_two_orders_is_not_said() {
 }
 
 #[test]
+fn a_strict_order_does_not_follow_from_two_that_are_not() {
+    // c is above a by one of two steps, never by none.
+    let of = |k: i64| m(&[("a", n(k)), ("b", n(k + k % 2)), ("c", n(k + 1))]);
+    let all = with(80, of, None);
+    assert!(
+        has(&all, "a <= b") && has(&all, "b <= c") && has(&all, "c == a + 1"),
+        "{all:?}"
+    );
+    let of = |k: i64| m(&[("a", n(k)), ("b", n(k + k % 2)), ("c", n(k + 1 + (k % 4) / 3))]);
+    let all = with(80, of, None);
+    assert!(
+        has(&all, "a <= b") && has(&all, "b <= c") && has(&all, "a < c"),
+        "{all:?}"
+    );
+}
+
+#[test]
 fn ranges_apart_have_no_order() {
     let all = with(60, |k| m(&[("a", n(k)), ("b", n(k * 7 % 20 + 100))]), None);
     assert!(!all.iter().any(|one| one.contains('<')), "{all:?}");

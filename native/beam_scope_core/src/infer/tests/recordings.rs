@@ -127,6 +127,28 @@ fn names_and_modules_make_roles() {
 }
 
 #[test]
+fn supervisors_tasks_and_what_was_only_applied_are_no_roles() {
+    use crate::timeline::tests::kit::{init_p, l, p, t};
+    let mut kit = Kit::new();
+    let supervisor = init_p(CLIENT, Some("sup"), "supervisor", "Elixir.Supervisor.Default", l(&[]));
+    kit.spawned(0x1103, CLIENT, supervisor);
+    let task = [p(CLIENT), l(&[]), a("Elixir.Task.Supervised"), a("reply"), l(&[])];
+    kit.spawned(0x1203, CLIENT, t(&[a("proc_lib"), a("init_p"), l(&task)]));
+    kit.spawned(
+        0x1303,
+        CLIENT,
+        t(&[a("erlang"), a("apply"), l(&[a("x"), a("y"), l(&[])])]),
+    );
+    kit.server(0x1403, CLIENT, None, "Worker", n(0));
+    let keys: Vec<RoleKey> = found(&[&kit.timeline()], 0.01)
+        .roles
+        .into_iter()
+        .map(|role| role.key)
+        .collect();
+    assert!(matches!(keys.as_slice(), [RoleKey::Module(_)]), "{keys:?}");
+}
+
+#[test]
 fn only_who_is_asked_for() {
     let mut kit = Kit::new();
     Server::new(&mut kit, 0x1103, Some("a"), "Server", n(0)).through((1..20).map(n));
