@@ -63,7 +63,7 @@ fn state(step: u64) -> Value {
         (a("last"), if filled == 0 { a("nil") } else { n(filled - 1) }),
         (a("limit"), n(16)),
         (a("name"), Value::Binary(b"a name that stays".to_vec())),
-        (a("status"), a(if step % 3 == 0 { "idle" } else { "busy" })),
+        (a("status"), a(if step.is_multiple_of(3) { "idle" } else { "busy" })),
         (a("jobs"), Value::Map(jobs)),
         (a("current"), if filled == 0 { a("nil") } else { n(step % filled) }),
         (a("free"), n(10 - used)),
@@ -143,7 +143,8 @@ fn found(timeline: &Timeline) -> usize {
 fn benches_of(c: &mut Criterion) {
     let mut group = c.benchmark_group("infer");
     group.sample_size(10).measurement_time(Duration::from_secs(10));
-    let cases: [(&str, u64, fn(u64) -> Value); 3] = [
+    type Case = (&'static str, u64, fn(u64) -> Value);
+    let cases: [Case; 3] = [
         ("infer_1m", 1_000_000, state),
         ("infer_100k", 100_000, state),
         ("infer_wide_100k", 100_000, wide),

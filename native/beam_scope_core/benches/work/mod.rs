@@ -8,7 +8,7 @@ use beam_scope_core::store::{Budget, Recording, StoreConfig};
 use beam_scope_core::term::{wire, AtomId, AtomSource, Value};
 
 /// Atoms by their place in a list.
-pub struct Names;
+pub(crate) struct Names;
 
 const NAMES: &[&str] = &[
     "true",
@@ -77,27 +77,27 @@ impl AtomSource for Names {
     }
 }
 
-pub fn a(text: &str) -> Value {
+pub(crate) fn a(text: &str) -> Value {
     let at = NAMES.iter().position(|name| *name == text);
     Value::Atom(AtomId(at.unwrap_or_else(|| panic!("add {text} to NAMES")) as u64))
 }
 
-pub fn t(items: &[Value]) -> Value {
+pub(crate) fn t(items: &[Value]) -> Value {
     Value::Tuple(items.to_vec())
 }
 
-pub fn l(items: &[Value]) -> Value {
+pub(crate) fn l(items: &[Value]) -> Value {
     Value::List(items.to_vec())
 }
 
 /// A recording that is being written.
-pub struct Log {
-    pub rec: Arc<Recording>,
-    pub time: u64,
+pub(crate) struct Log {
+    pub(crate) rec: Arc<Recording>,
+    pub(crate) time: u64,
 }
 
 impl Log {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let config = StoreConfig {
             max_bytes: 1 << 32,
             budget: Some(Budget::new(usize::MAX)),
@@ -110,7 +110,7 @@ impl Log {
     }
 
     /// An event, so many nanoseconds after the last.
-    pub fn push(&mut self, after: u64, pid: u64, kind: EventKind, (point, fields): (u8, u16), terms: &[Value]) {
+    pub(crate) fn push(&mut self, after: u64, pid: u64, kind: EventKind, (point, fields): (u8, u16), terms: &[Value]) {
         self.time += after;
         let mut payload = Vec::new();
         terms.iter().for_each(|term| wire::write(term, &mut payload));
