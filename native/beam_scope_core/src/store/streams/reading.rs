@@ -25,6 +25,8 @@ pub(super) enum Part {
     Cut,
     /// A list from one of its items on.
     Rest(NodeId, u32),
+    /// Of a list's items, from one on so many.
+    Slice(NodeId, u32, u32),
     /// From here on nobody knows how a list goes on.
     Hole,
 }
@@ -165,13 +167,36 @@ impl<'a> Reading<'a> {
     fn terms(&mut self, parts: &[Part]) -> Vec<NodeId> {
         let mut ids = Vec::with_capacity(parts.len());
         for part in parts {
-            ids.push(match part {
-                Part::Term(id) => *id,
+            match part {
+                Part::Term(id) => ids.push(*id),
+                Part::Slice(list, from, count) => {
+                    ids.extend(self.arena.list_from(*list, *from as usize).take(*count as usize));
+                }
                 // Only made-up bytes have such a thing here.
-                _ => self.nothing(),
-            });
+                _ => ids.push(self.nothing()),
+            }
         }
         ids
+    }
+
+    /// A proper list of these parts: of the largest one that stems from another list, that list's own nodes serve.
+    fn list(&mut self, parts: &[Part]) -> NodeId {
+        let size = |part: &Part| match part {
+            Part::Slice(_, _, count) => *count,
+            _ => 0,
+        };
+        let largest = (0..parts.len()).max_by_key(|i| size(&parts[*i]));
+        match largest.map(|i| (i, parts[i])) {
+            Some((i, Part::Slice(old, from, count))) => {
+                let (before, after) = (self.terms(&parts[..i]), self.terms(&parts[i + 1..]));
+                let range = from as usize..from as usize + count as usize;
+                self.arena.list_join(&before, old, range, &after)
+            }
+            _ => {
+                let items = self.terms(parts);
+                self.arena.make_list(&items)
+            }
+        }
     }
 
     /// A list that goes on with another one from some item on.
@@ -181,14 +206,12 @@ impl<'a> Reading<'a> {
             Node::List { .. } => self.arena.list_splice(&items, old, from as usize),
             Node::Improper { tail, .. } => {
                 let list = self.arena.list_splice(&items, old, from as usize);
-                let parts: Vec<NodeId> = self.arena.list_iter(list).chain([tail]).collect();
-                self.arena.put_shape(Shape::Improper, &parts)
+                self.arena.put_improper(list, tail)
             }
             Node::TruncatedList { full, .. } => {
                 let list = self.arena.list_splice(&items, old, from as usize);
-                let known: Vec<NodeId> = self.arena.list_iter(list).collect();
                 self.cut = true;
-                self.arena.put_shape(Shape::TruncatedList(full), &known)
+                self.arena.put_cut_list(full, list)
             }
             _ => self.nothing(),
         }
@@ -225,11 +248,16 @@ impl Sink for Reading<'_> {
             (Shape::List | Shape::Improper | Shape::TruncatedList(_), parts)
                 if parts.iter().any(|part| matches!(part, Part::Hole)) =>
             {
-                let known = parts.iter().take_while(|part| !matches!(part, Part::Hole)).copied();
-                let known = self.terms(&known.collect::<Vec<_>>());
-                self.arena.put_shape(Shape::TruncatedList(0), &known)
+                let end = parts.iter().position(|part| matches!(part, Part::Hole));
+                let known = self.list(&parts[..end.unwrap_or(parts.len())]);
+                self.arena.put_cut_list(0, known)
             }
             (Shape::Improper, [items @ .., Part::Rest(old, from)]) => self.rest(items, *old, *from),
+            (Shape::List, parts) => self.list(parts),
+            (Shape::TruncatedList(full), parts) => {
+                let known = self.list(parts);
+                self.arena.put_cut_list(full, known)
+            }
             (shape, parts) => {
                 let ids = self.terms(parts);
                 self.arena.put_shape(shape, &ids)
@@ -271,24 +299,28 @@ impl Sink for Reading<'_> {
         Some(Part::Cut)
     }
 
-    fn run(&mut self, offset: u64, count: u64, items: &mut Vec<Part>) -> bool {
+    fn run(&mut self, offset: u64, count: u64, items: &mut Vec<Part>) -> Option<u64> {
         let (list, index) = match self.list_of(offset) {
             Ok(found) => found,
-            Err(Some(_)) => return false,
+            Err(Some(_)) => return None,
             Err(None) => {
                 items.push(self.hole(offset));
-                return true;
+                return Some(1);
             }
         };
         self.items = self.items.saturating_add(count);
         let there = self.arena.list_len(list) as u64;
         if self.items > MOST_ITEMS || u64::from(index).saturating_add(count) > there {
             items.push(self.hole(offset));
-            return true;
+            return Some(1);
         }
-        let (from, count) = (index as usize, count as usize);
-        items.extend(self.arena.list_from(list, from).take(count).map(Part::Term));
-        true
+        match items.last_mut() {
+            Some(Part::Slice(before, from, so_far)) if *before == list && *from + *so_far == index => {
+                *so_far += count as u32;
+            }
+            _ => items.push(Part::Slice(list, index, count as u32)),
+        }
+        Some(count)
     }
 
     fn cell(&mut self, list: usize, index: usize, at: usize) {
@@ -349,8 +381,8 @@ impl Sink for Wanted<'_, '_> {
         Some(())
     }
 
-    fn run(&mut self, offset: u64, _count: u64, _items: &mut Vec<()>) -> bool {
+    fn run(&mut self, offset: u64, count: u64, _items: &mut Vec<()>) -> Option<u64> {
         self.want_cell(offset);
-        true
+        Some(count)
     }
 }

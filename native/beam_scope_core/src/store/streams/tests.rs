@@ -120,6 +120,62 @@ fn a_list_is_made_of_runs() {
     }
 }
 
+/// Each record has an item more at the front and some more at the end, and all that was known between by runs.
+#[test]
+fn a_list_that_comes_bit_by_bit_costs_what_is_new() {
+    let mut track = Track::default();
+    let mut payload = vec![tag::LIST];
+    (0..5_000).for_each(|n| wire::write(&Value::Int(n), &mut payload));
+    payload.extend(tagged(tag::TRUNC_TAIL, &[90_000]));
+    // Cells of the first list that are not by reference: each takes two bytes up to 63, then three.
+    let mut starts: Vec<u64> = Vec::new();
+    let mut at = 1;
+    for n in 0..5_000u64 {
+        starts.push(at);
+        at += if n < 64 { 2 } else { 3 };
+    }
+    let mut runs: Vec<(u64, u64)> = (0..5_000)
+        .step_by(512)
+        .map(|n| (starts[n], 512.min(5_000 - n as u64)))
+        .collect();
+    track.read(&payload);
+    let mut nodes = Vec::new();
+    for round in 0..300i64 {
+        let base = u64::from(track.offset);
+        let mut bytes = vec![tag::LIST];
+        let first = bytes.len() as u64;
+        wire::write(&Value::Int(-1 - round), &mut bytes);
+        let mut next = vec![(base + first, 1)];
+        for (cell, count) in &runs {
+            next.push((base + bytes.len() as u64, *count));
+            bytes.extend(tagged(tag::LCHUNK, &[*cell, *count]));
+        }
+        next.push((base + bytes.len() as u64, 8));
+        (0..8).for_each(|n| wire::write(&Value::Int(5_000 + round * 8 + n), &mut bytes));
+        bytes.extend(tagged(tag::TRUNC_TAIL, &[90_000]));
+        let before = track.arena.len();
+        let header = track.header(bytes.len());
+        track.offset += bytes.len() as u32;
+        let (terms, whole) = track
+            .streams
+            .read(TrackId(0), &header, &bytes, &mut track.arena, track.chunk);
+        assert!(whole);
+        assert_eq!(track.arena.list_len(terms[0]), 5_000 + 9 * (round as usize + 1));
+        nodes.push(track.arena.len() - before);
+        let ends = (-1 - round, 5_000 + round * 8 + 7);
+        let item = |index| {
+            track
+                .arena
+                .to_value(track.arena.list_get(terms[0], index).expect("an item"))
+        };
+        assert_eq!(item(0), Value::Int(ends.0));
+        assert_eq!(item(5_000 + 9 * (round as usize + 1) - 1), Value::Int(ends.1));
+        assert_eq!(item(round as usize + 1), Value::Int(0));
+        runs = next;
+    }
+    assert!(nodes.iter().all(|new| *new < 60), "{nodes:?}");
+}
+
 fn pair(key: i64, value: i64) -> Vec<u8> {
     let mut out = vec![tag::PAIR];
     wire::write(&Value::Int(key), &mut out);

@@ -24,7 +24,7 @@ impl Child {
             Part::Pair(key, value) => Some(Self::Pair(*key, *value)),
             Part::Node(at) => Some(Self::Node(*at)),
             Part::Cut => Some(Self::Cut),
-            Part::Term(_) | Part::Rest(..) | Part::Hole => None,
+            Part::Term(_) | Part::Rest(..) | Part::Slice(..) | Part::Hole => None,
         }
     }
 }

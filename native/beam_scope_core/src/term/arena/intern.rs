@@ -98,6 +98,19 @@ impl Arena {
         place_shape(self, shape, parts).unwrap_or_else(|| self.overflow())
     }
 
+    /// A list of which only these elements, a list themselves, are known.
+    pub(crate) fn put_cut_list(&mut self, full: u64, known: NodeId) -> NodeId {
+        self.put(Draft::new(Tag::TruncatedList, Body::Cut(full, known)))
+    }
+
+    /// A list that ends with a tail that is none.
+    pub(crate) fn put_improper(&mut self, list: NodeId, tail: NodeId) -> NodeId {
+        if self.list_len(list) == 0 {
+            return tail;
+        }
+        self.put(Draft::new(Tag::Improper, Body::Two(list, tail)))
+    }
+
     /// A map of which only these pairs, a map themselves, are known.
     pub(crate) fn put_cut_map(&mut self, full: u64, known: NodeId) -> NodeId {
         self.put(Draft::new(Tag::TruncatedMap, Body::Cut(full, known)))

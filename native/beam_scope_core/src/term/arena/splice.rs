@@ -1,8 +1,10 @@
-//! A list that goes on with the end of another one, at the price of what is new.
+//! A list with a stretch of another one in it, or its end, at the price of what is new.
 //!
 //! The cuts of a list follow from its elements ([`list`](super::list)), and begin anew after each cut. So once a cut of the new list
 //! falls where the old one has one, both are cut alike from there on, and the old one's chunks serve. The same holds for
 //! the chunks of each level. What comes out is the very node that building the list from its elements would make.
+
+use std::ops::Range;
 
 use super::list::{build, chunk, is_cut, node, SMALL};
 use super::{Arena, NodeId};
@@ -56,30 +58,145 @@ impl Arena {
     }
 }
 
-/// The nodes one level up that are new, and the element of the old list from which on the old ones serve.
-fn rechunk(arena: &mut Arena, fresh: &[NodeId], old: &mut Cursor, height: u8) -> Option<(Vec<NodeId>, usize)> {
-    let mut out = Vec::new();
-    let mut open: Vec<NodeId> = Vec::new();
-    let mut fresh = fresh.iter();
-    loop {
-        let item = match fresh.next() {
-            Some(item) => *item,
-            None if open.is_empty() && old.starts_node() => break,
-            None => match old.next(arena) {
-                Some(item) => item,
-                None => break,
-            },
+impl Arena {
+    /// `before`, then the elements of `old` in the range, then `after`; `old` may be improper or cut, which what comes out is not.
+    pub fn list_join(&mut self, before: &[NodeId], old: NodeId, range: Range<usize>, after: &[NodeId]) -> NodeId {
+        self.joined(before, old, range, after)
+            .unwrap_or_else(|| self.overflow())
+    }
+
+    fn joined(&mut self, before: &[NodeId], old: NodeId, range: Range<usize>, after: &[NodeId]) -> Option<NodeId> {
+        let length = self.list_len(old);
+        let mut to = range.end.min(length);
+        let mut from = range.start.min(to);
+        if to == length && after.is_empty() {
+            return self.spliced(before, old, from);
+        }
+        let spine = self.spine(old).filter(|_| to - from > SHORT);
+        let Some(spine) = spine else {
+            let middle = self.list_from(old, from).take(to - from);
+            let all: Vec<NodeId> = before
+                .iter()
+                .copied()
+                .chain(middle)
+                .chain(after.iter().copied())
+                .collect();
+            return build(self, &all);
         };
-        open.push(item);
-        if is_cut(arena, open.len(), item, height) {
-            out.push(node(arena, &open, height)?);
-            open.clear();
+        let (mut fresh, mut more, mut height) = (before.to_vec(), after.to_vec(), 0);
+        while from < to {
+            if let Some(only) = self.only(&fresh, spine, (from, to), &more, height) {
+                return Some(only);
+            }
+            let mut old = Cursor::new(self, spine, height, from);
+            let mut front = Chunks::of(self, &fresh, height)?;
+            while !(front.open.is_empty() && old.starts_node()) && old.element < to {
+                front.push(self, old.next(self)?)?;
+            }
+            from = old.element;
+            // What the old list's chunks serve for ends where one of them does that was cut, which the last one need not be.
+            let end = node_start(self, spine, height, to).max(from);
+            fresh = std::mem::take(&mut front.out);
+            let mut back = front;
+            let mut old = Cursor::new(self, spine, height, end);
+            while old.element < to {
+                back.push(self, old.next(self)?)?;
+            }
+            for item in more {
+                back.push(self, item)?;
+            }
+            more = back.end(self)?;
+            (to, height) = (end, height + 1);
+        }
+        fresh.append(&mut more);
+        while fresh.len() > 1 {
+            fresh = chunk(self, &fresh, height)?;
+            height += 1;
+        }
+        fresh.pop()
+    }
+
+    /// The only item of a level: that is the list. At level 0 there are more.
+    fn only(
+        &self,
+        fresh: &[NodeId],
+        spine: NodeId,
+        (from, to): (usize, usize),
+        more: &[NodeId],
+        height: u8,
+    ) -> Option<NodeId> {
+        if height == 0 || !fresh.is_empty() || !more.is_empty() {
+            return None;
+        }
+        let mut old = Cursor::new(self, spine, height, from);
+        old.next(self).filter(|_| old.element >= to)
+    }
+}
+
+/// The chunks of one level, as its items come.
+#[derive(Default)]
+struct Chunks {
+    height: u8,
+    out: Vec<NodeId>,
+    open: Vec<NodeId>,
+}
+
+impl Chunks {
+    fn of(arena: &mut Arena, items: &[NodeId], height: u8) -> Option<Self> {
+        let mut chunks = Self {
+            height,
+            ..Self::default()
+        };
+        items.iter().try_for_each(|item| chunks.push(arena, *item))?;
+        Some(chunks)
+    }
+
+    fn push(&mut self, arena: &mut Arena, item: NodeId) -> Option<()> {
+        self.open.push(item);
+        if is_cut(arena, self.open.len(), item, self.height) {
+            self.out.push(node(arena, &self.open, self.height)?);
+            self.open.clear();
+        }
+        Some(())
+    }
+
+    fn end(mut self, arena: &mut Arena) -> Option<Vec<NodeId>> {
+        if !self.open.is_empty() {
+            self.out.push(node(arena, &self.open, self.height)?);
+        }
+        Some(self.out)
+    }
+}
+
+/// The first element of the node that an element is in, of the nodes whose kids are the items of a level.
+fn node_start(arena: &Arena, root: NodeId, height: u8, element: usize) -> usize {
+    let (mut at, mut start) = (root, 0);
+    while arena.height(at) > height + 1 {
+        let below = arena.height(at) - 1;
+        let Some((last, others)) = arena.slot_kids(arena.slot(at)).split_last() else {
+            break;
+        };
+        at = *last;
+        for kid in others {
+            let len = length(arena, *kid, below);
+            if element < start + len {
+                at = *kid;
+                break;
+            }
+            start += len;
         }
     }
-    if !open.is_empty() {
-        out.push(node(arena, &open, height)?);
+    start
+}
+
+/// The nodes one level up that are new, and the element of the old list from which on the old ones serve.
+fn rechunk(arena: &mut Arena, fresh: &[NodeId], old: &mut Cursor, height: u8) -> Option<(Vec<NodeId>, usize)> {
+    let mut chunks = Chunks::of(arena, fresh, height)?;
+    while !(chunks.open.is_empty() && old.starts_node()) {
+        let Some(item) = old.next(arena) else { break };
+        chunks.push(arena, item)?;
     }
-    Some((out, old.element))
+    Some((chunks.end(arena)?, old.element))
 }
 
 /// The items of one level of a list, from some element on.

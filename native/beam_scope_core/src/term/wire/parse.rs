@@ -62,9 +62,10 @@ pub trait Sink {
         None
     }
 
-    /// Adds so many items of a list from a cell on; `false` when it cannot.
-    fn run(&mut self, _offset: u64, _count: u64, _items: &mut Vec<Self::Item>) -> bool {
-        false
+    /// Adds so many items of a list from a cell on, each for itself or as one that stands for them all; how many items of the list
+    /// that makes, `None` when it cannot.
+    fn run(&mut self, _offset: u64, _count: u64, _items: &mut Vec<Self::Item>) -> Option<u64> {
+        None
     }
 
     /// An item begins at `at`, the so manieth of the list that began at `list`.
@@ -81,6 +82,8 @@ pub(crate) struct Frame {
     left: Option<u64>,
     /// Of a list: where among the items those begin that were written one by one since its begin, or since a run.
     since: usize,
+    /// Of a list: how many more items it has than there are, since some stand for many.
+    more: usize,
 }
 
 /// Of items that are written one by one, the first and each so many after it begin cells that can be referred to. So does a run.
@@ -108,7 +111,7 @@ pub(crate) fn parse_with<S: Sink>(
             if let Some(list) = frames.last().filter(|frame| frame.left.is_none()) {
                 let is_run = matches!(token, Token::Run(..));
                 if is_run || (items.len() - list.since).is_multiple_of(CELL_EVERY) {
-                    sink.cell(list.at, items.len() - list.start, at);
+                    sink.cell(list.at, items.len() - list.start + list.more, at);
                 }
             }
         }
@@ -125,11 +128,11 @@ pub(crate) fn parse_with<S: Sink>(
             Begun::Cut => items.push(sink.node_cut().ok_or(WireError::Misplaced(tag::NCUT))?),
             Begun::Run(offset, count) => {
                 in_list(frames).ok_or(WireError::Misplaced(tag::LCHUNK))?;
-                if !sink.run(offset, count, items) {
-                    return Err(WireError::Reference(offset));
-                }
+                let before = items.len();
+                let added = sink.run(offset, count, items).ok_or(WireError::Reference(offset))?;
                 if let Some(list) = frames.last_mut() {
                     list.since = items.len();
+                    list.more += (added as usize).saturating_sub(items.len() - before);
                 }
                 continue;
             }
@@ -175,6 +178,7 @@ fn begin<S: Sink>(token: Token<'_>, at: usize, start: usize) -> Result<Begun, Wi
             shape,
             left,
             since: start,
+            more: 0,
         })
     };
     Ok(match token {

@@ -34,6 +34,25 @@ proptest! {
     }
 
     #[test]
+    fn a_joined_list_is_the_list(
+        before in prop::collection::vec(0i64..50, 0..40),
+        length in 0usize..1500,
+        step in 1i64..7,
+        from in 0usize..1600,
+        count in prop_oneof![0usize..1600, Just(1600)],
+        after in prop::collection::vec(0i64..50, 0..40),
+    ) {
+        let arena = &mut Arena::new();
+        let old = ints(arena, (0..length as i64).map(|i| i * step % 113));
+        let list = arena.make_list(&old);
+        let (before, after) = (ints(arena, before), ints(arena, after));
+        let middle = old.iter().copied().skip(from).take(count);
+        let expected: Vec<NodeId> = before.iter().copied().chain(middle).chain(after.iter().copied()).collect();
+        let joined = arena.list_join(&before, list, from..from + count, &after);
+        prop_assert_eq!(joined, arena.make_list(&expected));
+    }
+
+    #[test]
     fn a_list_from_somewhere_on_has_the_rest(length in 0usize..900, from in 0usize..1000) {
         let arena = &mut Arena::new();
         let items = ints(arena, 0..length as i64);
@@ -84,6 +103,9 @@ fn a_change_in_a_large_container_makes_few_nodes() {
     let new = int(arena, -1);
     arena.list_splice(&[new], list, 3);
     assert!(arena.len() - before < 20, "{} nodes", arena.len() - before);
+    let before = arena.len();
+    arena.list_join(&[new], list, 3..90_000, &[new, new]);
+    assert!(arena.len() - before < 40, "{} nodes", arena.len() - before);
     let map = arena.make_map(items.iter().map(|item| (*item, *item)));
     let before = arena.len();
     arena.map_update(map, [(items[5], Some(new))]);
