@@ -5,13 +5,11 @@
 //! which their own records say: nothing is asked of them. Where a profile tells of steps only when they are done, that a message
 //! was taken into the queue is the beginning.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use parking_lot::Mutex;
 
 use crate::capture::record::Header;
 use crate::event::{EventKind, Point};
+use crate::mixed::MixedMap;
 use crate::term::{tag, wire, AtomId, Value};
 
 /// One process.
@@ -30,7 +28,7 @@ struct Server {
 /// Who handles a message. Fed by one thread, asked by others.
 #[derive(Debug)]
 pub struct Busy {
-    servers: Mutex<HashMap<u64, Server, BuildHasherDefault<PidHasher>>>,
+    servers: Mutex<MixedMap<u64, Server>>,
     /// How a system message begins: of these no step tells.
     system: Vec<u8>,
 }
@@ -117,26 +115,6 @@ impl Busy {
                 server.takes_more |= server.took;
             }
         }
-    }
-}
-
-/// Pids are numbers already.
-#[derive(Debug, Default)]
-struct PidHasher(u64);
-
-impl Hasher for PidHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, pid: u64) {
-        self.0 = (self.0 ^ pid).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 

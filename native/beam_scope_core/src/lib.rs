@@ -17,6 +17,7 @@ pub mod diff;
 pub mod event;
 pub mod expect;
 pub mod infer;
+mod mixed;
 pub mod pattern;
 pub mod query;
 pub mod store;

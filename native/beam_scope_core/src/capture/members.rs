@@ -3,14 +3,14 @@
 use super::record::Header;
 use super::starters::Starters;
 use crate::event::EventKind;
+use crate::mixed::MixedMap;
 use crate::term::tag;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
 
 /// A process's recordings, as bits.
 #[derive(Default)]
 pub(crate) struct Members {
-    bits: HashMap<u64, u64, BuildHasherDefault<PidHasher>>,
+    bits: MixedMap<u64, u64>,
     /// Processes that ended, and when: events about them may still come, but not for long.
     ended: VecDeque<(u64, u64)>,
     /// Supervisors that start processes for members, though they are none themselves.
@@ -140,22 +140,6 @@ fn first_pid(terms: &[u8]) -> Option<u64> {
         }
     }
     None
-}
-
-/// Pid words differ in their middle bits: one multiplication spreads them.
-#[derive(Default)]
-pub(crate) struct PidHasher(u64);
-
-impl Hasher for PidHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.write_u64(u64::from(byte)));
-    }
-    fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0 ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
-    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
 //! Supervisors that start processes for others, and for whom they do it just now.
 
-use super::members::PidHasher;
 use super::record::Header;
 use crate::event::{EventKind, Fields, Point};
+use crate::mixed::MixedMap;
 use crate::term::wire::{Reader, Token};
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 
 /// The starters of a route.
 #[derive(Default)]
-pub(crate) struct Starters(HashMap<u64, Starter, BuildHasherDefault<PidHasher>>);
+pub(crate) struct Starters(MixedMap<u64, Starter>);
 
 #[derive(Default)]
 struct Starter {

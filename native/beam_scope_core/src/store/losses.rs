@@ -18,6 +18,11 @@ impl Losses {
         &self.0
     }
 
+    /// How many events they are.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.iter().map(|loss| loss.count).sum()
+    }
+
     pub(crate) fn push(&mut self, loss: Loss) {
         if self.0.len() >= MOST {
             self.merge();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::error::StoreError;
+use super::index::Index;
 use super::recording::Recording;
 use super::row::{Counts, Loss, TrackId, TrackInfo};
 use super::sealed::{decode, ChunkRef, Found};
@@ -71,13 +72,24 @@ impl Recording {
         self.up_to_date().chunks_of(track, kinds)
     }
 
-    /// Events that are not in the recording, by track and span of time. Their counts sum up to [`Counts::dropped`].
+    /// Events that are not in the recording, by track and span of time. Their counts sum up to [`Counts::dropped`]. Indexes nothing
+    /// when there are none, or when all are known already.
     pub fn losses(&self) -> Vec<Loss> {
-        let index = self.up_to_date();
+        let mut index = self.index.lock();
+        if !self.knows_losses(&index) {
+            drop(index);
+            index = self.up_to_date();
+        }
         let mut losses = index.losses.all().to_vec();
         losses.extend(index.evicted_loss());
         losses.extend(self.intake.lock().untold(index.last_ns));
         losses
+    }
+
+    fn knows_losses(&self, index: &Index) -> bool {
+        let intake = self.intake.lock();
+        let untold: u64 = intake.untold(0).map(|loss| loss.count).sum();
+        index.losses.count() + untold >= intake.counts.dropped
     }
 
     /// Every track, by id.

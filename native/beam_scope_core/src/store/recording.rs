@@ -21,6 +21,8 @@ use crate::capture::record::Header;
 const SPARE: Duration = Duration::from_millis(1);
 /// And, while records come, no more often than this: indexing beside tracees at work costs them more than tracing does.
 const PACE: Duration = Duration::from_millis(10);
+/// Who waits for the index while a reader brings it up to date gets it after so many records.
+const AT_ONCE: usize = 256;
 /// While more than so many bytes a second come there is no spare time.
 const BUSY: usize = 64 << 20;
 
@@ -274,20 +276,31 @@ impl Recording {
                 true
             }
             None => {
-                std::mem::take(&mut intake.tails)
-                    .into_iter()
-                    .for_each(|tail| index.take_tail(tail));
+                drop(intake);
+                self.take_tails(index);
                 false
             }
         }
     }
 
+    fn take_tails(&self, index: &mut Index) {
+        let tails = std::mem::take(&mut self.intake.lock().tails);
+        tails.into_iter().for_each(|tail| index.take_tail(tail));
+    }
+
     /// The index with everything in it that was appended before the call.
     pub(super) fn up_to_date(&self) -> MutexGuard<'_, Index> {
+        let end = self.end_seq();
         let mut index = self.index.lock();
-        while self.step(&mut index, 4096) {
+        while self.step(&mut index, AT_ONCE) {
             self.account(&index);
             self.settle(&mut index);
+            // Who comes later than the call must not keep it waiting for ever.
+            if self.running.load(Ordering::Relaxed) && index.next_seq >= end {
+                self.take_tails(&mut index);
+                break;
+            }
+            MutexGuard::bump(&mut index);
         }
         if !self.running.load(Ordering::Relaxed) {
             // Nothing will be added: what is left takes a fraction when sealed.

@@ -303,7 +303,7 @@ fn own_remove<'a>(env: Env<'a>, pid: LocalPid) -> Answer<'a> {
     done(env)
 }
 
-/// The account of a recording.
+/// The account of a recording. Reads no record, unless some were lost and it is not known yet where.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn recording_info<'a>(env: Env<'a>, rec: Term<'a>) -> Answer<'a> {
     let rec = resource::recording(rec)?;
@@ -357,8 +357,6 @@ fn recording_info<'a>(env: Env<'a>, rec: Term<'a>) -> Answer<'a> {
         .put("losses", losses(env, shared))
         .put("started_at_unix_ns", config.start_unix_ns)
         .put("duration_ns", shared.duration_ns())
-        .put("chunks", store.chunks().len())
-        .put("tracks", store.tracks().len())
         .put("panics", tracer::panics())
         .put("meta", meta);
     Ok(info.finish())

@@ -9,17 +9,18 @@
 //!
 //! A reference that leads nowhere (to bytes that were lost, to itself, into the middle of something) becomes a truncated term.
 
+mod cells;
 mod reading;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-
 use super::row::{Terms, TrackId};
 use crate::capture::record::Header;
+use crate::mixed::MixedMap;
 use crate::term::arena::Arena;
+use cells::Cells;
 use reading::Reading;
 use tree::Known;
 
@@ -32,7 +33,7 @@ const MOST: usize = 64 << 20;
 /// The streams of a recording.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    tracks: HashMap<TrackId, Stream>,
+    tracks: MixedMap<TrackId, Stream>,
     bytes: usize,
 }
 
@@ -41,8 +42,7 @@ pub(super) struct Streams {
 struct Stream {
     epoch: u32,
     bytes: Vec<u8>,
-    /// Cells that can be referred to: the list they are of, and which item.
-    cells: HashMap<u32, (u32, u32)>,
+    cells: Cells,
     /// What is known in the arena of the open chunk, and which chunk that is.
     known: Known,
     chunk: u64,
@@ -50,7 +50,7 @@ struct Stream {
 
 impl Stream {
     fn held(&self) -> usize {
-        self.bytes.capacity() + self.cells.capacity() * 13 + self.known.bytes()
+        self.bytes.capacity() + self.cells.bytes() + self.known.bytes()
     }
 
     /// Takes a record's bytes in; `false` where they cannot belong here.

@@ -155,8 +155,8 @@ impl<'a> Reading<'a> {
 
     /// The list of a cell, once it was read, and which of its items the cell is.
     fn list_of(&self, offset: u64) -> Result<(NodeId, u32), Option<u32>> {
-        let home = u32::try_from(offset).ok().and_then(|at| self.stream.cells.get(&at));
-        let (list, index) = *home.ok_or(None)?;
+        let home = u32::try_from(offset).ok().and_then(|at| self.stream.cells.get(at));
+        let (list, index) = home.ok_or(None)?;
         match self.stream.known.terms.get(&list) {
             Some(id) => Ok((*id, index)),
             None if self.is_lost(list) => Err(None),
@@ -325,7 +325,7 @@ impl Sink for Reading<'_> {
 
     fn cell(&mut self, list: usize, index: usize, at: usize) {
         let (list, at) = (self.at(list), self.at(at));
-        self.stream.cells.insert(at, (list, index as u32));
+        self.stream.cells.add(at, list, index as u32);
     }
 }
 

@@ -4,10 +4,11 @@
 //! VM's nodes, and what they do not share are the pairs that changed: those are taken out of the arena's map of the older
 //! version, and put in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::reading::{Part, Reading};
+use crate::mixed::{MixedMap, MixedSet};
 use crate::term::arena::NodeId;
 
 /// A child of a node of the VM's tree.
@@ -32,14 +33,14 @@ impl Child {
 /// What is known of a stream's offsets, in the arena of one chunk.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    pub(super) terms: HashMap<u32, NodeId>,
-    pub(super) nodes: HashMap<u32, Arc<[Child]>>,
+    pub(super) terms: MixedMap<u32, NodeId>,
+    pub(super) nodes: MixedMap<u32, Arc<[Child]>>,
     /// Maps by where their trees begin: the pairs that are known.
-    maps: HashMap<u32, NodeId>,
+    maps: MixedMap<u32, NodeId>,
     /// The latest map that has a node.
-    owners: HashMap<u32, u32>,
+    owners: MixedMap<u32, u32>,
     /// Places that lead nowhere.
-    pub(super) lost: HashSet<u32>,
+    pub(super) lost: MixedSet<u32>,
 }
 
 impl Known {
@@ -110,8 +111,8 @@ impl Reading<'_> {
         for _ in 0..LEVELS {
             changes.gone.extend(old.iter().filter_map(pair));
             changes.new.extend(new.iter().filter_map(pair));
-            let mut before: HashSet<u32> = old.iter().filter_map(node).collect();
-            let (mut after, mut seen) = (Vec::new(), HashSet::new());
+            let mut before: MixedSet<u32> = old.iter().filter_map(node).collect();
+            let (mut after, mut seen) = (Vec::new(), MixedSet::default());
             for at in new.iter().filter_map(node) {
                 self.stream.known.owners.insert(at, root);
                 if !before.remove(&at) && seen.insert(at) {

@@ -76,3 +76,21 @@ proptest! {
         assert_account(&rec);
     }
 }
+
+#[test]
+fn an_account_without_losses_reads_no_record() {
+    let rec = recording(StoreConfig::default());
+    let append = |time: u64, lost: u32| {
+        let mut made = made(time, 1, EventKind::Receive, &[Value::Int(1)]);
+        made.header.lost = lost;
+        rec.append(&made.header, &made.payload);
+    };
+    append(1, 0);
+    assert!(rec.losses().is_empty());
+    assert_eq!(rec.index.lock().next_seq, 0);
+    append(2, 3);
+    assert_eq!(rec.losses().iter().map(|loss| loss.count).sum::<u64>(), 3);
+    append(3, 0);
+    assert_eq!(rec.losses().len(), 1);
+    assert_eq!(rec.index.lock().next_seq, 2, "where they were is known already");
+}
