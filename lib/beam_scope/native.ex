@@ -8,7 +8,7 @@ defmodule BeamScope.Native do
   @on_load :load_library
 
   # Raised together with `ABI` in native/beam_scope_nif/src/abi.rs and `@abi` in mix.exs.
-  @abi 4
+  @abi 5
 
   @doc false
   def abi, do: @abi
@@ -39,6 +39,8 @@ defmodule BeamScope.Native do
   # library
   def abi_version, do: missing()
   def self_check, do: missing()
+  def old_heap_candidates(_size, _block, _sample), do: missing()
+  def old_heap_remember(_place), do: missing()
   def roundtrip(_term, _options), do: missing()
   def encode_term(_term, _options), do: missing()
   def engine_info, do: missing()

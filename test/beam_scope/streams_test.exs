@@ -4,7 +4,7 @@ defmodule BeamScope.StreamsTest do
   use ExUnit.Case, async: false
 
   alias BeamScope.{Native, Truncated}
-  alias BeamScope.Recorder.{Profile, Session}
+  alias BeamScope.Recorder.{Generations, Profile, Session}
 
   # The fallback records what callbacks are given and return: those are not remembered.
   @moduletag :raw
@@ -59,7 +59,7 @@ defmodule BeamScope.StreamsTest do
     {:ok, rec} = BeamScope.start(pid, [level: :states, check: true, limits: @limits] ++ opts)
 
     for i <- 1..n do
-      if gc > 0 and rem(i, gc) == 0, do: :erlang.garbage_collect(pid)
+      if gc > 0 and rem(i, gc) == 0, do: :erlang.garbage_collect(pid, type: kind(div(i, gc)))
       how = if server == Server and rem(i, 97) == 0, do: :sleep, else: :change
       :ok = :gen_statem.call(pid, {how, &change.(i, &1)})
     end
@@ -68,6 +68,8 @@ defmodule BeamScope.StreamsTest do
     on_exit(fn -> BeamScope.close(rec) end)
     rec
   end
+
+  defp kind(n), do: if(rem(n, 4) == 0, do: :major, else: :minor)
 
   defp start(Server, state), do: elem(GenServer.start_link(Server, state), 1)
   defp start(Machine, data), do: elem(:gen_statem.start_link(Machine, data, []), 1)
@@ -100,6 +102,29 @@ defmodule BeamScope.StreamsTest do
     rec = recorded(state, change, 250, gc: 13, memo: :unguarded)
     assert %{wrong: wrong} = Native.recording_check(rec.native)
     assert wrong > 0
+  end
+
+  test "a state that is old stays known over minor collections" do
+    assert Generations.learn()
+
+    {:ok, pid} =
+      GenServer.start_link(Server, Map.new(1..10_000, &{&1, {&1, "value number #{&1} of this map"}}))
+
+    for _ <- 1..3, do: :erlang.garbage_collect(pid, type: :minor)
+    {:ok, rec} = BeamScope.start(pid, level: :states, check: true, limits: @limits)
+    change = fn i -> :ok = GenServer.call(pid, {:change, &Map.put(&1, i, {i, :changed})}) end
+    for i <- 1..400, do: change.(i)
+
+    for i <- 1..20 do
+      :erlang.garbage_collect(pid, type: :minor)
+      change.(i)
+    end
+
+    BeamScope.stop(rec)
+    on_exit(fn -> BeamScope.close(rec) end)
+    assert %{wrong: 0} = Native.recording_check(rec.native)
+    last = rec |> BeamScope.history(pid, limit: :infinity, diff: false) |> Enum.take(-20)
+    assert Enum.count(last, &(map_size(&1.to) == 10_000)) == 20
   end
 
   test "literals of purged code do not come back as what stood in their place" do

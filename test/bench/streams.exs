@@ -63,7 +63,9 @@ defmodule StreamsBench do
       BeamScope.start(pid, [level: :states, check: true, limits: limits, budget: [bytes: 32_768]] ++ opts)
 
     for i <- 1..@round do
-      if gc > 0 and rem(i, gc) == 0, do: :erlang.garbage_collect(pid)
+      if gc > 0 and rem(i, gc) == 0,
+        do: :erlang.garbage_collect(pid, type: if(rem(div(i, gc), 4) == 0, do: :major, else: :minor))
+
       GenServer.call(pid, {if(rem(i, 97) == 0, do: :sleep, else: :change), &change.(i, &1)})
     end
 

@@ -5,7 +5,8 @@ defmodule BeamScope.Recorder.Guards do
   Terms never change, and until a process's next garbage collection a word of its memory stands for one term. So a state is
   written once and referred to afterwards, as long as everything that moves terms is seen:
 
-    * garbage collections, by the trace flag of that name, which makes no event of ours;
+    * garbage collections, by the trace flag of that name, which makes no event of ours; a minor one moves only what is young
+      (`BeamScope.Recorder.Generations`);
     * hibernation, which moves the heap without one: by calls of the functions that lead there;
     * literals of purged code, in whose place others may come to stand: by the calls of the process that frees them.
 
@@ -14,7 +15,7 @@ defmodule BeamScope.Recorder.Guards do
   """
 
   alias BeamScope.Native
-  alias BeamScope.Recorder.Session
+  alias BeamScope.Recorder.{Generations, Session}
 
   @literals {:erts_literal_area_collector, :release_area_switch, 0}
   @hibernations [
@@ -71,6 +72,7 @@ defmodule BeamScope.Recorder.Guards do
            Native.self_check(),
          pid when pid != nil <- collector(),
          [] <- Session.trace(session, [pid], [:call]) do
+      _ = Generations.learn()
       :ok
     else
       %{} -> {:error, "the layouts of terms in this virtual machine are not those that are known"}

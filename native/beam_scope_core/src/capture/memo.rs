@@ -4,6 +4,9 @@
 //! need not be written again: a later record refers back to it by its offset in the track's stream. Whoever uses a memo has to
 //! end the epoch when words may come to mean something else; `Slot` does, told by the guards of the NIF.
 //!
+//! The VM collects by generations: what has survived two collections lies in the *old* heap, which a minor collection adds to and
+//! leaves as it is. So where it is known what is old, a minor collection makes only the young be forgotten.
+//!
 //! A record's own terms are noted in a journal and entered when the record is committed: a record that comes to nothing leaves
 //! the memo as it was.
 
@@ -57,17 +60,35 @@ const SETTLED: u32 = u32::MAX;
 /// Whoever reads a run takes its items one by one.
 const LONGEST_RUN: u32 = 512;
 const FIRST: usize = 16;
+/// What lives long is old after so many collections.
+const SETTLED_AFTER: u32 = 3;
+/// A stream that is so many times as long as it was then begins anew: whoever reads it keeps all of it.
+const LONGEST_GROWTH: u32 = 4;
+/// One that is no longer than this does not.
+const SHORT_STREAM: u32 = 16 << 10;
 /// Entries of one process at most: 16 MB.
 const MOST: usize = 1 << 20;
 const GENERATIONS: u32 = 1 << 24;
 const FLAGS: u32 = 0x3F;
 
+/// Words and what stands for them.
+#[derive(Default)]
+struct Table {
+    entries: Vec<Entry>,
+    len: usize,
+    generation: u32,
+}
+
 /// One process's memo.
 #[derive(Default)]
 pub struct Memo {
-    table: Vec<Entry>,
-    len: usize,
-    generation: u32,
+    young: Table,
+    old: Table,
+    /// From where to where the process's old heap reaches, if that is known.
+    reach: Option<(u64, u64)>,
+    /// Collections since the epoch began, and the stream's length at the third of them.
+    collections: u32,
+    grown: u32,
     journal: Vec<Note>,
     runs: Vec<Run>,
     /// Of `runs`, those that are entered.
@@ -81,7 +102,8 @@ pub struct Memo {
 impl std::fmt::Debug for Memo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Memo")
-            .field("len", &self.len)
+            .field("young", &self.young.len)
+            .field("old", &self.old.len)
             .field("full", &self.full)
             .finish()
     }
@@ -89,29 +111,62 @@ impl std::fmt::Debug for Memo {
 
 impl Memo {
     pub(crate) fn new() -> Self {
-        Self {
+        let table = || Table {
             generation: 1,
+            ..Table::default()
+        };
+        Self {
+            young: table(),
+            old: table(),
             ..Self::default()
         }
     }
 
-    /// Forgets everything. Costs nothing: the table's entries are of another generation.
+    /// Where the process's old heap is while the next record is written.
+    pub(crate) fn begin(&mut self, reach: Option<(u64, u64)>) {
+        self.reach = reach;
+    }
+
+    /// Forgets everything. Costs nothing: the tables' entries are of another generation.
     pub(crate) fn clear(&mut self) {
         self.discard();
         self.runs.clear();
         self.entered = 0;
-        self.len = 0;
-        self.full = false;
-        self.generation += 1;
-        if self.generation >= GENERATIONS {
-            self.generation = 1;
-            self.table.iter_mut().for_each(|entry| *entry = Entry::default());
+        (self.collections, self.grown) = (0, 0);
+        self.old.clear();
+        self.clear_young();
+    }
+
+    fn clear_young(&mut self) {
+        if !cfg!(mutant = "young_stay_known") {
+            self.young.clear();
         }
+        self.full = false;
+    }
+
+    /// A minor collection: forgets what is not old. `false`: nothing is worth keeping, or the stream, of which so many bytes have been
+    /// written, has become long for what it holds, so that the epoch is to end.
+    pub(crate) fn keep_old(&mut self, written: u32) -> bool {
+        self.collections += 1;
+        if self.collections <= SETTLED_AFTER {
+            self.grown = written;
+        }
+        let longest = self.grown.saturating_mul(LONGEST_GROWTH).max(SHORT_STREAM);
+        if self.reach.is_none() || self.collections > SETTLED_AFTER && self.old.len == 0 || written > longest {
+            return false;
+        }
+        self.clear_young();
+        true
+    }
+
+    fn is_old(&self, word: u64) -> bool {
+        self.reach.is_some_and(|(from, to)| word >= from && word < to)
     }
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        self.table.capacity() * size_of::<Entry>()
+        self.young.bytes()
+            + self.old.bytes()
             + self.journal.capacity() * size_of::<Note>()
             + self.runs.capacity() * size_of::<Run>()
     }
@@ -120,20 +175,10 @@ impl Memo {
     #[inline]
     #[must_use]
     pub fn find(&self, word: u64) -> Option<(Seen, u8)> {
-        if self.len == 0 {
-            return None;
-        }
-        let mask = self.table.len() - 1;
-        let mut i = place(word) & mask;
-        loop {
-            let entry = self.table[i];
-            if entry.mark >> 8 != self.generation {
-                return None;
-            }
-            if entry.word == word {
-                return Some((seen(entry), (entry.mark & FLAGS) as u8));
-            }
-            i = (i + 1) & mask;
+        if self.is_old(word) {
+            self.old.find(word)
+        } else {
+            self.young.find(word)
         }
     }
 
@@ -240,15 +285,19 @@ impl Memo {
     /// The record is committed: what it holds can be referred to. `room` is how many bytes the memo may grow to.
     pub(crate) fn commit(&mut self, room: usize) {
         for i in 0..self.journal.len() {
-            if self.journal[i].word == 0 {
+            let note = self.journal[i];
+            if note.word == 0 {
                 continue;
             }
-            if (self.len + 1) * 2 > self.table.len() && !self.grow(room) {
+            let table = if self.is_old(note.word) {
+                &mut self.old
+            } else {
+                &mut self.young
+            };
+            if !table.enter(note, room) {
                 self.full = true;
                 break;
             }
-            let note = self.journal[i];
-            self.enter(note);
         }
         self.journal.clear();
         self.journal.shrink_to(MOST / 16);
@@ -260,9 +309,47 @@ impl Memo {
         self.journal.clear();
         self.runs.truncate(self.entered);
     }
+}
 
-    fn enter(&mut self, note: Note) {
-        let mask = self.table.len() - 1;
+impl Table {
+    fn clear(&mut self) {
+        self.len = 0;
+        self.generation += 1;
+        if self.generation >= GENERATIONS {
+            self.generation = 1;
+            self.entries.iter_mut().for_each(|entry| *entry = Entry::default());
+        }
+    }
+
+    const fn bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
+    }
+
+    #[inline]
+    fn find(&self, word: u64) -> Option<(Seen, u8)> {
+        if self.len == 0 {
+            return None;
+        }
+        let mask = self.entries.len() - 1;
+        let mut i = place(word) & mask;
+        loop {
+            let entry = self.entries[i];
+            if entry.mark >> 8 != self.generation {
+                return None;
+            }
+            if entry.word == word {
+                return Some((seen(entry), (entry.mark & FLAGS) as u8));
+            }
+            i = (i + 1) & mask;
+        }
+    }
+
+    /// `false`: there is no room, within so many bytes.
+    fn enter(&mut self, note: Note, room: usize) -> bool {
+        if (self.len + 1) * 2 > self.entries.len() && !self.grow(room) {
+            return false;
+        }
+        let mask = self.entries.len() - 1;
         let mut i = place(note.word) & mask;
         let (kind, at) = match note.seen {
             Seen::Term(at) => (0, at),
@@ -271,7 +358,7 @@ impl Memo {
             Seen::Run(index) => (3, index),
         };
         loop {
-            let entry = &mut self.table[i];
+            let entry = &mut self.entries[i];
             let vacant = entry.mark >> 8 != self.generation;
             if vacant || entry.word == note.word {
                 // A whole term says more than a cell of the same word, and that more than a run.
@@ -283,25 +370,25 @@ impl Memo {
                     };
                 }
                 self.len += usize::from(vacant);
-                return;
+                return true;
             }
             i = (i + 1) & mask;
         }
     }
 
     fn grow(&mut self, room: usize) -> bool {
-        let size = (self.table.len() * 2).max(FIRST);
+        let size = (self.entries.len() * 2).max(FIRST);
         if size > MOST || size * size_of::<Entry>() > room {
             return false;
         }
-        let old = std::mem::replace(&mut self.table, vec![Entry::default(); size]);
+        let old = std::mem::replace(&mut self.entries, vec![Entry::default(); size]);
         let mask = size - 1;
         for entry in old.into_iter().filter(|entry| entry.mark >> 8 == self.generation) {
             let mut i = place(entry.word) & mask;
-            while self.table[i].mark >> 8 == self.generation {
+            while self.entries[i].mark >> 8 == self.generation {
                 i = (i + 1) & mask;
             }
-            self.table[i] = entry;
+            self.entries[i] = entry;
         }
         true
     }

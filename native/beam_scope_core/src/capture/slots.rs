@@ -23,7 +23,7 @@ impl Default for SlotConfig {
 }
 
 /// A stream longer than this begins anew: the other side keeps all of it.
-const LONGEST_STREAM: u32 = 16 << 20;
+const LONGEST_STREAM: u32 = 32 << 20;
 /// What the memos of one route may hold together.
 const MEMO_BYTES: usize = 64 << 20;
 
@@ -188,8 +188,17 @@ impl Slot {
         }
     }
 
+    /// A minor collection has moved the young: what is old can be referred to still, where it is known what that is.
+    pub(crate) fn collected(&self) {
+        // SAFETY: as in `end_epoch`.
+        let memo = unsafe { self.memo.load(Relaxed).as_mut() };
+        if !memo.is_some_and(|memo| memo.keep_old(self.offset.load(Relaxed))) {
+            self.end_epoch();
+        }
+    }
+
     /// The stream, in an epoch that began under this key.
-    pub(crate) fn stream(&self, key: u64, allowance: Allowance, slots: &Slots) -> Stream {
+    pub(crate) fn stream(&self, key: u64, allowance: Allowance, old: Option<(u64, u64)>, slots: &Slots) -> Stream {
         if self.key.load(Relaxed) != key || self.offset.load(Relaxed) > LONGEST_STREAM {
             self.end_epoch();
             self.key.store(key, Relaxed);
@@ -199,6 +208,10 @@ impl Slot {
             memo = Box::into_raw(Box::new(Memo::new()));
             self.memo.store(memo, Relaxed);
             slots.has_memos.store(true, Relaxed);
+        }
+        // SAFETY: just made, or as in `end_epoch`.
+        if let Some(memo) = unsafe { memo.as_mut() } {
+            memo.begin(old);
         }
         let steady = allowance.steady.max(1);
         let ahead = (self.ahead.load(Relaxed) as usize).saturating_sub(steady);
@@ -324,7 +337,7 @@ mod tests {
         let slot = slots.of(0x123);
         slot.own(0x123, &slots);
         for record in 1..4u32 {
-            let memo = slot.stream(1, Allowance::default(), &slots).memo;
+            let memo = slot.stream(1, Allowance::default(), None, &slots).memo;
             // SAFETY: just made or found, and nobody else has it.
             let memo = unsafe { &mut *memo };
             (0..100 * record).for_each(|i| memo.note(u64::from(record << 16 | i), Seen::Term(i), 0));
@@ -333,6 +346,56 @@ mod tests {
         }
         slot.free_memo(&slots);
         assert_eq!(slots.memo_bytes(), 0);
+    }
+
+    #[test]
+    fn a_minor_collection_leaves_what_is_old() {
+        let slots = slots();
+        let slot = slots.of(0x123);
+        slot.own(0x123, &slots);
+        let reach = Some((1_000, 2_000));
+        let found = |words: &[u64]| {
+            // SAFETY: just made or found, and nobody else has it.
+            let memo = unsafe { &mut *slot.stream(1, Allowance::default(), reach, &slots).memo };
+            words.iter().map(|word| memo.find(*word).is_some()).collect::<Vec<_>>()
+        };
+        let write = |words: &[u64]| {
+            // SAFETY: as above.
+            let memo = unsafe { &mut *slot.stream(1, Allowance::default(), reach, &slots).memo };
+            words.iter().for_each(|word| memo.note(*word, Seen::Term(7), 0));
+            slot.stamp(Some(100));
+            slots.commit(memo);
+        };
+        write(&[999, 1_000, 1_999, 2_000]);
+        let epoch = slot.stamp(Some(0)).epoch;
+        assert_eq!(found(&[999, 1_000, 1_999, 2_000]), [true; 4]);
+        slot.collected();
+        assert_eq!(found(&[999, 1_000, 1_999, 2_000]), [false, true, true, false]);
+        assert_eq!(slot.stamp(Some(0)).epoch, epoch);
+        // A stream that has become long for what it holds begins anew.
+        (0..4).for_each(|_| slot.collected());
+        slot.stamp(Some(1 << 20));
+        slot.collected();
+        assert_eq!(found(&[1_000]), [false]);
+        let epoch = slot.stamp(Some(0)).epoch;
+        write(&[1_500]);
+        slot.end_epoch();
+        assert_eq!(found(&[1_500]), [false], "a major collection");
+        assert_ne!(slot.stamp(Some(0)).epoch, epoch);
+    }
+
+    #[test]
+    fn where_nothing_is_known_to_be_old_nothing_stays() {
+        let slots = slots();
+        let slot = slots.of(0x123);
+        slot.own(0x123, &slots);
+        // SAFETY: as above.
+        let memo = unsafe { &mut *slot.stream(1, Allowance::default(), None, &slots).memo };
+        memo.note(1_500, Seen::Term(7), 0);
+        slots.commit(memo);
+        let epoch = slot.stamp(Some(0)).epoch;
+        slot.collected();
+        assert_ne!(slot.stamp(Some(0)).epoch, epoch);
     }
 
     #[test]

@@ -166,18 +166,20 @@ impl<'e, C: RouteConfig> RecordWriter<'e, C> {
     }
 
     /// As [`reserve`](Self::reserve), of a record that is part of its process's stream: its terms may refer to earlier ones by the
-    /// memo. Also where in the stream the record will begin, and how many bytes its large terms may take together.
+    /// memo. Also where in the stream the record will begin, and how many bytes its large terms may take together. `old` is where the
+    /// process's old heap is, if that is known.
     #[inline]
     pub fn reserve_stream(
         &mut self,
         pid: u64,
         max: usize,
         allowance: Allowance,
+        old: Option<(u64, u64)>,
     ) -> Option<(&mut [u8], &mut Memo, u32, usize)> {
         let key = u64::from(self.generation) | u64::from(self.shared.literals.load(Ordering::Relaxed)) << 32;
         self.reserve(pid, max, false)?;
         let open = self.open.as_mut()?;
-        let stream = open.slot.stream(key, allowance, &self.route.slots);
+        let stream = open.slot.stream(key, allowance, old, &self.route.slots);
         open.memo = stream.memo;
         // SAFETY: just reserved; the memo is not null and this thread's alone, as the slot is. Both borrow this writer.
         unsafe {
@@ -196,6 +198,15 @@ impl<'e, C: RouteConfig> RecordWriter<'e, C> {
         let slot = self.route.slots.of(pid);
         if slot.is_owned_by(pid) {
             slot.end_epoch();
+        }
+    }
+
+    /// A minor garbage collection: as [`end_epoch`](Self::end_epoch), but for what is old.
+    #[inline]
+    pub fn collected(&self, pid: u64) {
+        let slot = self.route.slots.of(pid);
+        if slot.is_owned_by(pid) {
+            slot.collected();
         }
     }
 

@@ -185,6 +185,11 @@ impl Backlog {
         self.bytes > self.ample / 2
     }
 
+    /// Whether what waits is half of what the recording may hold: indexed, it would take less.
+    pub(crate) fn is_heavy(&self) -> bool {
+        self.bytes > self.ample / 2 * AMPLE
+    }
+
     /// Gives up the buffers that come round again.
     pub(crate) fn trim(&mut self) {
         (self.spare, self.packing) = (None, Vec::new());

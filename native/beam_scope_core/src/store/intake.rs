@@ -62,15 +62,15 @@ impl Intake {
         self.counts.dropped += lost;
     }
 
-    /// Whether the drainer, done with a pass, has time for other work: always when nothing came, else once in a `pace`
-    /// while no more than `busy` bytes a second come and something waits for it.
+    /// Whether the drainer, done with a pass, has time for other work: always when nothing came, and when so much waits that it would
+    /// soon reach the cap as it is; else once in a `pace` while no more than `busy` bytes a second come and something waits for it.
     pub(crate) fn has_spare_time(&mut self, busy: usize, pace: Duration) -> bool {
         let fresh = std::mem::take(&mut self.fresh);
         let now = Instant::now();
         let since = now.duration_since(std::mem::replace(&mut self.drained, now));
         let calm = fresh as u128 * 1_000_000 <= busy as u128 * since.as_micros();
         let paced = || self.spared.is_none_or(|last| now.duration_since(last) >= pace);
-        let spare = fresh == 0 || calm && self.backlog.is_long() && paced();
+        let spare = fresh == 0 || self.backlog.is_heavy() || calm && self.backlog.is_long() && paced();
         if spare {
             self.spared = Some(now);
         }

@@ -3,7 +3,7 @@
 use rustler::{Encoder, Env, Term};
 
 use crate::fault::Answer;
-use crate::vm::{self, Class, SizeAt};
+use crate::vm::{self, heap, Class, SizeAt};
 
 /// What was verified when the library was loaded: a map of booleans.
 #[rustler::nif]
@@ -37,4 +37,17 @@ fn self_check(env: Env<'_>) -> Answer<'_> {
         map = map.map_put(key, verified.encode(env))?;
     }
     Ok(map)
+}
+
+/// Where in its structure the calling process may keep its old heap, which has `size` of `block` words and `sample` in it.
+#[rustler::nif]
+fn old_heap_candidates<'a>(env: Env<'a>, size: usize, block: usize, sample: Term<'a>) -> Vec<usize> {
+    let pid = vm::word(env.pid().encode(env).as_c_arg());
+    heap::candidates(env.as_c_arg(), pid, size, block, vm::word(sample.as_c_arg()))
+}
+
+/// From now on that is known.
+#[rustler::nif]
+fn old_heap_remember(place: usize) -> bool {
+    heap::remember(place)
 }

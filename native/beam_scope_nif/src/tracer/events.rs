@@ -8,7 +8,7 @@ use super::config::Capture;
 use super::own;
 use super::points::{Call, Mfa, Point};
 use super::tags::Tags;
-use crate::vm::{Class, Vm, Word};
+use crate::vm::{heap, Class, Vm, Word};
 
 type Writer<'e> = RecordWriter<'e, Capture>;
 
@@ -206,7 +206,8 @@ impl Event<'_> {
             steady: config.budget.bytes,
             most: config.whole,
         };
-        let (buffer, memo, offset, allowed) = writer.reserve_stream(pid, config.stream_room(large), allowance)?;
+        let old = heap::old(self.vm.env, self.tracee);
+        let (buffer, memo, offset, allowed) = writer.reserve_stream(pid, config.stream_room(large), allowance, old)?;
         Some(Composer::new(self.vm, buffer, config).streaming(memo, offset, allowed))
     }
 

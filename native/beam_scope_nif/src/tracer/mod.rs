@@ -109,18 +109,25 @@ unsafe extern "C" fn enabled_garbage_collection(
 ) -> ErlNifTerm {
     if argc >= 3 && !argv.is_null() {
         // SAFETY: the VM passes `argc` terms.
-        let [state, tracee] = unsafe { std::array::from_fn(|i| vm::word(*argv.add(i + 1))) };
-        if catch_unwind(AssertUnwindSafe(|| moved(state, tracee))).is_err() {
+        let [tag, state, tracee] = unsafe { std::array::from_fn(|i| vm::word(*argv.add(i))) };
+        if catch_unwind(AssertUnwindSafe(|| moved(tag, state, tracee))).is_err() {
             panicked(0);
         }
     }
     vm::term(tags().discard)
 }
 
-fn moved(state: Word, tracee: Word) -> Option<()> {
+fn moved(tag: Word, state: Word, tracee: Word) -> Option<()> {
     let (engine, route) = (engine::get()?, route(state)?);
-    if engine.kinds(route) & EventKind::State.bit() != 0 {
-        engine.writer(route)?.end_epoch(tracee as u64);
+    if engine.kinds(route) & EventKind::State.bit() == 0 {
+        return None;
+    }
+    let (writer, tags) = (engine.writer(route)?, tags());
+    // One that turns out to need a major one says that next.
+    if tag == tags.gc_minor_start || tag == tags.gc_minor_end {
+        writer.collected(tracee as u64);
+    } else {
+        writer.end_epoch(tracee as u64);
     }
     Some(())
 }

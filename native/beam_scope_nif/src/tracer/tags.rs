@@ -54,6 +54,8 @@ tags! {
     clock_service = "clock_service",
     timeout = "timeout",
     undefined = "undefined",
+    gc_minor_start = "gc_minor_start",
+    gc_minor_end = "gc_minor_end",
 }
 
 static TAGS: OnceLock<Tags> = OnceLock::new();

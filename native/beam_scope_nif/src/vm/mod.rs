@@ -5,6 +5,7 @@
 //! what does not fit is read through the interface ([`api`]).
 
 pub(crate) mod api;
+pub(crate) mod heap;
 pub(crate) mod learn;
 pub(crate) mod raw;
 mod read;

@@ -1,7 +1,5 @@
 //! Reading terms of a stream: what they refer to first.
 
-use std::collections::HashSet;
-
 use super::tree::Child;
 use super::Stream;
 use crate::term::arena::{Arena, Node, NodeId};
@@ -72,10 +70,10 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Reads what stands at an offset, and before it what that refers to.
+    /// Reads what stands at an offset, and before it what that refers to. References lead back, so what waits to be read lies ever
+    /// further back, and none of it waits for what is above it.
     fn resolve(&mut self, at: u32) -> Option<(Part, u32)> {
         let mut todo = vec![(at, 0u8)];
-        let mut begun = HashSet::from([at]);
         loop {
             let (place, attempts) = todo.last_mut()?;
             let (place, again) = (*place, *attempts >= ATTEMPTS);
@@ -83,15 +81,14 @@ impl<'a> Reading<'a> {
             match self.parse(place) {
                 Ok(found) if todo.len() == 1 => return Some(found),
                 Ok(_) => {
-                    begun.remove(&place);
                     todo.pop();
                 }
                 Err(WireError::Reference(_)) if !again => {
-                    for missing in self.missing(place) {
-                        // What refers to itself leads nowhere.
-                        if begun.insert(missing) {
+                    for missing in self.missing(place).into_iter().rev() {
+                        // What does not lead back leads nowhere.
+                        if missing < place {
                             todo.push((missing, 0));
-                        } else if todo.iter().any(|(open, _)| *open == missing) {
+                        } else {
                             self.lose(missing);
                         }
                     }
@@ -99,7 +96,6 @@ impl<'a> Reading<'a> {
                 Err(_) if todo.len() == 1 => return None,
                 Err(_) => {
                     self.lose(place);
-                    begun.remove(&place);
                     todo.pop();
                 }
             }

@@ -176,6 +176,23 @@ fn a_list_that_comes_bit_by_bit_costs_what_is_new() {
     assert!(nodes.iter().all(|new| *new < 60), "{nodes:?}");
 }
 
+/// In another chunk two terms are asked for, of which one refers to the other.
+#[test]
+fn what_several_refer_to_is_read_once_and_whole() {
+    let mut track = Track::default();
+    track.read(&plain(&ints(0..50)));
+    let second = u64::from(track.offset);
+    let mut bytes = tagged(tag::TUPLE, &[2]);
+    bytes.extend(tagged(tag::REF, &[0]));
+    bytes.extend(plain(&ints(50..99)));
+    let (holder, _) = track.read(&bytes);
+    track.seal();
+    let mut bytes = tagged(tag::TUPLE, &[2]);
+    bytes.extend(tagged(tag::REF, &[0]));
+    bytes.extend(tagged(tag::REF, &[second]));
+    assert_eq!(track.read(&bytes), (Value::Tuple(vec![ints(0..50), holder]), true));
+}
+
 fn pair(key: i64, value: i64) -> Vec<u8> {
     let mut out = vec![tag::PAIR];
     wire::write(&Value::Int(key), &mut out);
