@@ -26,7 +26,9 @@ defmodule BeamScope.Recorder.Generations do
   end
 
   defp search do
+    # Loaded before: what loads it while it is measured may be collected meanwhile.
     with true <- System.otp_release() in @releases,
+         {:module, Native} <- Code.ensure_loaded(Native),
          [place] <- @sizes |> Enum.map(&places/1) |> Enum.reduce(&(&1 -- &1 -- &2)) do
       Native.old_heap_remember(place)
     else

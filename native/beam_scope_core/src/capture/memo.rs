@@ -62,6 +62,8 @@ const LONGEST_RUN: u32 = 512;
 const FIRST: usize = 16;
 /// What lives long is old after so many collections.
 const SETTLED_AFTER: u32 = 3;
+/// What is never whole is not waited for longer.
+const GROWS_FOR: u32 = 64;
 /// A stream that is so many times as long as it was then begins anew: whoever reads it keeps all of it.
 const LONGEST_GROWTH: u32 = 4;
 /// One that is no longer than this does not.
@@ -86,8 +88,12 @@ pub struct Memo {
     old: Table,
     /// From where to where the process's old heap reaches, if that is known.
     reach: Option<(u64, u64)>,
-    /// Collections since the epoch began, and the stream's length at the third of them.
+    /// Collections since the epoch began, and those of them since the stream held all that it was asked to.
     collections: u32,
+    settled: u32,
+    /// Something was cut since the last collection.
+    cut: bool,
+    /// How long the stream was when it had not settled yet.
     grown: u32,
     journal: Vec<Note>,
     runs: Vec<Run>,
@@ -132,7 +138,7 @@ impl Memo {
         self.discard();
         self.runs.clear();
         self.entered = 0;
-        (self.collections, self.grown) = (0, 0);
+        (self.collections, self.settled, self.grown, self.cut) = (0, 0, 0, false);
         self.old.clear();
         self.clear_young();
     }
@@ -148,11 +154,13 @@ impl Memo {
     /// written, has become long for what it holds, so that the epoch is to end.
     pub(crate) fn keep_old(&mut self, written: u32) -> bool {
         self.collections += 1;
-        if self.collections <= SETTLED_AFTER {
+        let is_growing = std::mem::take(&mut self.cut) && self.collections <= GROWS_FOR;
+        self.settled = if is_growing { 0 } else { self.settled + 1 };
+        if self.settled <= SETTLED_AFTER {
             self.grown = written;
         }
         let longest = self.grown.saturating_mul(LONGEST_GROWTH).max(SHORT_STREAM);
-        if self.reach.is_none() || self.collections > SETTLED_AFTER && self.old.len == 0 || written > longest {
+        if self.reach.is_none() || self.settled > SETTLED_AFTER && self.old.len == 0 || written > longest {
             return false;
         }
         self.clear_young();
@@ -282,8 +290,10 @@ impl Memo {
         }
     }
 
-    /// The record is committed: what it holds can be referred to. `room` is how many bytes the memo may grow to.
-    pub(crate) fn commit(&mut self, room: usize) {
+    /// The record is committed: what it holds can be referred to. `room` is how many bytes the memo may grow to, `cut` whether
+    /// something had no room in the record.
+    pub(crate) fn commit(&mut self, room: usize, cut: bool) {
+        self.cut |= cut;
         for i in 0..self.journal.len() {
             let note = self.journal[i];
             if note.word == 0 {

@@ -273,8 +273,8 @@ impl Slots {
     }
 
     /// Enters what a committed record holds.
-    pub(crate) fn commit(&self, memo: &mut Memo) {
-        memo.commit(MEMO_BYTES.saturating_sub(self.memo_bytes()));
+    pub(crate) fn commit(&self, memo: &mut Memo, cut: bool) {
+        memo.commit(MEMO_BYTES.saturating_sub(self.memo_bytes()), cut);
         let bytes = memo.bytes();
         if bytes != memo.counted {
             // Adding what wrapped takes away.
@@ -341,7 +341,7 @@ mod tests {
             // SAFETY: just made or found, and nobody else has it.
             let memo = unsafe { &mut *memo };
             (0..100 * record).for_each(|i| memo.note(u64::from(record << 16 | i), Seen::Term(i), 0));
-            slots.commit(memo);
+            slots.commit(memo, false);
             assert_eq!(slots.memo_bytes(), memo.bytes());
         }
         slot.free_memo(&slots);
@@ -354,17 +354,17 @@ mod tests {
         let slot = slots.of(0x123);
         slot.own(0x123, &slots);
         let reach = Some((1_000, 2_000));
+        // SAFETY: just made or found, and nobody else has it.
+        let memo = || unsafe { &mut *slot.stream(1, Allowance::default(), reach, &slots).memo };
         let found = |words: &[u64]| {
-            // SAFETY: just made or found, and nobody else has it.
-            let memo = unsafe { &mut *slot.stream(1, Allowance::default(), reach, &slots).memo };
+            let memo = memo();
             words.iter().map(|word| memo.find(*word).is_some()).collect::<Vec<_>>()
         };
         let write = |words: &[u64]| {
-            // SAFETY: as above.
-            let memo = unsafe { &mut *slot.stream(1, Allowance::default(), reach, &slots).memo };
+            let memo = memo();
             words.iter().for_each(|word| memo.note(*word, Seen::Term(7), 0));
             slot.stamp(Some(100));
-            slots.commit(memo);
+            slots.commit(memo, false);
         };
         write(&[999, 1_000, 1_999, 2_000]);
         let epoch = slot.stamp(Some(0)).epoch;
@@ -372,9 +372,15 @@ mod tests {
         slot.collected();
         assert_eq!(found(&[999, 1_000, 1_999, 2_000]), [false, true, true, false]);
         assert_eq!(slot.stamp(Some(0)).epoch, epoch);
-        // A stream that has become long for what it holds begins anew.
+        // A stream that has become long for what it holds begins anew, but not while it does not hold all yet.
+        for _ in 0..8 {
+            slot.stamp(Some(1 << 20));
+            slots.commit(memo(), true);
+            slot.collected();
+            assert_eq!(found(&[1_000]), [true]);
+        }
         (0..4).for_each(|_| slot.collected());
-        slot.stamp(Some(1 << 20));
+        slot.stamp(Some(25 << 20));
         slot.collected();
         assert_eq!(found(&[1_000]), [false]);
         let epoch = slot.stamp(Some(0)).epoch;
@@ -392,7 +398,7 @@ mod tests {
         // SAFETY: as above.
         let memo = unsafe { &mut *slot.stream(1, Allowance::default(), None, &slots).memo };
         memo.note(1_500, Seen::Term(7), 0);
-        slots.commit(memo);
+        slots.commit(memo, false);
         let epoch = slot.stamp(Some(0)).epoch;
         slot.collected();
         assert_ne!(slot.stamp(Some(0)).epoch, epoch);

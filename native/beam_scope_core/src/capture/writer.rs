@@ -233,7 +233,7 @@ impl<'e, C: RouteConfig> RecordWriter<'e, C> {
         let stamp = open.slot.stamp(memo.is_some().then_some(used as u32));
         let streamed = if memo.is_some() { flags::STREAM } else { 0 };
         if let Some(memo) = memo {
-            self.route.slots.commit(memo);
+            self.route.slots.commit(memo, head.flags & flags::TRUNCATED != 0);
         }
         open.slot.tell(head.told, self.generation);
         let header = Header {
