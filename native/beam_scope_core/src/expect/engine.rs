@@ -121,6 +121,15 @@ impl Engine {
                 self.feed.row(&self.plan, inner, view, row, &mut asking);
             }
         }
+        self.settle();
+    }
+
+    /// What waits for what was going on need not wait for what is over by now.
+    fn settle(&mut self) {
+        let checks = self.plan.checks.iter().zip(&mut self.progress).zip(&self.told);
+        for ((plan, progress), _) in checks.filter(|(_, told)| !**told) {
+            progress.settle(plan, |step| self.feed.busy_since(&plan.steps[step]));
+        }
     }
 
     /// The checks that are decided and were not told of before.

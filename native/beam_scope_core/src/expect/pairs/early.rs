@@ -3,10 +3,10 @@
 
 use crate::pattern::Answer;
 
-use super::super::check::{Rule, What};
+use super::super::check::Rule;
 use super::super::plan::CheckPlan;
 use super::super::subject::Place;
-use super::super::waiting::{Visit, Waiter};
+use super::super::waiting::{Visit, Waiter, Waiting};
 use super::{is_caused, Form, Pairs};
 
 /// A message that is handled for longer than this is no cause of what comes meanwhile.
@@ -59,8 +59,24 @@ impl Pairs {
 
     /// An effect that has waited for so long has no cause.
     pub(super) fn give_up_early(&mut self, plan: &CheckPlan, now_ns: u64) {
-        let old = |place: &Place| place.at_ns.saturating_add(LONGEST_NS) < now_ns;
-        while let Some(second) = self.early.as_mut().and_then(|early| early.pop_if(old)) {
+        self.give_up(plan, |place| place.at_ns.saturating_add(LONGEST_NS) < now_ns);
+    }
+
+    /// `busy`: since which event, at the earliest, something of a step has been going on. What had begun before an effect and
+    /// was not over then is known: once all of it is over, so is the waiting.
+    pub(in crate::expect) fn settle(&mut self, plan: &CheckPlan, busy: impl Fn(usize) -> Option<u64>) {
+        let Some(early) = &self.early else { return };
+        if !early.is_empty() {
+            let since = busy(0);
+            self.give_up(plan, |place| since.is_none_or(|since| since > place.seq));
+        }
+        if self.early.as_ref().is_some_and(Waiting::is_empty) {
+            self.met.clear();
+        }
+    }
+
+    fn give_up(&mut self, plan: &CheckPlan, over: impl Fn(&Place) -> bool) {
+        while let Some(second) = self.early.as_mut().and_then(|early| early.pop_if(&over)) {
             if !self.met.remove(&second.place.seq) && is_caused(plan) {
                 self.miss(plan, second.place, 0, None);
             }
@@ -70,9 +86,9 @@ impl Pairs {
 
 /// Whether what matches the first step takes time, so that what it leads to may be told before it.
 pub(super) fn takes_time(plan: &CheckPlan) -> bool {
-    let first = plan.steps[0].step.what;
-    let spans = matches!(first, What::State | What::Transition | What::Called);
-    spans && !matches!(plan.rule, Rule::Excludes { .. }) && !cfg!(mutant = "expect_causes_take_no_time")
+    plan.steps[0].takes_time()
+        && !matches!(plan.rule, Rule::Excludes { .. })
+        && !cfg!(mutant = "expect_causes_take_no_time")
 }
 
 /// Whether the second end came while the first was coming about.

@@ -474,3 +474,35 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(crate::term::arena::tests::cases(256))]
+
+    /// What a monitor tells early stays so, and it tells it as soon as nobody is at anything.
+    #[test]
+    fn effects_are_settled_when_nothing_that_began_before_goes_on(
+        acts in prop::collection::vec(act(), 0..24),
+        steps in (asked(), asked()),
+        chunk in 1..9usize,
+        shared in prop::bool::ANY,
+    ) {
+        let mut writer = Writer::new(chunk);
+        let timeline = writer.kit.timeline();
+        let parts = [steps.0.step(0), steps.1.step(1)];
+        let rule = match shared {
+            true => Rule::Precedes { within_ns: None },
+            false => Rule::Causality { within_ns: None, strict: false },
+        };
+        let mut monitor = Monitor::new(&timeline, vec![check(&timeline, rule, None, &parts)]).unwrap();
+        let mut told = false;
+        for act in &acts {
+            writer.act(act);
+            told |= !monitor.poll(&timeline, 0).unwrap().is_empty();
+            let idle = writer.handling.is_empty() && writer.calling.is_empty();
+            prop_assert!(!idle || told == (run(&timeline, rule, &parts).verdict == Verdict::Broken));
+        }
+        let end = run(&timeline, rule, &parts).verdict;
+        prop_assert!(!told || end == Verdict::Broken);
+        prop_assert_eq!(monitor.finish(&timeline, 0).unwrap()[0].verdict, end);
+    }
+}
