@@ -110,10 +110,10 @@ impl Progress {
         }
     }
 
-    /// Everything up to now was read; `busy`: since which event something of a step has been going on.
-    pub(super) fn settle(&mut self, plan: &CheckPlan, busy: impl Fn(usize) -> Option<u64>) {
+    /// Everything up to then was read; `busy`: since which event something of a step has been going on.
+    pub(super) fn settle(&mut self, plan: &CheckPlan, read_ns: u64, busy: impl Fn(usize) -> Option<u64>) {
         if let Self::Two(pairs) = self {
-            pairs.settle(plan, busy);
+            pairs.settle(plan, read_ns, busy);
         }
     }
 
