@@ -223,6 +223,8 @@ defmodule BeamScope.Assertions do
 
       assert_leads_to rec, sent({:job, id}), sent({:done, id}), before: sent(:closing)
 
+  What takes time may count at any moment of it: a state that is seen after `:closing` is in time if what led to it had begun before.
+
   Here and in `assert_flow/3` a variable may stand for a process, in its place as in a pattern:
 
       assert_leads_to rec, sent({:ask, q}, from: who, to: Desk), sent({:answer, q, _}, from: Desk, to: who)

@@ -31,6 +31,16 @@ defmodule BeamScope.Expectation.WatchTest do
     expect "no b", do: refute_sent(:b)
   end
 
+  defmodule Booked do
+    @moduledoc false
+    use BeamScope.Expectation
+    role :till, Till
+    expect "each was added", do: causality(handled({:add, n}, by: :till) ~> sent({:booked, n}))
+
+    expect "each was in the till",
+      do: causality(state(:till, %{count: n}) ~> sent({:booked, n}), shared: true)
+  end
+
   setup do
     on_exit(fn ->
       BeamScope.clear()
@@ -103,6 +113,21 @@ defmodule BeamScope.Expectation.WatchTest do
 
       assert broken("pings are answered").sentence =~
                "no message matching {:pong, n} was sent after it within 30 ms (n = 1)"
+    end
+
+    # Well before anybody gives up waiting for a cause that takes so long.
+    test "that consists in a cause that takes time and is not there" do
+      rec = start()
+      expect(rec, Booked)
+      Tally.add(Till, 3)
+      send(self(), {:booked, 3})
+      send(self(), {:booked, 4})
+
+      for name <- ["each was added", "each was in the till"],
+          do: assert(broken(name).sentence =~ "{:booked, 4}")
+
+      BeamScope.stop(rec)
+      refute_received {:broken, _}
     end
   end
 

@@ -71,6 +71,16 @@ impl Calls {
         self.open.drain(..).map(|call| (call, how)).collect()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// When the first began of those of such a function.
+    pub(super) fn since(&self, is_about: impl Fn(Function) -> bool) -> Option<u64> {
+        let mut open = self.open.iter();
+        open.find(|call| is_about(call.function)).map(|call| call.seq)
+    }
+
     pub(super) fn held_mut(&mut self) -> impl Iterator<Item = &mut TermRef> {
         self.open.iter_mut().filter_map(|call| call.args.as_mut())
     }

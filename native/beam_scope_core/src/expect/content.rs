@@ -93,22 +93,23 @@ impl<'v> Content<'v> {
     /// one form and not for another, and so may a variable that they share.
     pub(super) fn ask_forms<'b>(&'b self, prepared: &'b Prepared<'_>) -> Vec<Asked<'b>> {
         let given = Given::default();
-        let all: Vec<Asked<'b>> = match self {
+        let may = |one: &Asked<'_>| one.answer != Answer::No;
+        // Most match in no form, and nothing is allocated for those.
+        match self {
             Self::Message(arena, contents) => {
                 let ask = |node: &NodeId| prepared.ask_part(Part::Term(arena, *node), &given);
-                contents.iter().map(ask).collect()
+                contents.iter().map(ask).filter(may).collect()
             }
             Self::Step([from, to], messages) => {
                 let ask = |message: &Part<'b>| prepared.ask_parts(&[*from, *to, *message], &given);
-                forms(messages).iter().map(ask).collect()
+                forms(messages).iter().map(ask).filter(may).collect()
             }
             Self::Reason(reasons) => {
                 let ask = |reason: &Part<'b>| prepared.ask_part(*reason, &given);
-                forms(reasons).iter().map(ask).collect()
+                forms(reasons).iter().map(ask).filter(may).collect()
             }
-            Self::Call(_) | Self::State(_) => vec![self.ask(prepared, &given)],
-        };
-        all.into_iter().filter(|one| one.answer != Answer::No).collect()
+            Self::Call(_) | Self::State(_) => Some(self.ask(prepared, &given)).into_iter().filter(may).collect(),
+        }
     }
 
     /// Whether it matches, where nobody wants to know with which variables.

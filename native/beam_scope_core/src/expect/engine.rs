@@ -121,6 +121,15 @@ impl Engine {
                 self.feed.row(&self.plan, inner, view, row, &mut asking);
             }
         }
+        self.settle(chunk.chunk.last_ns);
+    }
+
+    /// What waits for what was going on need not wait for what is over by now.
+    fn settle(&mut self, read_ns: u64) {
+        let checks = self.plan.checks.iter().zip(&mut self.progress).zip(&self.told);
+        for ((plan, progress), _) in checks.filter(|(_, told)| !**told) {
+            progress.settle(plan, read_ns, |step| self.feed.busy_since(&plan.steps[step]));
+        }
     }
 
     /// The checks that are decided and were not told of before.

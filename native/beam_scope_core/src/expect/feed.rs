@@ -20,6 +20,7 @@ use super::calls::{Calls, End, OpenCall};
 use super::check::What;
 use super::content::{part, Content};
 use super::crash::is_failure;
+use super::plan::StepPlan;
 use super::subject::{Happened, Mail, Place, Stage};
 
 /// So many chunks, or readings of one, may stay in memory for what is kept of them.
@@ -45,6 +46,8 @@ pub(crate) struct Feed {
     reading: u64,
     /// Who had rows in the last readings.
     recent: VecDeque<Vec<TrackId>>,
+    /// Who was in the middle of something when this reading began, and who had rows since.
+    busy: Vec<TrackId>,
     done: Vec<Transition>,
 }
 
@@ -66,6 +69,7 @@ impl Feed {
             tracks: Vec::new(),
             reading: 0,
             recent: VecDeque::from([Vec::new()]),
+            busy: Vec::new(),
             done: Vec::new(),
         }
     }
@@ -73,6 +77,7 @@ impl Feed {
     /// The rows of another chunk follow, or newer ones of the same. Lets go of what is kept of old ones.
     pub(crate) fn next_reading(&mut self) {
         self.reading += 1;
+        self.forget_idle();
         self.recent.push_back(Vec::new());
         if self.recent.len() <= PINNED {
             return;
@@ -136,6 +141,7 @@ impl Feed {
             if let Some(recent) = self.recent.back_mut() {
                 recent.push(track);
             }
+            self.busy.push(track);
         }
         fed
     }
@@ -281,6 +287,22 @@ impl Feed {
         }
     }
 
+    fn forget_idle(&mut self) {
+        let mut busy = std::mem::take(&mut self.busy);
+        busy.sort_unstable();
+        busy.dedup();
+        busy.retain(|track| self.existing(*track).is_some_and(|fed| fed.is_busy()));
+        self.busy = busy;
+    }
+
+    /// Since which event, at the earliest, something has been going on that a step will be told of when it is over.
+    pub(super) fn busy_since(&self, step: &StepPlan) -> Option<u64> {
+        let follows = |track: &&TrackId| step.follows(**track);
+        let fed = |track: &TrackId| self.tracks.get(track.0 as usize)?.as_deref();
+        let busy = self.busy.iter().filter(follows).filter_map(fed);
+        busy.filter_map(|fed| fed.busy_since(step)).min()
+    }
+
     /// The states that are known now.
     pub(super) fn states(&self) -> impl Iterator<Item = (Place, &TermRef)> {
         let fed = self.tracks.iter().flatten();
@@ -328,6 +350,19 @@ impl Fed {
                 place(What::Crashed),
                 Content::reason(reason.arena(), reason.node()),
             ));
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.machine.busy_since().is_some() || !self.calls.is_empty()
+    }
+
+    /// Since when it has been at something that the step will be told of when it is over.
+    fn busy_since(&self, step: &StepPlan) -> Option<u64> {
+        match step.step.what {
+            What::State | What::Transition => self.machine.busy_since(),
+            What::Called if !step.at_call => self.calls.since(|function| step.is_about(Some(function))),
+            _ => None,
         }
     }
 

@@ -4,12 +4,13 @@
 //! `Causality` it takes the oldest, in a `Precedes` it needs one; in an `Excludes` there must be none. Where there is a third
 //! step, what agrees with a match of it waits no longer. A first end that takes time, a message that is handled and the state
 //! that comes of it, is known when it is over, but what it leads to may come before: the matches of the second step are kept, and
-//! met by a first end that had begun by then. What waits too long for its other end, or finds none, is *missed*:
+//! met by a first end that had begun by then; likewise what a third step ends the time of still meets a second end that had begun by
+//! then. What waits too long for its other end, or finds none, is *missed*:
 //! that breaks the check, unless events were lost among which the other end may have been.
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::pattern::{Answer, Held};
+use crate::pattern::Answer;
 
 use super::check::Rule;
 use super::joint::{Joint, Values};
@@ -23,7 +24,7 @@ mod early;
 mod end;
 mod scope;
 
-use early::takes_time;
+use early::{ends_late, takes_time};
 
 /// What the variables of all that waits stand for takes no more bytes than this.
 const MOST_BYTES: usize = 64 << 20;
@@ -51,7 +52,11 @@ pub(super) struct Pairs {
     waiting: Waiting,
     /// Where first ends take time: second ends that one of them may still turn out to have come before.
     early: Option<Waiting>,
-    /// Those that it did.
+    /// Where second ends take time: first ends whose time a third has ended, unless a second turns out to have begun before.
+    closed: Option<Waiting>,
+    /// Everything up to then was read.
+    read_ns: u64,
+    /// Second ends that came while a first one came about.
     met: HashSet<u64>,
     /// When first ends came of which a shared variable is hidden in part.
     vague: VecDeque<u64>,
@@ -89,6 +94,8 @@ impl Pairs {
             joint,
             waiting: Waiting::default(),
             early: takes_time(plan).then(Waiting::default),
+            closed: (must_be_met(plan) && plan.steps.len() > 2 && ends_late(plan)).then(Waiting::default),
+            read_ns: 0,
             met: HashSet::new(),
             vague: VecDeque::new(),
             shared,
@@ -108,10 +115,7 @@ impl Pairs {
 
     /// So many of those that wait may be looked at from now on.
     pub(super) fn refill(&mut self, budget: u64) {
-        self.waiting.budget = budget;
-        if let Some(early) = &mut self.early {
-            early.budget = budget;
-        }
+        self.all_waiting().for_each(|waiting| waiting.budget = budget);
     }
 
     /// Takes the next thing that one of the steps is about. Where it is about both, the second step comes first: nothing
@@ -156,15 +160,28 @@ impl Pairs {
         if !self.joint.is_full() {
             return;
         }
-        self.joint.pool.keep(held_mut(&mut self.waiting, &mut self.early));
+        self.keep();
         if self.joint.pool.bytes() > MOST_BYTES {
-            self.waiting.forget_half();
-            if let Some(early) = &mut self.early {
-                early.forget_half();
-            }
-            self.joint.pool.keep(held_mut(&mut self.waiting, &mut self.early));
+            self.all_waiting().for_each(Waiting::forget_half);
+            self.keep();
         }
         self.joint.cleared();
+    }
+
+    fn keep(&mut self) {
+        let others = [&mut self.early, &mut self.closed].into_iter().flatten();
+        let all = std::iter::once(&mut self.waiting).chain(others);
+        self.joint.pool.keep(all.flat_map(Waiting::held_mut));
+    }
+
+    fn all_waiting(&mut self) -> impl Iterator<Item = &mut Waiting> {
+        let others = [&mut self.early, &mut self.closed].into_iter().flatten();
+        std::iter::once(&mut self.waiting).chain(others)
+    }
+
+    /// First ends of which nobody can say any more what became of them.
+    fn forgotten(&self) -> u64 {
+        self.waiting.forgotten + self.closed.as_ref().map_or(0, |closed| closed.forgotten)
     }
 
     fn count(&mut self, place: Place) {
@@ -205,18 +222,25 @@ impl Pairs {
         }
     }
 
-    /// `LeadsTo`: serves all that agree.
+    /// `LeadsTo`: serves all that agree, those too whose time ended after it had begun.
     fn follow(&mut self, plan: &CheckPlan, place: Place, (values, answer): &Form) {
-        let Some(key) = self.key(values).filter(|_| *answer == Answer::Yes) else {
-            self.waiting.doubt_all();
+        let waiting = [Some(&mut self.waiting), self.closed.as_mut()].into_iter().flatten();
+        let Some(key) = self
+            .joint
+            .key(self.shared.iter().copied(), values)
+            .filter(|_| *answer == Answer::Yes)
+        else {
+            waiting.for_each(Waiting::doubt_all);
             return;
         };
         let pattern = &plan.steps[1].step.pattern;
-        let (joint, pair) = (&self.joint, &mut self.pair);
+        let (joint, pair, within) = (&self.joint, &mut self.pair, self.within_ns.unwrap_or(u64::MAX));
         let mut late = Vec::new();
-        let whole = self.waiting.visit(key, |waiter| {
+        let mut serve = |waiter: &mut Waiter| {
+            let over = waiter.by.is_some_and(|by| place.since >= by.seq)
+                || waiter.place.at_ns.saturating_add(within) < place.at_ns;
             match joint.agree(pattern, &waiter.values, values) {
-                _ if waiter.place.seq >= place.seq => {}
+                _ if waiter.place.seq >= place.seq || over => {}
                 Answer::Yes => {
                     pair.get_or_insert((waiter.place, place));
                     late.extend(waiter.late.then_some(waiter.place));
@@ -226,8 +250,9 @@ impl Pairs {
                 Answer::No => {}
             }
             Visit::Leave
-        });
-        self.gave_up |= !whole;
+        };
+        let whole: Vec<bool> = waiting.map(|waiting| waiting.visit(key, &mut serve)).collect();
+        self.gave_up |= whole.contains(&false);
         late.into_iter().for_each(|one| self.doubt(one));
         if let Some(early) = &mut self.early {
             early.push(Waiter::new(place, values.clone(), key, false));
@@ -261,10 +286,13 @@ impl Pairs {
 
     fn missed(&self, plan: &CheckPlan, place: Place, step: usize, by: Option<Place>) -> Miss {
         let within = self.within_ns.unwrap_or(u64::MAX);
+        // What takes time may have ended among what was lost, after it would have had to begin.
+        let ended_ns = if plan.steps[step].takes_time() { self.read_ns } else { 0 };
         let span = if step == 0 {
-            (place.at_ns.saturating_sub(within).max(plan.span.from_ns), place.at_ns)
+            let first = place.at_ns.saturating_sub(within).max(plan.span.from_ns);
+            (first, place.at_ns.max(ended_ns))
         } else {
-            let last = by.map_or(plan.span.to_ns, |by| by.at_ns.min(plan.span.to_ns));
+            let last = by.map_or(plan.span.to_ns, |by| by.at_ns.max(ended_ns).min(plan.span.to_ns));
             (place.at_ns, place.at_ns.saturating_add(within).min(last))
         };
         Miss {
@@ -305,11 +333,6 @@ const fn must_be_met(plan: &CheckPlan) -> bool {
 /// Whether second ends must follow a first.
 const fn is_caused(plan: &CheckPlan) -> bool {
     matches!(plan.rule, Rule::Causality { .. } | Rule::Precedes { .. })
-}
-
-fn held_mut<'p>(waiting: &'p mut Waiting, early: &'p mut Option<Waiting>) -> impl Iterator<Item = &'p mut Held> {
-    let early = early.iter_mut().flat_map(Waiting::held_mut);
-    waiting.held_mut().chain(early)
 }
 
 /// The variables that the first step and another both bind.

@@ -87,7 +87,7 @@ pub(super) struct StepPlan {
     from: Option<Who>,
     to: Option<Who>,
     /// Calls: their value is of no account.
-    at_call: bool,
+    pub(super) at_call: bool,
 }
 
 impl StepPlan {
@@ -132,9 +132,18 @@ impl StepPlan {
     }
 
     /// Whether it is about calls of this function.
-    fn is_about(&self, function: Option<Function>) -> bool {
+    pub(super) fn is_about(&self, function: Option<Function>) -> bool {
         let mfa = self.step.mfa.as_ref();
         mfa.is_none_or(|mfa| function.is_some_and(|function| function.is(mfa)))
+    }
+
+    /// Whether what it is about is told when it is over, and may have had its effect before.
+    pub(super) const fn takes_time(&self) -> bool {
+        match self.step.what {
+            What::State | What::Transition => true,
+            What::Called => !self.at_call,
+            _ => false,
+        }
     }
 
     /// Judges by everything but the pattern.

@@ -110,6 +110,13 @@ impl Progress {
         }
     }
 
+    /// Everything up to then was read; `busy`: since which event something of a step has been going on.
+    pub(super) fn settle(&mut self, plan: &CheckPlan, read_ns: u64, busy: impl Fn(usize) -> Option<u64>) {
+        if let Self::Two(pairs) = self {
+            pairs.settle(plan, read_ns, busy);
+        }
+    }
+
     /// Whether it is worth looking. `past_ns`: by then everything has come; `read_to`: all before this event.
     pub(super) fn may_be_decided(&mut self, plan: &CheckPlan, past_ns: u64, read_to: u64) -> bool {
         match self {

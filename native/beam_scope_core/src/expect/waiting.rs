@@ -12,7 +12,7 @@ use super::subject::Place;
 pub(super) const MOST: usize = if cfg!(test) { 2_000 } else { 200_000 };
 
 /// Something that waits.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Waiter {
     pub(super) place: Place,
     pub(super) values: Values,
@@ -21,6 +21,8 @@ pub(super) struct Waiter {
     pub(super) doubtful: bool,
     /// Whether something came that may have ended its time.
     pub(super) late: bool,
+    /// What ended its time, unless its other end had begun by then.
+    pub(super) by: Option<Place>,
 }
 
 impl Waiter {
@@ -31,6 +33,7 @@ impl Waiter {
             key,
             doubtful,
             late: false,
+            by: None,
         }
     }
 }
@@ -103,7 +106,10 @@ impl Waiting {
         let (id, mut waiter) = self.all.pop_first()?;
         waiter.doubtful |= id < self.doubtful_to;
         if let Some(queue) = self.by_key.get_mut(&waiter.key) {
-            queue.retain(|one| *one != id);
+            // It is the first of them.
+            if let Some(at) = queue.iter().position(|one| *one == id) {
+                queue.remove(at);
+            }
             if queue.is_empty() {
                 self.by_key.remove(&waiter.key);
             }
@@ -112,9 +118,9 @@ impl Waiting {
     }
 
     /// When the oldest came, and takes it if it is so old.
-    pub(super) fn pop_if(&mut self, old: impl FnOnce(&Place) -> bool) -> Option<Waiter> {
+    pub(super) fn pop_if(&mut self, old: impl FnOnce(&Waiter) -> bool) -> Option<Waiter> {
         let (_, oldest) = self.all.first_key_value()?;
-        if old(&oldest.place) {
+        if old(oldest) {
             self.pop()
         } else {
             None

@@ -316,6 +316,7 @@ impl Pattern {
             keys: self.keys.iter().map(|key| arena.find(key)).collect(),
             literals: Vec::new(),
             answers: Vec::new(),
+            hopeless: false,
         }
     }
 }
@@ -330,6 +331,8 @@ pub struct Prepared<'a> {
     literals: Vec<Option<NodeId>>,
     /// The last answers, each at the place that its term's number gives; empty unless it is to sieve.
     answers: Vec<Cell<Option<(NodeId, Answer)>>>,
+    /// It asks for something that is nowhere in the arena.
+    hopeless: bool,
 }
 
 impl Prepared<'_> {

@@ -16,11 +16,13 @@ impl Pattern {
     /// not match.
     pub(crate) fn prepare_sieve<'a>(&'a self, arena: &'a Arena) -> Prepared<'a> {
         let find = |id: &NodeId| arena.find(&self.literals.to_value(*id));
-        Prepared {
+        let mut prepared = Prepared {
             literals: self.head_literals.iter().map(find).collect(),
             answers: vec![Cell::new(None); ANSWERS],
             ..self.prepare(arena)
-        }
+        };
+        prepared.hopeless = prepared.lacks(&self.head);
+        prepared
     }
 }
 
@@ -52,21 +54,43 @@ impl Prepared<'_> {
 
     /// Whether a term of the arena does not match for sure. `false` says nothing.
     pub(super) fn refuses(&self, id: NodeId) -> bool {
-        !self.literals.is_empty() && self.head_refuses(&self.pattern.head, id)
+        let whole = self.arena.is_complete(id) || cfg!(mutant = "pattern-lacks-though-cut");
+        let hopeless = self.hopeless && whole;
+        hopeless || !self.literals.is_empty() && self.head_refuses(&self.pattern.head, id)
+    }
+
+    /// Whether a head asks for a literal or a key that is nowhere in the arena: of whole terms none matches.
+    fn lacks(&self, head: &Head) -> bool {
+        let any = |heads: &[Head]| heads.iter().any(|head| self.lacks(head));
+        match head {
+            Head::As(both) => self.lacks(&both.0) || self.lacks(&both.1),
+            Head::Lit(_, at) => self.literals.get(*at).is_some_and(Option::is_none),
+            Head::Tuple(heads) | Head::List(heads) | Head::Cons(heads, _) => any(heads),
+            Head::Map(pairs) => pairs.iter().any(|(key, head)| {
+                let key = self.keys.get(*key);
+                key.is_some_and(Option::is_none) || self.lacks(head)
+            }),
+            _ => false,
+        }
     }
 
     /// The same for one head, of whichever term of the arena.
     pub(super) fn head_refuses(&self, head: &Head, id: NodeId) -> bool {
         let arena = self.arena;
+        match head {
+            Head::Any | Head::AnyAtom | Head::Var(_) => false,
+            Head::As(both) => self.head_refuses(&both.0, id) || self.head_refuses(&both.1, id),
+            // Equal terms have equal ids; what is cut may still be anything.
+            Head::Lit(_, at) => self.literals.get(*at).is_some_and(|lit| *lit != Some(id)) && arena.is_complete(id),
+            head => self.parts_refuse(head, id),
+        }
+    }
+
+    fn parts_refuse(&self, head: &Head, id: NodeId) -> bool {
+        let arena = self.arena;
         let each =
             |heads: &[Head], kids: &[NodeId]| heads.iter().zip(kids).any(|(head, kid)| self.head_refuses(head, *kid));
         match (head, arena.node(id)) {
-            (Head::Any | Head::AnyAtom | Head::Var(_), _) => false,
-            (Head::As(both), _) => self.head_refuses(&both.0, id) || self.head_refuses(&both.1, id),
-            // Equal terms have equal ids; what is cut may still be anything.
-            (Head::Lit(_, at), _) => {
-                self.literals.get(*at).is_some_and(|lit| *lit != Some(id)) && arena.is_complete(id)
-            }
             (Head::Tuple(heads), Node::Tuple(kids)) => heads.len() != kids.len() || each(heads, kids),
             (Head::List(heads), Node::List { len }) => heads.len() != len || self.elements_refuse(heads, id),
             (Head::Cons(heads, _), Node::List { len }) => heads.len() > len || self.elements_refuse(heads, id),

@@ -96,6 +96,12 @@ impl Machine {
         &self.known
     }
 
+    /// Since which event it has been handling what it handles. Of a first state nobody says since when it came about.
+    pub(crate) fn busy_since(&self) -> Option<u64> {
+        let open = self.open.as_ref()?;
+        (open.transition.kind != TransitionKind::Init).then_some(open.transition.began_seq)
+    }
+
     /// Every term that it keeps.
     pub(crate) fn held_mut(&mut self) -> impl Iterator<Item = &mut TermRef> {
         let next = match &mut self.next {

@@ -3,10 +3,10 @@
 
 use crate::pattern::Answer;
 
-use super::super::check::{Rule, What};
+use super::super::check::Rule;
 use super::super::plan::CheckPlan;
 use super::super::subject::Place;
-use super::super::waiting::{Visit, Waiter};
+use super::super::waiting::{Visit, Waiter, Waiting};
 use super::{is_caused, Form, Pairs};
 
 /// A message that is handled for longer than this is no cause of what comes meanwhile.
@@ -59,20 +59,48 @@ impl Pairs {
 
     /// An effect that has waited for so long has no cause.
     pub(super) fn give_up_early(&mut self, plan: &CheckPlan, now_ns: u64) {
-        let old = |place: &Place| place.at_ns.saturating_add(LONGEST_NS) < now_ns;
+        self.give_up(plan, |_, place| place.at_ns.saturating_add(LONGEST_NS) < now_ns);
+    }
+
+    /// Everything up to `read_ns` was read. `busy`: since which event, at the earliest, something of a step has been going on. What
+    /// had begun before an event and was not over then is known: once all of it is over, so is the waiting.
+    pub(in crate::expect) fn settle(&mut self, plan: &CheckPlan, read_ns: u64, busy: impl Fn(usize) -> Option<u64>) {
+        self.read_ns = read_ns;
+        let since = [(0, &self.early), (1, &self.closed)].map(|(step, waiting)| {
+            let waits = waiting.as_ref().is_some_and(|waiting| !waiting.is_empty());
+            waits.then(|| busy(step)).flatten()
+        });
+        self.give_up(plan, |step, place| since[step].is_none_or(|since| since >= place.seq));
+        if self.early.as_ref().is_some_and(Waiting::is_empty) {
+            self.met.clear();
+        }
+    }
+
+    /// What waits for something of a step that had begun by then waits no longer.
+    fn give_up(&mut self, plan: &CheckPlan, over: impl Fn(usize, &Place) -> bool) {
+        let old = |second: &Waiter| over(0, &second.place);
         while let Some(second) = self.early.as_mut().and_then(|early| early.pop_if(old)) {
             if !self.met.remove(&second.place.seq) && is_caused(plan) {
                 self.miss(plan, second.place, 0, None);
             }
+        }
+        let old = |first: &Waiter| first.by.is_none_or(|by| over(1, &by));
+        while let Some(first) = self.closed.as_mut().and_then(|closed| closed.pop_if(old)) {
+            self.too_late(plan, &first);
         }
     }
 }
 
 /// Whether what matches the first step takes time, so that what it leads to may be told before it.
 pub(super) fn takes_time(plan: &CheckPlan) -> bool {
-    let first = plan.steps[0].step.what;
-    let spans = matches!(first, What::State | What::Transition | What::Called);
-    spans && !matches!(plan.rule, Rule::Excludes { .. }) && !cfg!(mutant = "expect_causes_take_no_time")
+    plan.steps[0].takes_time()
+        && !matches!(plan.rule, Rule::Excludes { .. })
+        && !cfg!(mutant = "expect_causes_take_no_time")
+}
+
+/// Whether what matches the second step takes time, so that it may have come before what is told before it.
+pub(super) fn ends_late(plan: &CheckPlan) -> bool {
+    plan.steps[1].takes_time() && !cfg!(mutant = "expect_seconds_take_no_time")
 }
 
 /// Whether the second end came while the first was coming about.

@@ -47,6 +47,8 @@ impl Pairs {
         if !must_be_met(plan) {
             return rest;
         }
+        // Of those something still goes on that may be their second end.
+        rest.open += self.closed.iter().flat_map(Waiting::iter).count() as u64;
         let now = now_ns.min(plan.span.to_ns);
         for (waiter, doubtful) in self.waiting.iter() {
             let in_time = |within| waiter.place.at_ns.saturating_add(within) >= now;
@@ -65,7 +67,7 @@ impl Pairs {
 
     /// A miss that no loss explains: it decides.
     pub(in crate::expect) fn decided(&self, losses: &Losses<'_>, plan: &CheckPlan) -> bool {
-        let certain = !self.gave_up && self.waiting.forgotten == 0;
+        let certain = !self.gave_up && self.forgotten() == 0;
         certain && self.misses.iter().any(|miss| !is_explained(losses, plan, miss))
     }
 
@@ -73,7 +75,7 @@ impl Pairs {
     pub(in crate::expect) fn end(&self, plan: &CheckPlan, losses: &Losses<'_>, lost: bool, now_ns: u64) -> PairsEnd {
         let rest = self.rest(plan, now_ns);
         let broken = rest.misses.iter().find(|miss| !is_explained(losses, plan, miss));
-        let forgotten = self.waiting.forgotten > 0;
+        let forgotten = self.forgotten() > 0;
         let verdict = match () {
             () if self.gave_up => Verdict::Unknown,
             () if broken.is_some() => Verdict::Broken,

@@ -3,6 +3,7 @@
 mod calls;
 mod counts;
 mod flows;
+mod meanwhile;
 mod model;
 mod monitors;
 mod pairs;

@@ -231,3 +231,57 @@ fn events_that_were_dropped_before_they_were_read_are_a_gap() {
     let found = monitor.finish(&timeline, 0).unwrap();
     assert_eq!((found[0].verdict, found[0].seen), (Verdict::Held, 40_001));
 }
+
+/// 2 takes up messages and is done with them, or calls a function; 4 too; 3 says `told`. After which of these acts a monitor
+/// that is polled after each tells that `told` has no cause of its own.
+fn uncaused(rule: Rule, cause: &S, acts: &str) -> Option<usize> {
+    let mut kit = Kit::chunked(3);
+    for server in [2, 4] {
+        kit.server(server, 1, None, "S", i(0)).looped(server, i(0));
+    }
+    let timeline = kit.timeline();
+    let steps = [cause.clone(), sent(lit(a("told")))];
+    let mut monitor = Monitor::new(&timeline, vec![check(&timeline, rule, None, &steps)]).unwrap();
+    assert!(told(&mut monitor, &timeline, 0).is_empty());
+    let decided = acts.split_whitespace().position(|act| {
+        match act {
+            "told" => kit.ev(3, EventKind::Send, &[p(1), a("told")]),
+            "done" => kit.looped(2, i(1)),
+            "f" => kit.ev(2, EventKind::Call, &[a("m"), a("f"), l(&[])]),
+            "back" => kit.ev(2, EventKind::Return, &[a("m"), a("f"), i(0), i(7)]),
+            "elsewhere" => kit.handled(4, cast(a("go")), i(0)),
+            message => kit.handled(2, cast(a(message)), i(0)),
+        };
+        told(&mut monitor, &timeline, 0) == [(0, Verdict::Broken)]
+    });
+    // Whatever is not told meanwhile holds in the end, and so it is after the fact.
+    let end = run(&timeline, rule, &steps).verdict;
+    assert_eq!(end == Verdict::Broken, decided.is_some(), "{rule:?} {acts}");
+    decided
+}
+
+#[test]
+fn an_effect_without_cause_is_told_when_none_can_have_begun_before() {
+    let causality = Rule::Causality {
+        within_ns: None,
+        strict: false,
+    };
+    let handled = step(What::Transition, just(tup(&[anything(), anything(), lit(a("go"))]))).of(pid(2));
+    let became = state(lit(i(1))).of(pid(2));
+    let answered = step(What::Called, just(tup(&[anything(), lit(i(7))]))).function("f");
+    for rule in [causality, Rule::Precedes { within_ns: None }] {
+        let after = |cause, acts| uncaused(rule, cause, acts);
+        for cause in [&handled, &became] {
+            assert_eq!(after(cause, "told"), Some(0));
+            assert_eq!(after(cause, "elsewhere told"), Some(1));
+            assert_eq!(after(cause, "go told done"), None);
+            assert_eq!(after(cause, "go done told"), None);
+        }
+        assert_eq!(after(&handled, "on told f back done go done"), Some(4));
+        // The next message that is taken up ends the one before, too.
+        assert_eq!(after(&handled, "on told go done"), Some(2));
+        assert_eq!(after(&answered, "f told back"), None);
+        assert_eq!(after(&answered, "go told f back"), Some(1));
+    }
+    assert_eq!(uncaused(causality, &handled, "go told told done"), Some(3));
+}

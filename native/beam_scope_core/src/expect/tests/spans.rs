@@ -189,7 +189,7 @@ fn a_monitor_sees_what_an_arrival_puts_in_order() {
 // ---- the model ----
 
 #[derive(Clone, Debug)]
-enum Act {
+pub(super) enum Act {
     Send(u64, u64, i64),
     /// The oldest message on its way from one to the other arrives.
     Deliver(u64, u64),
@@ -201,15 +201,15 @@ enum Act {
 
 /// Something that happened: to whom, from when to when.
 #[derive(Clone, Debug)]
-struct Thing {
-    what: What,
+pub(super) struct Thing {
+    pub(super) what: What,
     n: i64,
-    spans: Vec<(u64, u64, u64)>,
+    pub(super) spans: Vec<(u64, u64, u64)>,
 }
 
 /// A step: of this process, if of a certain one.
 #[derive(Clone, Copy, Debug)]
-struct Asked {
+pub(super) struct Asked {
     what: What,
     number: Number,
     process: Option<u64>,
@@ -229,7 +229,7 @@ fn who() -> impl Strategy<Value = u64> {
     1..4u64
 }
 
-fn act() -> impl Strategy<Value = Act> {
+pub(super) fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         2 => (who(), who(), 0..3i64).prop_map(|(from, to, n)| Act::Send(from, to, n)),
         1 => (who(), who()).prop_map(|(from, to)| Act::Deliver(from, to)),
@@ -238,7 +238,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-fn asked() -> impl Strategy<Value = Asked> {
+pub(super) fn asked() -> impl Strategy<Value = Asked> {
     let number = prop_oneof![
         1 => Just(Number::Any),
         2 => (0..3i64).prop_map(Number::Is),
@@ -259,12 +259,12 @@ fn asked() -> impl Strategy<Value = Asked> {
 }
 
 /// Writes acts down, one after the other, in the recording and in the model.
-struct Writer {
-    kit: Kit,
-    things: Vec<Thing>,
+pub(super) struct Writer {
+    pub(super) kit: Kit,
+    pub(super) things: Vec<Thing>,
     on_the_way: HashMap<(u64, u64), VecDeque<usize>>,
-    handling: HashMap<u64, (i64, u64)>,
-    calling: HashMap<u64, (i64, u64)>,
+    pub(super) handling: HashMap<u64, (i64, u64)>,
+    pub(super) calling: HashMap<u64, (i64, u64)>,
     states: HashMap<u64, i64>,
 }
 
@@ -272,7 +272,7 @@ struct Writer {
 const LAST: u64 = 9;
 
 impl Writer {
-    fn new(chunk: usize) -> Self {
+    pub(super) fn new(chunk: usize) -> Self {
         let mut kit = Kit::chunked(chunk);
         let mut things = Vec::new();
         for process in 1..4 {
@@ -290,7 +290,7 @@ impl Writer {
         }
     }
 
-    fn act(&mut self, act: &Act) {
+    pub(super) fn act(&mut self, act: &Act) {
         let seq = self.kit.rec.end_seq();
         match *act {
             Act::Send(from, to, n) => {
@@ -366,7 +366,7 @@ fn state_of(who: u64, n: i64, seq: u64) -> Thing {
 }
 
 impl Asked {
-    fn step(&self, nth: usize) -> S {
+    pub(super) fn step(&self, nth: usize) -> S {
         let number = match self.number {
             // Looked at, so that a call must have ended.
             Number::Any => var(FREE[nth]),
@@ -385,7 +385,7 @@ impl Asked {
     }
 
     /// What its variable is then, if it matches.
-    fn bind(&self, thing: &Thing, mut vars: [Option<i64>; 2]) -> Option<[Option<i64>; 2]> {
+    pub(super) fn bind(&self, thing: &Thing, mut vars: [Option<i64>; 2]) -> Option<[Option<i64>; 2]> {
         let own = self.what == thing.what && self.process.is_none_or(|process| process == thing.spans[0].0);
         let fits = match self.number {
             Number::Any => true,
