@@ -22,6 +22,9 @@ use crate::event::{EventKind, Fields};
 use crate::term::arena::Arena;
 use crate::term::{AtomId, Kind, Value};
 
+/// A chunk that would repeat much is so many times as long as another.
+const LONG: usize = 2;
+
 /// What readers see, under one lock.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
@@ -141,9 +144,16 @@ impl Index {
         });
         self.next_seq += 1;
         self.last_ns = at_ns;
-        if open.rows().len() >= context.config.chunk_events || open.bytes() >= context.open_bytes() {
+        let (rows, bytes) = (open.rows().len(), open.bytes());
+        if bytes >= context.open_bytes() || rows >= self.chunk_events(context) {
             self.seal(context);
         }
+    }
+
+    /// A chunk holds all that it needs. Where that is much against what is new in it, it takes more events.
+    fn chunk_events(&self, context: &Context<'_>) -> usize {
+        let most = if self.streams.repeats_itself() { LONG } else { 1 };
+        context.config.chunk_events.saturating_mul(most)
     }
 
     /// Losses without a record come after the records before them.

@@ -30,11 +30,18 @@ use crate::capture::record::flags;
 /// No stream is longer; see `capture::slots`.
 const MOST: usize = 64 << 20;
 
+/// What each chunk repeats is to be a small part of it.
+const PART: usize = 4;
+
 /// The streams of a recording.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     tracks: MixedMap<TrackId, Stream>,
     bytes: usize,
+    /// Bytes that came in the open chunk, and those that were read again for it.
+    fresh: usize,
+    again: usize,
+    chunk: u64,
 }
 
 /// The stream of one track.
@@ -88,6 +95,9 @@ impl Streams {
         arena: &mut Arena,
         chunk: u64,
     ) -> (Terms, bool) {
+        if self.chunk != chunk {
+            (self.chunk, self.fresh, self.again) = (chunk, 0, 0);
+        }
         let stream = self.tracks.entry(track).or_default();
         let before = stream.held();
         let taken = stream.take(header, payload, chunk);
@@ -101,8 +111,15 @@ impl Streams {
             terms.push(id);
         }
         let whole = taken && !reading.cut;
+        self.fresh += payload.len();
+        self.again += reading.again;
         self.bytes = (self.bytes + stream.held()).saturating_sub(before);
         (terms, whole)
+    }
+
+    /// Whether what the open chunk had to read again is more than a part of what came in it: the next one would have to, too.
+    pub(super) fn repeats_itself(&self) -> bool {
+        self.again > self.fresh / PART
     }
 
     /// The track has ended.

@@ -9,6 +9,8 @@ use crate::term::{Kind, Value};
 /// Items that the lists of one record may take over from earlier ones: far more than a process would keep, and few enough that
 /// bytes that lie cannot fill the memory.
 const MOST_ITEMS: u64 = if cfg!(test) { 1 << 16 } else { 16 << 20 };
+/// Binaries of fewer bytes are written anew each time.
+const SHORTEST_BINARY: usize = 24;
 /// A place that could not be read so often never will be.
 const ATTEMPTS: u8 = 3;
 
@@ -35,6 +37,8 @@ pub(super) struct Reading<'a> {
     pub(super) arena: &'a mut Arena,
     /// Some reference led nowhere.
     pub(super) cut: bool,
+    /// Bytes of earlier records that were read.
+    pub(super) again: usize,
     /// Items taken over so far.
     items: u64,
     /// Where the bytes at hand begin.
@@ -49,6 +53,7 @@ impl<'a> Reading<'a> {
             stream,
             arena,
             cut,
+            again: 0,
             items: 0,
             base: 0,
             stacks: (Vec::new(), Vec::new()),
@@ -80,7 +85,8 @@ impl<'a> Reading<'a> {
             *attempts += 1;
             match self.parse(place) {
                 Ok(found) if todo.len() == 1 => return Some(found),
-                Ok(_) => {
+                Ok((_, end)) => {
+                    self.again += end.saturating_sub(place) as usize;
                     todo.pop();
                 }
                 Err(WireError::Reference(_)) if !again => {
@@ -221,8 +227,11 @@ impl Sink for Reading<'_> {
 
     fn leaf(&mut self, at: usize, token: Token<'_>) -> Part {
         let id = self.arena.put_leaf(token);
-        if let Token::Binary(_) | Token::Bits(..) = token {
-            self.stream.known.terms.insert(self.at(at), id);
+        if let Token::Binary(bytes) | Token::Bits(bytes, _) = token {
+            // Nobody refers to a shorter one.
+            if bytes.len() >= SHORTEST_BINARY {
+                self.stream.known.terms.insert(self.at(at), id);
+            }
         }
         Part::Term(id)
     }
