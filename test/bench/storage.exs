@@ -6,7 +6,7 @@
 #     MIX_ENV=test mix run test/bench/storage.exs page [S]      # a page with 50,000 structs, S seconds (60) in 256 MB
 #     MIX_ENV=test mix run test/bench/storage.exs rebuilt [S]   # one that makes all of them anew at each event
 #
-# Of `page` a thousand moments are visited backwards; each state must be what the events up to there make of the first one.
+# Of `page` sixty moments are visited backwards; each state must be what the events up to there make of the first one.
 
 defmodule StorageBench.Item do
   defstruct [:id, :name, price: 0, stock: 0, tags: []]
@@ -107,18 +107,55 @@ defmodule StorageBench do
     """)
   end
 
+  # Backwards over so many moments: the state at each, which must be what the events up to there make of the first one, and the
+  # message that came next with what it changed.
+  @visits 60
+
   defp walk_back(rec, pid, calls) do
-    before = :erlang.phash2(socket())
-    steps = Enum.take_every(calls..1//-1, max(div(calls, 1_000), 1))
+    ms = div(BeamScope.info(rec).duration_ns, 1_000_000)
+    first = socket()
+    state = Enum.reduce(1..calls, first, &event(&2, &1))
+    seen = %{whole: 0, cut: 0, wrong: 0, us: 0, diffs: 0}
 
-    moments =
-      for event <- BeamScope.events(rec, process: pid, kind: :state, limit: :infinity), do: event.moment
+    {_, seen} =
+      Enum.reduce(@visits..1//-1, {{state, calls}, seen}, &visit(rec, pid, div(&1 * ms, @visits), first, &2))
 
-    IO.puts(
-      "  #{length(moments)} events of states, first state #{before}; walking back over #{length(steps)} moments"
-    )
+    IO.puts("""
+      walked back over #{@visits} moments, #{Float.round(seen.us / 1000 / @visits, 1)} ms each with the next message and its diff: \
+    #{seen.whole} states whole and right, #{seen.cut} cut, #{seen.wrong} wrong, #{seen.diffs} diffs
+    """)
+  end
 
-    :ok
+  defp visit(rec, pid, ms, first, {at, seen}) do
+    {us, {found, next}} =
+      :timer.tc(fn ->
+        {:ok, found} = BeamScope.state_at(rec, pid, {:ms, ms})
+        {found, BeamScope.history(rec, pid, since: {:ms, ms}, limit: 1).transitions}
+      end)
+
+    {expected, n} = undo(at, found.assigns.count, first)
+    whole? = is_map(found.assigns.items) and not is_struct(found.assigns.items)
+
+    verdict =
+      cond do
+        found == expected -> :whole
+        whole? and map_size(found.assigns.items) == 50_000 -> :wrong
+        true -> :cut
+      end
+
+    # At the very end there is none.
+    right? = next == [] or match?([%{content: {:step, m}, diff: %{}}] when m in n..(n + 1)//1, next)
+    seen = seen |> Map.update!(verdict, &(&1 + 1)) |> Map.update!(:us, &(&1 + us))
+    {{expected, n}, Map.update!(seen, :diffs, &(&1 + if(right?, do: 1, else: 0)))}
+  end
+
+  defp undo({state, n}, n, _first), do: {state, n}
+  defp undo({_state, _n}, 0, first), do: {first, 0}
+
+  defp undo({state, n}, to, first) when n > to do
+    give_back = &Map.update!(&2, &1, fn item -> %{item | stock: item.stock + 1} end)
+    items = Enum.reduce(bought(n), state.assigns.items, give_back)
+    undo({%{state | assigns: %{state.assigns | items: items, count: n - 1}}, n - 1}, to, first)
   end
 
   # What a page keeps: assigns, among them a table of things of which some change with each event.
@@ -141,13 +178,12 @@ defmodule StorageBench do
     do: %StorageBench.Item{id: id, name: "item number #{id}", price: id * 7, stock: 100, tags: [:new]}
 
   def event(socket, i) do
-    items =
-      for n <- 0..2, reduce: socket.assigns.items do
-        items -> Map.update!(items, rem(i * 7_919 + n * 101, 50_000), &%{&1 | stock: &1.stock - 1})
-      end
-
+    buy = &Map.update!(&2, &1, fn item -> %{item | stock: item.stock - 1} end)
+    items = Enum.reduce(bought(i), socket.assigns.items, buy)
     %{socket | assigns: %{socket.assigns | count: i, items: items, __changed__: %{items: true, count: true}}}
   end
+
+  defp bought(i), do: for(n <- 0..2, do: rem(i * 7_919 + n * 101, 50_000))
 
   def reprice(socket, i) do
     items = Map.new(socket.assigns.items, fn {id, item} -> {id, %{item | price: item.price + i}} end)

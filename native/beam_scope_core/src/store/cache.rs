@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::view::ChunkView;
 
+const LARGEST: usize = 4;
+
 /// A few decoded chunks, bounded by their bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
@@ -21,13 +23,14 @@ impl Cache {
         Some(view)
     }
 
-    /// Keeps a view, and lets the least recently used ones go until at most `most` bytes are held.
+    /// Keeps a view, and lets the least recently used ones go until at most `most` bytes are held; the view itself stays up to so many
+    /// times that, since whoever asks for a moment asks for the one before it next.
     pub(crate) fn put(&mut self, index: u64, view: &Arc<ChunkView>, most: usize) {
         self.remove(index);
         let bytes = view.bytes();
         self.bytes += bytes;
         self.views.push((index, Arc::clone(view), bytes));
-        self.shrink(most);
+        self.shrink(most.max(bytes.min(most.saturating_mul(LARGEST))));
     }
 
     pub(crate) fn shrink(&mut self, most: usize) {

@@ -164,9 +164,14 @@ impl Company {
     }
 }
 
-/// Whether a record can be understood without those before it.
+/// Whether a record can be understood without those before it, but for one.
 fn begins(row: &EventRow) -> bool {
-    row.lost_before > 0 || matches!(point(row), Some(Point::Handled | Point::Callback | Point::Step))
+    let point = point(row);
+    row.lost_before > 0
+        || matches!(
+            point,
+            Some(Point::Handled | Point::Callback | Point::Step | Point::Loop)
+        )
 }
 
 /// The pid in what the VM says of a sender: a pid, or `{Node, Pid}`.
@@ -324,11 +329,17 @@ impl Walk<'_> {
         let machine = Machine::new(Arc::clone(self.words), track, spawned && !self.index.is_carried(track));
         let before = |seq: u64| self.index.mark_at(track, seq.checked_sub(1)?);
         let mut next = before(from.saturating_add(1));
+        // Not asked for again at each step: it may be too large for a cache.
+        let mut open: Option<(u64, Arc<ChunkView>)> = None;
         while let Some((chunk, seq)) = next {
-            let view = self.rec.view(&chunk.chunk)?;
+            let view = match open.take().filter(|(index, _)| *index == chunk.chunk.index) {
+                Some((_, view)) => view,
+                None => self.rec.view(&chunk.chunk)?,
+            };
             if view.row(seq).is_some_and(begins) {
                 break;
             }
+            open = Some((chunk.chunk.index, view));
             next = before(seq);
         }
         // One mark further back stands what the loop waited for.
