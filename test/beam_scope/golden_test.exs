@@ -4,6 +4,7 @@ defmodule BeamScope.GoldenTest do
 
   alias BeamScope.{Error, Golden}
   alias BeamScope.Servers.{Echo, Tally}
+  alias BeamScope.Test.InnerSuite
 
   doctest BeamScope.Golden
 
@@ -578,6 +579,40 @@ defmodule BeamScope.GoldenTest do
 
         assert File.read!(path) == damage
       end
+    end
+  end
+
+  describe "assert_recording in a suite" do
+    defp run_suite(dir, added, env \\ []),
+      do: InnerSuite.run("golden", dir, [CI: nil, BEAM_SCOPE_UPDATE: nil, ADDED: added] ++ env)
+
+    @tag timeout: 120_000
+    test "is written, holds, fails with what went another way, and is updated", %{dir: dir} do
+      path = Path.join(dir, "test/golden/counter.golden")
+
+      assert {output, 2} = run_suite(dir, 2, CI: true)
+      assert output =~ "counter.golden"
+      refute File.exists?(path)
+
+      assert {output, 0} = run_suite(dir, 2)
+      assert output =~ "BeamScope: new golden execution written: test/golden/counter.golden"
+      good = File.read!(path)
+
+      assert {output, 0} = run_suite(dir, 2, CI: true)
+      refute output =~ "golden"
+
+      assert {output, 2} = run_suite(dir, 5)
+      {_, failure} = InnerSuite.failure(output, "goes as it did")
+      words = failure |> String.split() |> Enum.join(" ")
+      assert words =~ "{:add, 2}"
+      assert words =~ "{:add, 5}"
+      assert words =~ "BEAM_SCOPE_UPDATE=1"
+      assert File.read!(path) == good
+
+      assert {output, 0} = run_suite(dir, 5, BEAM_SCOPE_UPDATE: 1)
+      assert output =~ "BeamScope: golden execution updated: test/golden/counter.golden"
+      assert {_, 0} = run_suite(dir, 5)
+      assert File.read!(path) != good
     end
   end
 

@@ -13,7 +13,10 @@ defmodule BeamScope.Test.InnerSuite do
     File.mkdir_p!(dir)
     suite = Path.join(dir, name <> ".exs")
     File.cp!(Path.join(@suites, name <> ".exs"), suite)
-    env = [{"MIX_ENV", nil}, {"NO_COLOR", "1"}] ++ for({key, value} <- env, do: {to_string(key), value})
+
+    env =
+      [{"MIX_ENV", nil}, {"NO_COLOR", "1"}] ++
+        for({key, value} <- env, do: {to_string(key), value && to_string(value)})
 
     System.cmd("elixir", ["-pa", Path.join(:code.lib_dir(:beam_scope), "ebin"), suite],
       cd: dir,
