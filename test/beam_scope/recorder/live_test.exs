@@ -285,6 +285,36 @@ defmodule BeamScope.Recorder.LiveTest do
     assert [%{class: :exit}] = events(recording, [:exception])
   end
 
+  # On OTP 25 and 26 patterns are the whole VM's, and a process has one tracer.
+  test "recordings side by side have the calls that each asked for, of its own process", %{counter: counter} do
+    {:ok, other} = Counter.start()
+
+    ask = fn asker, fun ->
+      Task.async(fn ->
+        assert_receive :go
+        for i <- 1..100, do: fun.(asker, i)
+      end)
+    end
+
+    both = fn _asker, i -> {URI.encode("a b #{i}"), Base.encode16("#{i}")} end
+    tasks = for pid <- [counter, other], do: ask.(pid, both)
+    [first, second] = Enum.map(tasks, & &1.pid)
+    uri = start!(first, calls: [{URI, :encode, 1}])
+    base = start!(second, calls: [{Base, :encode16, 1}])
+    for pid <- [first, second], do: send(pid, :go)
+    Enum.each(tasks, &Task.await/1)
+    for rec <- [uri, base], do: Recorder.stop(rec)
+
+    calls = fn rec ->
+      for event <- events(rec, [:call]), uniq: true, do: {event.pid, Tuple.delete_at(event.mfa, 2)}
+    end
+
+    assert calls.(uri) == [{first, {URI, :encode}}]
+    assert calls.(base) == [{second, {Base, :encode16}}]
+    for rec <- [uri, base], do: assert(length(events(rec, [:call])) == 100)
+    for rec <- [uri, base], do: assert(length(events(rec, [:return])) == 100)
+  end
+
   test "closing frees and typed errors follow", %{counter: counter} do
     recording = start!(counter)
     assert :ok = Recorder.close(recording)

@@ -60,6 +60,10 @@ const SETTLED: u32 = u32::MAX;
 /// Whoever reads a run takes its items one by one.
 const LONGEST_RUN: u32 = 512;
 const FIRST: usize = 16;
+/// An epoch of no more records than one message makes was for nothing.
+const HARDLY_ANY: u32 = 2;
+/// After so many of those, nothing is remembered of an epoch's first records.
+const PATIENCE: u32 = 8;
 /// What lives long is old after so many collections.
 const SETTLED_AFTER: u32 = 3;
 /// What is never whole is not waited for longer.
@@ -101,6 +105,9 @@ pub struct Memo {
     entered: usize,
     /// No more room: it holds what it holds, and takes no more.
     full: bool,
+    /// Records of this epoch, and how many epochs before it had hardly any.
+    records: u32,
+    barren: u32,
     /// The bytes that the route's account has of it.
     pub(crate) counted: usize,
 }
@@ -141,6 +148,10 @@ impl Memo {
         (self.collections, self.settled, self.grown, self.cut) = (0, 0, 0, false);
         self.old.clear();
         self.clear_young();
+        self.barren = if self.records > HARDLY_ANY { 0 } else { self.barren + 1 };
+        self.records = 0;
+        // To remember costs as much as to write, and it is for nothing when all is forgotten at once.
+        self.full = self.barren > PATIENCE;
     }
 
     fn clear_young(&mut self) {
@@ -294,6 +305,10 @@ impl Memo {
     /// something had no room in the record.
     pub(crate) fn commit(&mut self, room: usize, cut: bool) {
         self.cut |= cut;
+        self.records += 1;
+        if self.records == HARDLY_ANY + 1 && self.barren > PATIENCE {
+            self.full = false;
+        }
         for i in 0..self.journal.len() {
             let note = self.journal[i];
             if note.word == 0 {

@@ -168,14 +168,14 @@ impl<C> Recording<C> {
     }
 
     #[inline]
-    fn give(&mut self, header: &Header, payload: &[u8], panics: &AtomicU64) {
+    fn give(&mut self, header: &Header, payload: &[u8], wants: impl FnOnce(&C) -> bool, panics: &AtomicU64) {
         if matches!(self.closing, Some(Closing::Draining(until)) if header.time > until) {
             return;
         }
         if self.hook.is_some() && is_lifecycle_news(header.kind) {
             self.batch.push((*header, payload.into()));
         }
-        if self.kinds & (1u32.wrapping_shl(u32::from(header.kind))) != 0 {
+        if self.kinds & (1u32.wrapping_shl(u32::from(header.kind))) != 0 && wants(&self.config) {
             self.call(panics, "append", |sink| sink.append(header, payload));
         } else if header.lost > 0 {
             self.call(panics, "lost", |sink| {
@@ -306,7 +306,7 @@ impl<C: RouteConfig> Registry<C> {
             return route
                 .recordings
                 .iter_mut()
-                .for_each(|recording| recording.give(header, payload, panics));
+                .for_each(|recording| recording.give(header, payload, |_| true, panics));
         }
         let following = || {
             route
@@ -319,7 +319,8 @@ impl<C: RouteConfig> Registry<C> {
         for recording in &mut route.recordings {
             let is_of_before = header.time < recording.opened && !cfg!(mutant = "deliver_the_past");
             if recording.bit & whose.members != 0 && !is_of_before {
-                recording.give(header, payload, panics);
+                let wants = |config: &C| config.wants(header, payload);
+                recording.give(header, payload, wants, panics);
             }
             if !is_of_before {
                 recording.tell_of_starter(header, payload, whose);

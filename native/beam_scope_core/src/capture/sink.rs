@@ -113,6 +113,12 @@ pub trait RouteConfig: Send + Sync + 'static {
     fn union(parts: &[Arc<Self>]) -> Arc<Self>
     where
         Self: Sized;
+
+    /// Whether a recording with this configuration wants a record that was written for all of a route: of a kind that it wants, and
+    /// of one of its processes.
+    fn wants(&self, _header: &Header, _payload: &[u8]) -> bool {
+        true
+    }
 }
 
 impl RouteConfig for () {

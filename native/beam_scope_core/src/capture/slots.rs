@@ -391,6 +391,28 @@ mod tests {
     }
 
     #[test]
+    fn who_collects_at_every_message_is_not_remembered_until_it_stops() {
+        let slots = slots();
+        let slot = slots.of(0x123);
+        slot.own(0x123, &slots);
+        // SAFETY: just made or found, and nobody else has it.
+        let memo = || unsafe { &mut *slot.stream(1, Allowance::default(), None, &slots).memo };
+        let record = |word| {
+            memo().note(word, Seen::Term(7), 0);
+            slots.commit(memo(), false);
+            memo().find(word).is_some()
+        };
+        for epoch in 0..20 {
+            let found = [record(8), record(16)];
+            assert_eq!(found, [epoch < 9; 2], "epoch {epoch}");
+            slot.end_epoch();
+        }
+        assert_eq!([8, 16, 24, 32].map(record), [false, false, false, true]);
+        slot.end_epoch();
+        assert!(record(8));
+    }
+
+    #[test]
     fn where_nothing_is_known_to_be_old_nothing_stays() {
         let slots = slots();
         let slot = slots.of(0x123);

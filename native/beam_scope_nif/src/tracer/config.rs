@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use beam_scope_core::capture::record::Header;
 use beam_scope_core::capture::sink::RouteConfig;
+use beam_scope_core::event::EventKind;
+use beam_scope_core::term::wire::{skip, Reader, Token};
 
 use super::points::{Mfa, Point, Points};
 use crate::encode::{Budget, Rules};
@@ -18,10 +21,44 @@ pub(crate) struct CallPattern {
 
 impl CallPattern {
     fn matches(&self, (module, function, arity): Mfa) -> bool {
+        self.may_be(module, function, Some(arity))
+    }
+
+    fn may_be(&self, module: Word, function: Word, arity: Option<usize>) -> bool {
         self.module == module
             && self.function.is_none_or(|wanted| wanted == function)
-            && self.arity.is_none_or(|wanted| wanted == arity)
+            && self
+                .arity
+                .is_none_or(|wanted| arity.is_none_or(|arity| wanted == arity))
     }
+}
+
+/// The function that a record of a call, or of its end, is about; its arity where that is told.
+fn function_of(kind: EventKind, payload: &[u8]) -> Option<(Word, Word, Option<usize>)> {
+    let mut reader = Reader::new(payload);
+    let (Token::Atom(module), Token::Atom(function)) = (reader.next().ok()?, reader.next().ok()?) else {
+        return None;
+    };
+    let arity = match reader.next().ok()? {
+        Token::Int(arity) if kind != EventKind::Call => usize::try_from(arity).ok(),
+        Token::Nil => Some(0),
+        Token::List => elements(&payload[reader.pos()..]),
+        _ => None,
+    };
+    Some((module.0 as Word, function.0 as Word, arity))
+}
+
+/// How many elements a list has that has begun.
+fn elements(mut rest: &[u8]) -> Option<usize> {
+    for count in 0.. {
+        match Reader::new(rest).next().ok()? {
+            Token::End => return Some(count),
+            Token::TruncTail(full) => return usize::try_from(full).ok().filter(|full| *full > 0),
+            Token::Tail => return None,
+            _ => rest = rest.get(skip(rest).ok()?..)?,
+        }
+    }
+    None
 }
 
 /// One recording's wishes, or those of all that share a route.
@@ -83,6 +120,18 @@ impl Capture {
 }
 
 impl RouteConfig for Capture {
+    /// Patterns of calls are all recordings' on older releases, and flags are the process's: others may have asked for a call.
+    fn wants(&self, header: &Header, payload: &[u8]) -> bool {
+        let kind = match EventKind::from_u8(header.kind) {
+            Some(kind @ (EventKind::Call | EventKind::Return | EventKind::Exception)) => kind,
+            _ => return true,
+        };
+        function_of(kind, payload).is_none_or(|(module, function, arity)| {
+            let mut asked = self.calls.iter();
+            asked.any(|pattern| pattern.may_be(module, function, arity))
+        })
+    }
+
     fn union(parts: &[Arc<Self>]) -> Arc<Self> {
         let largest = |f: fn(&Self) -> usize| parts.iter().map(|part| f(part)).max().unwrap_or(0);
         let mut calls = Vec::new();
