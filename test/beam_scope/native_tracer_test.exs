@@ -219,24 +219,28 @@ defmodule BeamScope.NativeTracerTest do
       panics = Native.engine_info().panics
 
       {rows, pid} =
-        Tracing.record(%{kinds: @kinds, budget_bytes: 2000}, [:send, :receive, :call], fn trace ->
-          pid =
-            spawn(fn ->
-              receive do: (:go -> :ok)
-              for term <- [deep, huge, {deep, huge}, :binary.copy("x", 10_000_000)], do: send(self(), term)
-              # A BIF that runs dirty, with the call traced there.
-              :erlang.garbage_collect()
-              :re.run(:binary.copy("a", 200_000), "(a+)+b", [])
-              receive do: (:end -> :ok)
-            end)
+        Tracing.record(
+          %{kinds: @kinds, budget_bytes: 2000, calls: [{:re, :run, :_}]},
+          [:send, :receive, :call],
+          fn trace ->
+            pid =
+              spawn(fn ->
+                receive do: (:go -> :ok)
+                for term <- [deep, huge, {deep, huge}, :binary.copy("x", 10_000_000)], do: send(self(), term)
+                # A BIF that runs dirty, with the call traced there.
+                :erlang.garbage_collect()
+                :re.run(:binary.copy("a", 200_000), "(a+)+b", [])
+                receive do: (:end -> :ok)
+              end)
 
-          Tracing.pattern({:re, :run, 3}, true)
-          trace.(pid)
-          send(pid, :go)
-          send(pid, :end)
-          Tracing.await_end(pid)
-          pid
-        end)
+            Tracing.pattern({:re, :run, 3}, true)
+            trace.(pid)
+            send(pid, :go)
+            send(pid, :end)
+            Tracing.await_end(pid)
+            pid
+          end
+        )
 
       assert [_, _, _, %{terms: [^pid, %Truncated{kind: :binary, size: 10_000_000}]} | _] = of(rows, :send)
       assert [%{terms: [:re, :run, _]} | _] = of(rows, :call)

@@ -265,7 +265,9 @@ defmodule BeamScope.Expect.SyntaxTest do
     {by, x}
     """
 
-    assert capture_io(:stderr, fn -> Code.compile_string(module(code), "test.exs") end) == ""
+    # Others that compile beside this one write there, too.
+    refute capture_io(:stderr, fn -> Code.compile_string(module(code), "no_warning.exs") end) =~
+             "no_warning.exs"
   end
 
   # ---- names ----
