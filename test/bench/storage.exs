@@ -8,18 +8,16 @@
 #
 # Of `page` sixty moments are visited backwards; each state must be what the events up to there make of the first one.
 
-defmodule StorageBench.Item do
-  defstruct [:id, :name, price: 0, stock: 0, tags: []]
-end
+Code.require_file("../../priv/bench/states.ex", __DIR__)
 
 defmodule StorageBench do
-  alias StorageBench.Server
+  alias BeamScopeBench.States.{Item, Server}
 
   @mb 1_000_000
 
   def map do
     begin = for(k <- 0..9_999, into: %{}, do: {k, {k, :crypto.strong_rand_bytes(48)}})
-    {:ok, pid} = GenServer.start_link(Server, {begin, &%{&1 | rem(&2, 10_000) => {&2, <<&2::64, &2::64>>}}})
+    {:ok, pid} = Server.start(begin, &%{&1 | rem(&2, 10_000) => {&2, <<&2::64, &2::64>>}}, [])
     rec = start([pid], bytes: 32 * @mb, budget: 65_536)
     for i <- 1..10_000, do: GenServer.call(pid, {:step, i})
     told(BeamScope.stop!(rec), pid, "1 MB, changed 10,000 times, cap 32 MB")
@@ -30,8 +28,7 @@ defmodule StorageBench do
     queue = :queue.from_list(for i <- 1..4_000, do: {:job, i, "payload of job #{i}"})
     step = fn queue, i -> queue |> :queue.drop() |> then(&:queue.in({:job, i, "payload of job #{i}"}, &1)) end
 
-    pids =
-      for _ <- 1..8, do: Server |> GenServer.start_link({{queue, %{done: 0}}, &turn(&1, &2, step)}) |> elem(1)
+    pids = for _ <- 1..8, do: {queue, %{done: 0}} |> Server.start(&turn(&1, &2, step), []) |> elem(1)
 
     rec = start(pids, bytes: 256 * @mb, budget: 4_096, ms: (seconds + 60) * 1_000)
     calls = load(pids, seconds * 1_000, 150_000)
@@ -46,7 +43,7 @@ defmodule StorageBench do
   defp turn({queue, seen}, i, step), do: {step.(queue, i), %{seen | done: i}}
 
   def page(seconds) do
-    {:ok, pid} = GenServer.start_link(Server, {socket(), &event/2})
+    {:ok, pid} = Server.start(socket(), &event/2, [])
     rec = start([pid], bytes: 256 * @mb, budget: 65_536, ms: (seconds + 60) * 1_000)
     calls = load([pid], seconds * 1_000, 2_000)
     rec = BeamScope.stop!(rec)
@@ -55,7 +52,7 @@ defmodule StorageBench do
   end
 
   def rebuilt(seconds) do
-    {:ok, pid} = GenServer.start_link(Server, {socket(), &reprice/2})
+    {:ok, pid} = Server.start(socket(), &reprice/2, [])
     rec = start([pid], bytes: 256 * @mb, budget: 65_536, ms: (seconds + 60) * 1_000)
     calls = load([pid], seconds * 1_000, 50)
 
@@ -175,7 +172,7 @@ defmodule StorageBench do
   end
 
   defp item(id),
-    do: %StorageBench.Item{id: id, name: "item number #{id}", price: id * 7, stock: 100, tags: [:new]}
+    do: %Item{id: id, name: "item number #{id}", price: id * 7, stock: 100, tags: [:new]}
 
   def event(socket, i) do
     buy = &Map.update!(&2, &1, fn item -> %{item | stock: item.stock - 1} end)
@@ -189,19 +186,6 @@ defmodule StorageBench do
     items = Map.new(socket.assigns.items, fn {id, item} -> {id, %{item | price: item.price + i}} end)
     %{socket | assigns: %{socket.assigns | count: i, items: items}}
   end
-end
-
-defmodule StorageBench.Server do
-  use GenServer
-
-  @impl true
-  def init({state, change}) do
-    Process.put(:change, change)
-    {:ok, state}
-  end
-
-  @impl true
-  def handle_call({:step, i}, _from, state), do: {:reply, i, Process.get(:change).(state, i)}
 end
 
 case System.argv() do
