@@ -534,7 +534,16 @@ defmodule BeamScope do
   @doc """
   Writes a whole recording to a file, with checksums. A running recording is saved up to now.
 
-  The error `:file` says what the file system had against it.
+  The file appears when it is whole: it is written beside its place, flushed to disk and renamed. To write while recording, give
+  `start/2` the option `to:`. The error `:file` says what the file system had against it.
+
+      iex> {_, rec} = BeamScope.record([], fn -> send(self(), :hello) end)
+      iex> path = Path.join(System.tmp_dir!(), "beam_scope_doctest.beamscope")
+      iex> :ok = BeamScope.save(rec, path)
+      iex> {:ok, loaded} = BeamScope.load(path)
+      iex> File.rm!(path)
+      iex> Enum.count(BeamScope.events(loaded, kind: :send)) == Enum.count(BeamScope.events(rec, kind: :send))
+      true
   """
   @spec save(Recording.t(), Path.t()) :: :ok | {:error, Error.t()}
   def save(rec, path) do
@@ -546,11 +555,21 @@ defmodule BeamScope do
   def save!(rec, path), do: bang(save(rec, path))
 
   @doc """
-  Reads a recording that `save/2` wrote, here or elsewhere. It answers every question as the live one did.
+  Opens a recording that `save/2` or `start(…, to: path)` wrote, here or elsewhere. It answers every question as the live one did.
 
-  Files that are damaged, or of a version that this one does not know, are refused with an error that says so.
+  `{module, options}` reads it from a `BeamScope.Sink`. Only the list of its parts is read; they come in when a question needs them.
+  So the file must stay where it is and as it is.
+
+  A file that was cut off (a killed node, a full disk) opens with everything up to its last whole part, and parts that are damaged
+  are counted as lost: `info/1` says so. Files of older versions open; one of a newer version is refused with an error that says
+  which. Pids, references and functions of another system print as what they were and are never taken for live ones.
+
+  The error `:file` says what is wrong with it, `:sink` what the sink answered.
   """
-  @spec load(Path.t()) :: {:ok, Recording.t()} | {:error, Error.t()}
+  @spec load(Path.t() | {module, keyword}) :: {:ok, Recording.t()} | {:error, Error.t()}
+  def load({module, opts} = sink) when is_atom(module) and is_list(opts),
+    do: BeamScope.Recording.Pieces.load(sink)
+
   def load(path) do
     case Native.load(Path.expand(path)) do
       {:ok, native} -> {:ok, %Recording{id: Recorder.next_id(), native: native, targets: [], level: nil}}
@@ -559,7 +578,7 @@ defmodule BeamScope do
   end
 
   @doc "`load/1` that raises `BeamScope.Error`."
-  @spec load!(Path.t()) :: Recording.t()
+  @spec load!(Path.t() | {module, keyword}) :: Recording.t()
   def load!(path), do: bang(load(path))
 
   # Terms

@@ -35,6 +35,7 @@ defmodule BeamScope.Error do
   | `:setup_failed` | any | the virtual machine refused a step of the set-up |
   | `:timeout` | any | an internal process did not answer in time |
   | `:file` | any | a file could not be written or read |
+  | `:sink` | `%{sink:, reason:}` | what `to:` names cannot take a recording, or has none |
   | `:assertion_failed` | text | an assertion of `BeamScope.Assertions` where ExUnit is not there |
   | `:no_expectations` | the module | no module that uses `BeamScope.Expectation` |
   | `:unknown_role` | `%{module:, role:, known:}` | a process was given for a role that the module does not declare |
@@ -86,6 +87,7 @@ defmodule BeamScope.Error do
           | :setup_failed
           | :timeout
           | :file
+          | :sink
           | :assertion_failed
           | :no_expectations
           | :unknown_role
@@ -226,6 +228,14 @@ defmodule BeamScope.Error do
     do: "the recording could not be set up" <> because(detail) <> ". Nothing was left switched on"
 
   defp describe(:timeout, detail), do: "no answer in time" <> because(detail)
+
+  defp describe(:sink, %{sink: {BeamScope.Sink.File, opts}, reason: reason}),
+    do: "#{opts[:path]} cannot be used: #{BeamScope.Recorder.Writer.describe(reason)}"
+
+  defp describe(:sink, %{sink: sink, reason: reason}),
+    do: "#{short(sink)} cannot be used: #{BeamScope.Recorder.Writer.describe(reason)}"
+
+  defp describe(:sink, detail), do: "what `to:` names cannot take a recording" <> because(detail)
   defp describe(:file, detail), do: "the file could not be used" <> because(detail)
 
   defp describe(:no_expectations, module) do

@@ -8,7 +8,7 @@ defmodule BeamScope.Native do
   @on_load :load_library
 
   # Raised together with `ABI` in native/beam_scope_nif/src/abi.rs and `@abi` in mix.exs.
-  @abi 5
+  @abi 6
 
   @doc false
   def abi, do: @abi
@@ -66,6 +66,10 @@ defmodule BeamScope.Native do
   # files
   def save(_rec, _path), do: missing()
   def load(_path), do: missing()
+  def stream_begin(_rec), do: missing()
+  def stream_next(_rec, _most_ms, _age_ms), do: missing()
+  def stream_written(_rec, _path), do: missing()
+  def stream_end(_rec), do: missing()
 
   # questions
   def query(_rec, _query), do: missing()

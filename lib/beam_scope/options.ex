@@ -123,6 +123,14 @@ defmodule BeamScope.Options do
       record: nil,
       doc: "the recording stops when this process ends; the caller by default"
     ],
+    to: [
+      type: {:or, [{:in, [nil]}, :sink]},
+      start: nil,
+      record: nil,
+      doc:
+        "where the recording is written while it is recorded: a path, or `{module, options}`, see `BeamScope.Sink`. " <>
+          "What is in a file needs no memory any more, so `limits: [bytes: …]` is for what is not written yet"
+    ],
     meta: [type: :map, start: %{}, record: %{}, doc: "anything of yours, given back by `info/1`"],
     profiles: [
       type: {:list, :profile},
@@ -279,6 +287,8 @@ defmodule BeamScope.Options do
   defp valid?(:call, {m, f, a}),
     do: is_atom(m) and m != :_ and is_atom(f) and (a == :_ or (is_integer(a) and a in 0..255))
 
+  defp valid?(:sink, sink), do: match?({:ok, _}, BeamScope.Sink.normal(sink))
+
   defp valid?(:rule, rule), do: is_atom(rule) or (is_binary(rule) and rule != "")
 
   defp valid?(:profile, {m, f, a, positions})
@@ -306,6 +316,7 @@ defmodule BeamScope.Options do
   defp expected({:list, type}), do: "a list, each element #{expected(type)}"
   defp expected({:pair, _, _}), do: "{events, milliseconds} with positive integers"
   defp expected(:call), do: "a module or {module, function, arity} (the arity may be :_)"
+  defp expected(:sink), do: "a path, or {module, options} with a module that is a BeamScope.Sink"
   defp expected(:rule), do: "an atom or a string (part of a key)"
 
   defp expected(:profile),

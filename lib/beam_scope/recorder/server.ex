@@ -9,7 +9,21 @@ defmodule BeamScope.Recorder.Server do
   use GenServer
 
   alias BeamScope.{Error, Recording}
-  alias BeamScope.Recorder.{Follow, Hub, Keeper, Level, Modules, Profile, Session, Setup, Shelf, Targets}
+
+  alias BeamScope.Recorder.{
+    Follow,
+    Hub,
+    Keeper,
+    Level,
+    Modules,
+    Profile,
+    Session,
+    Setup,
+    Shelf,
+    Targets,
+    Writer
+  }
+
   alias BeamScope.Recorder.Session.Classic
 
   @flush_ms 2_000
@@ -58,6 +72,8 @@ defmodule BeamScope.Recorder.Server do
           kept: nil,
           notes: [],
           failed: nil,
+          writer: nil,
+          sink: nil,
           recording: nil
         },
         arguments
@@ -75,7 +91,7 @@ defmodule BeamScope.Recorder.Server do
   end
 
   defp set_up(state) do
-    with {:ok, state} <- Setup.run(state) do
+    with {:ok, state} <- Setup.run(state), {:ok, state} <- write_out(state) do
       if is_integer(state.options.limits.ms),
         do: Process.send_after(self(), :time_is_up, state.options.limits.ms)
 
@@ -85,6 +101,17 @@ defmodule BeamScope.Recorder.Server do
       # To take one off the shelf again makes every process look for it: too dear for each of a thousand tests.
       unless state.keeper, do: Shelf.put(recording)
       {:ok, state |> Map.put(:recording, recording) |> say_fallback()}
+    end
+  end
+
+  defp write_out(%{options: %{to: nil}} = state), do: {:ok, state}
+
+  defp write_out(%{options: %{to: to}} = state) do
+    {:ok, sink} = BeamScope.Sink.normal(to)
+
+    case Writer.start(sink, state.data) do
+      {:ok, writer} -> {:ok, %{state | writer: writer}}
+      {:error, error} -> {:error, error, state}
     end
   end
 
@@ -145,6 +172,8 @@ defmodule BeamScope.Recorder.Server do
   def handle_info(:time_is_up, state), do: {:stop, :normal, finish(state, :ms)}
   def handle_info(:unread, state), do: {:noreply, unread(state)}
   def handle_info({:judge, pid}, state), do: {:noreply, judge(state, pid)}
+
+  def handle_info({:sink_failed, text}, state), do: {:noreply, sink_failed(state, text)}
 
   def handle_info({ref, _answer}, state) when is_reference(ref),
     do: {:noreply, %{state | unread: Map.delete(state.unread, ref)}}
@@ -300,9 +329,29 @@ defmodule BeamScope.Recorder.Server do
   defp finish(state, reason) do
     state = state |> switch_off() |> name_pending() |> unread() |> say_absent()
     _ = state.native.recording_stop(state.data, reason)
+    state = written_out(state)
     Hub.unregister(state.hub)
     if borrowed?(state), do: Keeper.give_back(state.keeper, state.plan.patterns, state.plan.receives)
     %{state | session: nil}
+  end
+
+  defp written_out(%{writer: nil} = state), do: state
+
+  defp written_out(%{writer: writer} = state) do
+    report = Writer.finish(writer)
+    state = if report.error, do: sink_failed(state, report.error), else: state
+    Setup.update_meta(%{state | sink: report})
+  end
+
+  # Said once, whoever of the two says it first.
+  defp sink_failed(%{sink: %{error: error}} = state, _text) when error != nil, do: state
+
+  defp sink_failed(state, text) do
+    Setup.note(
+      %{state | sink: %{error: text}},
+      "what was recorded is no longer written to #{inspect(state.options.to, limit: 5)}: #{text}. It is kept in memory, within " <>
+        "the limit of bytes; save/2 writes it elsewhere"
+    )
   end
 
   defp borrowed?(%{kept: kept}), do: match?(%{session: %Session{}}, kept)

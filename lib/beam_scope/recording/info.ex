@@ -9,6 +9,10 @@ defmodule BeamScope.Info do
     * `losses` – where the dropped events were: `%{pid, from_ns, to_ns, count}`
     * `bytes` – memory held; `duration_ns`; `started_at`
     * `level`, `targets`, `profile` – what is captured and by which trace points; `notes` – what the recorder wants to say
+    * `damage` – of a recording that was loaded from a damaged file: `%{cut_off: true | false, bytes: n, chunks: n}`, whether its
+      end is missing, how many bytes at its end belong to nothing whole, and how many parts cannot be read, as far as known;
+      else `nil`
+    * `sink` – of a recording that was written while it was recorded (`to:`), once it has ended: `%{to:, bytes:, events:, error:}`
     * `extra` – whatever else the recorder and the store report
   """
 
@@ -22,6 +26,8 @@ defmodule BeamScope.Info do
     :started_at,
     :bytes,
     :duration_ns,
+    :damage,
+    :sink,
     targets: [],
     events: %{offered: 0, stored: 0, dropped: 0, truncated: 0, redacted: 0},
     by_kind: %{},

@@ -69,6 +69,9 @@ defmodule BeamScope.Terminal.History do
     [[{:moment, "##{moment.seq}"}], [{:time, Style.time(moment.at_ns)}], what(transition)]
   end
 
+  defp what(%Transition{kind: :gap, lost: 0}),
+    do: [{:warn, "GAP  events lost, how many is not known: the state is unknown until the next one"}]
+
   defp what(%Transition{kind: :gap, lost: lost}),
     do: [{:warn, "GAP  #{Style.count(lost, "event")} lost: the state is unknown until the next one"}]
 

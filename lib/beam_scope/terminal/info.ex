@@ -12,7 +12,7 @@ defmodule BeamScope.Terminal.Info do
     rows = for {title, value} <- rows(info), {cell, n} <- wrapped(value, style), do: [title(title, n), cell]
 
     [[{:heading, "Recording #{info.id}"}, "  " | status(info)]] ++
-      Table.lines(rows) ++ losses(info, style) ++ notes(info, style)
+      Table.lines(rows) ++ damage(info, style) ++ losses(info, style) ++ notes(info, style)
   end
 
   @titles 9
@@ -37,6 +37,7 @@ defmodule BeamScope.Terminal.Info do
         {"profile", profile(info.profile)},
         {"time", [Style.time(info.duration_ns || 0)]},
         {"memory", [Style.bytes(info.bytes || 0)]},
+        {"written", written(info.sink)},
         {"events", events(info.events)},
         {"kinds", kinds(info.by_kind)}
       ],
@@ -46,6 +47,13 @@ defmodule BeamScope.Terminal.Info do
 
   defp value(empty) when empty in [nil, []], do: nil
   defp value(value), do: Term.line(value, 200)
+
+  defp written(%{to: {_, _} = to, bytes: bytes, events: events}) do
+    where = with {BeamScope.Sink.File, opts} <- to, do: opts[:path]
+    ["#{Style.count(events, "event")} to #{text(where)}, #{Style.bytes(bytes)}"]
+  end
+
+  defp written(_nowhere), do: nil
 
   defp profile(%{} = profile) when not is_struct(profile) and map_size(profile) > 0,
     do: [profile |> Enum.sort() |> Enum.map_join(", ", fn {loop, how} -> "#{text(loop)} by #{text(how)}" end)]
@@ -77,6 +85,19 @@ defmodule BeamScope.Terminal.Info do
   defp kinds(kinds) do
     seen = for {kind, n} <- kinds, n > 0, do: {n, kind}
     [seen |> Enum.sort(:desc) |> Enum.map_join(", ", fn {n, kind} -> "#{kind} #{Style.number(n)}" end)]
+  end
+
+  defp damage(%Info{damage: nil}, _style), do: []
+
+  defp damage(%Info{damage: %{cut_off: cut_off, bytes: bytes, chunks: chunks}}, style) do
+    parts = [
+      if(cut_off, do: "the file has no end: whoever wrote it was cut off, and what came later is not in it"),
+      if(bytes > 0, do: "its last #{Style.bytes(bytes)} cannot be read"),
+      if(chunks > 0, do: "#{Style.count(chunks, "part")} of it cannot be read")
+    ]
+
+    text = parts |> Enum.reject(&is_nil/1) |> Enum.join("; ")
+    Style.wrap([{:error, "damaged"}, " ", text], style.width, 3)
   end
 
   defp losses(%Info{losses: losses}, style) do

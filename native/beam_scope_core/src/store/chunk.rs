@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::{read_header, read_number, read_stream, write_header, write_stream};
+use super::codec::{read_header, read_number, read_stream, write_header, write_stream, MAX_STREAMS};
 use super::crc::crc32c;
 use super::error::StoreError;
 use super::row::{Counts, EventRow, Loss, Terms, TrackId, TrackInfo};
@@ -25,6 +25,8 @@ const MAGIC: u32 = u32::from_le_bytes(*b"BSck");
 /// Version of the chunk's form.
 pub(crate) const VERSION: u16 = 1;
 const HEAD: usize = 12;
+/// A row takes a hundred times the room that it takes in a file.
+const MAX_ROWS: usize = 4 << 20;
 
 /// What a chunk says of itself and of the world around it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,23 +125,25 @@ pub(crate) fn encode(view: &ChunkView, mut header: ChunkHeader) -> Result<Vec<u8
 /// Reads only the header of a sealed chunk; the checksum of the whole is verified.
 pub(crate) fn header(bytes: &[u8]) -> Result<ChunkHeader, StoreError> {
     let mut body = checked_body(bytes)?;
-    read_header(&read_stream(&mut body)?)
+    read_header(&read_stream(&mut body, &mut MAX_STREAMS.clone())?)
 }
 
 /// A sealed chunk, decoded.
 pub(crate) fn decode(bytes: &[u8]) -> Result<(ChunkHeader, ChunkView), StoreError> {
     let mut body = checked_body(bytes)?;
-    let header: ChunkHeader = read_header(&read_stream(&mut body)?)?;
+    let mut allowance = MAX_STREAMS;
+    let mut stream = || read_stream(&mut body, &mut allowance);
+    let header: ChunkHeader = read_header(&stream()?)?;
     let columns = Columns {
-        shapes: read_stream(&mut body)?,
-        times: read_stream(&mut body)?,
-        tracks: read_stream(&mut body)?,
-        extras: read_stream(&mut body)?,
-        terms: read_stream(&mut body)?,
+        shapes: stream()?,
+        times: stream()?,
+        tracks: stream()?,
+        extras: stream()?,
+        terms: stream()?,
     };
     let mut streams: [Vec<u8>; 5] = Default::default();
-    for stream in &mut streams {
-        *stream = read_stream(&mut body)?;
+    for packed in &mut streams {
+        *packed = stream()?;
     }
     if !body.is_empty() {
         return Err(StoreError::corrupt("bytes after the chunk's end"));
@@ -211,6 +215,9 @@ fn write_columns(rows: &[EventRow], header: &mut ChunkHeader) -> Columns {
 
 fn read_columns(columns: &Columns, header: &ChunkHeader, nodes: u64) -> Result<Vec<EventRow>, StoreError> {
     let count = header.rows as usize;
+    if count > MAX_ROWS {
+        return Err(StoreError::TooLarge(format!("a chunk of {count} rows")));
+    }
     // Every row has at least a byte in each of three columns: no announced count can make us allocate more than that.
     if columns.shapes.len() < count || columns.times.len() < count || columns.tracks.len() < count {
         return Err(StoreError::corrupt("fewer rows than announced"));

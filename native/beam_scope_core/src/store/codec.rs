@@ -9,8 +9,8 @@ use crate::term::wire::{read_varint, write_varint};
 
 /// Largest block before compression.
 pub(crate) const BLOCK: usize = 256 << 10;
-/// Largest stream that is accepted when reading.
-const MAX_STREAM: u64 = 256 << 20;
+/// Most that the streams of one chunk, or of one section, may hold together when they are read.
+pub(crate) const MAX_STREAMS: u64 = 256 << 20;
 /// Largest header that is accepted when reading.
 const MAX_HEADER: u64 = 64 << 20;
 
@@ -29,12 +29,12 @@ pub(crate) fn write_stream(stream: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Takes the next stream from the front of `bytes`.
-pub(crate) fn read_stream(bytes: &mut &[u8]) -> Result<Vec<u8>, StoreError> {
+/// Takes the next stream from the front of `bytes`, and what it holds from what may still be read.
+pub(crate) fn read_stream(bytes: &mut &[u8], allowance: &mut u64) -> Result<Vec<u8>, StoreError> {
     let len = read_number(bytes)?;
-    if len > MAX_STREAM {
-        return Err(StoreError::TooLarge(format!("a stream of {len} bytes")));
-    }
+    *allowance = allowance
+        .checked_sub(len)
+        .ok_or_else(|| StoreError::TooLarge(format!("a stream of {len} bytes")))?;
     let mut out = Vec::new();
     let mut left = len as usize;
     while left > 0 {
@@ -108,7 +108,7 @@ mod tests {
             write_stream(&stream, &mut out);
             out.push(9);
             let mut rest = &out[..];
-            assert_eq!(read_stream(&mut rest).unwrap(), stream);
+            assert_eq!(read_stream(&mut rest, &mut MAX_STREAMS.clone()).unwrap(), stream);
             assert_eq!(rest, [9]);
         }
     }

@@ -35,7 +35,7 @@ impl std::fmt::Display for StoreError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Closed => write!(f, "the recording was closed"),
-            Self::Evicted => write!(f, "this part of the recording was dropped to keep the memory cap"),
+            Self::Evicted => write!(f, "this part of the recording is not there: it was dropped to keep the memory cap, or its file is damaged"),
             Self::NotARecording => write!(f, "the file is no BeamScope recording"),
             Self::Version { found, known } => {
                 write!(f, "the recording has format version {found}, this build knows {known}")

@@ -1,6 +1,6 @@
 //! The readers' side of a recording: rows, tracks, chunks.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::backlog::Records;
@@ -9,10 +9,12 @@ use super::carry;
 use super::chunk::{self, ChunkHeader};
 use super::config::StoreConfig;
 use super::error::StoreError;
+use super::file::{Damage, Filed};
 use super::intake::Tail;
+use super::kinds::Kinds;
 use super::losses::Losses;
 use super::row::{Counts, EventRow, Loss, LossCause, Terms, TrackId, TrackInfo};
-use super::sealed::{count, decode, ChunkRef, Found, Sealed, CARRIED};
+use super::sealed::{count, Body, ChunkRef, Found, Sealed, CARRIED};
 use super::streams::Streams;
 use super::tracks::Tracks;
 use super::view::ChunkView;
@@ -43,6 +45,14 @@ pub(crate) struct Index {
     /// Of what was dropped after it had been stored.
     pub(crate) evicted: Counts,
     evicted_span: Option<(u64, u64)>,
+    /// Of what is gone, what could not be read where it was kept.
+    damaged: u64,
+    /// What is wrong with the file that it was read from.
+    pub(crate) damage: Damage,
+    /// What makes processes what they are, of a file that has it apart.
+    pub(crate) summary: Option<Arc<[ChunkView]>>,
+    /// The atoms of all chunks that were sealed.
+    atoms: BTreeSet<AtomId>,
     pub(crate) closed: bool,
     /// A block that is being read.
     work: Option<Records>,
@@ -184,7 +194,9 @@ impl Index {
         self.open_index += 1;
         let losses = self.losses.all().get(self.losses_sealed..).unwrap_or(&[]).to_vec();
         self.losses_sealed = self.losses.all().len();
-        match chunk::encode(&view, self.header(context, &chunk, &view, losses)) {
+        let header = self.header(context, &chunk, &view, losses);
+        self.atoms.extend(header.atoms.iter().map(|(id, _)| AtomId(*id)));
+        match chunk::encode(&view, header) {
             Ok(bytes) => {
                 self.push_sealed(Sealed::new(chunk, bytes, &view));
                 self.cache.put(chunk.index, &view, context.cache_bytes());
@@ -222,26 +234,70 @@ impl Index {
         }
     }
 
-    /// Every chunk as bytes, the carried and the open one too, for a file.
-    pub(crate) fn all_bytes(&self, context: &Context<'_>) -> Result<Vec<Arc<[u8]>>, StoreError> {
-        let seal = |index: u64, carried: bool, view: &ChunkView| -> Result<Option<Arc<[u8]>>, StoreError> {
+    /// Every chunk at rest, the carried and the open one too, for a file.
+    pub(crate) fn all_sealed(&self, context: &Context<'_>) -> Result<Vec<Sealed>, StoreError> {
+        let seal = |index: u64, carried: bool, view: &ChunkView| -> Result<Option<Sealed>, StoreError> {
             let Some(chunk) = ChunkRef::of(index, carried, view) else {
                 return Ok(None);
             };
-            chunk::encode(view, self.header(context, &chunk, view, Vec::new())).map(|bytes| Some(bytes.into()))
+            let bytes = chunk::encode(view, self.header(context, &chunk, view, Vec::new()))?;
+            Ok(Some(Sealed::new(chunk, bytes, view)))
         };
-        let carried = self
-            .carried
-            .as_deref()
-            .map(|view| seal(CARRIED, true, view))
-            .transpose()?
-            .flatten();
+        let carried = self.carried.as_deref().map(|view| seal(CARRIED, true, view));
         let open = seal(self.open_index, false, &self.open)?;
         Ok(carried
+            .transpose()?
+            .flatten()
             .into_iter()
-            .chain(self.sealed.iter().map(|one| Arc::clone(&one.bytes)))
+            .chain(self.sealed.iter().cloned())
             .chain(open)
             .collect())
+    }
+
+    /// The atoms of all chunks.
+    pub(crate) fn atoms(&self) -> BTreeSet<AtomId> {
+        let views = [self.carried.as_deref(), Some(&*self.open)];
+        let held = views.into_iter().flatten().flat_map(|view| view.arena.atoms());
+        self.atoms.iter().copied().chain(held).collect()
+    }
+
+    /// The oldest sealed chunk that is not older than this one.
+    pub(crate) fn sealed_from(&self, index: u64) -> Option<&Sealed> {
+        let at = self.sealed.partition_point(|one| one.chunk.index < index);
+        self.sealed.get(at)
+    }
+
+    /// A chunk's bytes are in a file: memory lets go of them.
+    pub(crate) fn moved(&mut self, index: u64, filed: Filed) {
+        if let Ok(at) = self.sealed.binary_search_by_key(&index, |one| one.chunk.index) {
+            let one = &mut self.sealed[at];
+            self.sealed_bytes = self.sealed_bytes.saturating_sub(one.bytes());
+            one.body = Body::Filed(filed);
+            self.sealed_bytes += one.bytes();
+        }
+    }
+
+    /// A chunk's bytes cannot be read: its rows are lost.
+    pub(crate) fn damaged(&mut self, index: u64) {
+        let Ok(at) = self.sealed.binary_search_by_key(&index, |one| one.chunk.index) else {
+            return;
+        };
+        let one = &mut self.sealed[at];
+        if std::mem::replace(&mut one.damaged, true) {
+            return;
+        }
+        let (counts, first_ns, last_ns) = (one.counts.clone(), one.chunk.first_ns, one.chunk.last_ns);
+        self.damage.chunks += 1;
+        self.damaged += counts.stored;
+        add(&mut self.evicted, &counts);
+        self.losses.push(Loss {
+            track: None,
+            pid: 0,
+            from_ns: first_ns,
+            to_ns: last_ns,
+            count: counts.stored,
+            cause: LossCause::Damaged,
+        });
     }
 
     /// An index of what was read from a file. Chunks must come in the order of their rows.
@@ -251,22 +307,30 @@ impl Index {
             losses,
             evicted,
             evicted_loss,
+            damaged,
             next_seq,
             last_ns,
             chunks,
+            summary,
+            damage,
+            atoms,
         } = restored;
         let mut index = Self {
             tracks: Tracks::restore(tracks),
             next_seq,
             last_ns,
             evicted,
+            damaged,
+            summary,
+            damage,
+            atoms,
             ..Self::default()
         };
         index.losses = Losses::restore(losses);
         index.evicted_span = evicted_loss.map(|loss| (loss.from_ns, loss.to_ns));
         for chunk in chunks {
             if chunk.chunk.carried {
-                index.carried = Some(decode(&chunk.bytes)?);
+                index.carried = Some(chunk.body.decode()?);
                 continue;
             }
             let before = index.sealed.back().map(|last| &last.chunk);
@@ -287,7 +351,7 @@ impl Index {
         let Some(gone) = self.sealed.pop_front() else {
             return false;
         };
-        let view = self.cache.get(gone.chunk.index).or_else(|| decode(&gone.bytes).ok());
+        let view = self.cache.get(gone.chunk.index).or_else(|| gone.body.decode().ok());
         self.sealed_bytes = self.sealed_bytes.saturating_sub(gone.bytes());
         self.cache.remove(gone.chunk.index);
         if let Some(view) = view {
@@ -303,14 +367,7 @@ impl Index {
         if cfg!(mutant = "store_evicts_uncounted") {
             return;
         }
-        evicted.stored += gone.stored;
-        evicted.truncated += gone.truncated;
-        evicted.redacted += gone.redacted;
-        evicted
-            .by_kind
-            .iter_mut()
-            .zip(gone.by_kind)
-            .for_each(|(all, one)| *all += one);
+        add(evicted, gone);
         let from = self.evicted_span.map_or(first_ns, |(from, _)| from);
         self.evicted_span = Some((from, last_ns));
     }
@@ -323,9 +380,19 @@ impl Index {
             pid: 0,
             from_ns,
             to_ns,
-            count: self.evicted.stored,
+            count: self.evicted_rows(),
             cause: LossCause::Evicted,
         })
+    }
+
+    /// Rows that were dropped to keep the cap.
+    pub(crate) fn evicted_rows(&self) -> u64 {
+        self.evicted.stored.saturating_sub(self.damaged)
+    }
+
+    /// Rows that could not be read where they were kept.
+    pub(crate) fn damaged_rows(&self) -> u64 {
+        self.damaged
     }
 
     /// Every chunk, oldest first.
@@ -350,7 +417,7 @@ impl Index {
         let sealed = self
             .sealed
             .iter()
-            .filter(|one| one.kinds_of(track) & kinds != 0)
+            .filter(|one| one.kinds.of(track) & kinds != 0)
             .map(|one| one.chunk);
         let carried = carried.and_then(|view| ChunkRef::of(CARRIED, true, view));
         let open = open.and_then(|view| ChunkRef::of(self.open_index, false, view));
@@ -375,7 +442,20 @@ impl Index {
             .sealed
             .binary_search_by_key(&index, |one| one.chunk.index)
             .map_err(|_| StoreError::Evicted)?;
-        Ok(Found::Bytes(Arc::clone(&self.sealed[at].bytes)))
+        let found = &self.sealed[at];
+        if found.damaged {
+            return Err(StoreError::Evicted);
+        }
+        Ok(Found::Body(found.body.clone()))
+    }
+
+    /// Which tracks have rows in a chunk at rest, and of which kinds.
+    pub(crate) fn kinds_in(&self, index: u64) -> Option<Kinds> {
+        if index == CARRIED {
+            return self.carried.as_deref().map(|view| Kinds::new(&view.kinds_by_track()));
+        }
+        let at = self.sealed.binary_search_by_key(&index, |one| one.chunk.index).ok()?;
+        Some(self.sealed[at].kinds.clone())
     }
 
     pub(crate) fn keep(&mut self, context: &Context<'_>, index: u64, view: &Arc<ChunkView>) {
@@ -412,6 +492,13 @@ impl Index {
             + self.tracks.bytes()
             + self.losses.bytes()
             + self.streams.bytes()
+            + self.atoms.len() * 16
+            + self
+                .summary
+                .iter()
+                .flat_map(|parts| parts.iter())
+                .map(ChunkView::bytes)
+                .sum::<usize>()
             + self.work.as_ref().map_or(0, Records::bytes)
     }
 }
@@ -422,9 +509,24 @@ pub(crate) struct Restored {
     pub(crate) losses: Vec<Loss>,
     pub(crate) evicted: Counts,
     pub(crate) evicted_loss: Option<Loss>,
+    /// Of what is gone, what could not be read.
+    pub(crate) damaged: u64,
     pub(crate) next_seq: u64,
     pub(crate) last_ns: u64,
     pub(crate) chunks: Vec<Sealed>,
+    pub(crate) summary: Option<Arc<[ChunkView]>>,
+    pub(crate) damage: Damage,
+    pub(crate) atoms: BTreeSet<AtomId>,
+}
+
+fn add(all: &mut Counts, one: &Counts) {
+    all.stored += one.stored;
+    all.truncated += one.truncated;
+    all.redacted += one.redacted;
+    all.by_kind
+        .iter_mut()
+        .zip(one.by_kind)
+        .for_each(|(all, one)| *all += one);
 }
 
 /// The terms of a record. What cannot be read is marked as cut; then the second answer is `false`.

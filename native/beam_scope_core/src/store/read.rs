@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::error::StoreError;
 use super::index::Index;
+use super::kinds::Kinds;
 use super::recording::Recording;
 use super::row::{Counts, Loss, TrackId, TrackInfo};
-use super::sealed::{decode, ChunkRef, Found};
+use super::sealed::{Body, ChunkRef, Found};
 use super::view::ChunkView;
 use super::AtomSource;
 use crate::term::AtomId;
@@ -20,7 +21,7 @@ impl Recording {
         let gone = &index.evicted;
         counts.stored -= gone.stored;
         counts.dropped += gone.stored;
-        counts.evicted = gone.stored;
+        counts.evicted = index.evicted_rows();
         counts.truncated = (counts.truncated + index.found_cut).saturating_sub(gone.truncated);
         counts.redacted -= gone.redacted;
         counts
@@ -42,8 +43,8 @@ impl Recording {
         let found = self.index.lock().lookup(chunk.index)?;
         match found {
             Found::View(view) => Ok(view),
-            Found::Bytes(bytes) => {
-                let view = decode(&bytes)?;
+            Found::Body(body) => {
+                let view = self.decoded(chunk, &body)?;
                 let mut index = self.index.lock();
                 if !index.closed {
                     index.keep(&self.context(), chunk.index, &view);
@@ -52,6 +53,31 @@ impl Recording {
                 Ok(view)
             }
         }
+    }
+
+    /// A chunk on disk that is damaged is as if it had been dropped, once that is counted.
+    fn decoded(&self, chunk: &ChunkRef, body: &Body) -> Result<Arc<ChunkView>, StoreError> {
+        let fits = |view: &Arc<ChunkView>| ChunkRef::of(chunk.index, chunk.carried, view).as_ref() == Some(chunk);
+        match body.decode() {
+            Ok(view) if matches!(body, Body::Held(_)) || fits(&view) => Ok(view),
+            Err(error) if matches!(body, Body::Held(_)) => Err(error),
+            _ => {
+                let mut index = self.index.lock();
+                index.damaged(chunk.index);
+                self.account(&index);
+                Err(StoreError::Evicted)
+            }
+        }
+    }
+
+    /// What makes processes what they are, in a recording that was read from a file which has that apart.
+    pub(crate) fn summary(&self) -> Option<Arc<[ChunkView]>> {
+        self.index.lock().summary.clone()
+    }
+
+    /// Which tracks have rows in a chunk at rest, and of which kinds.
+    pub(crate) fn kinds_in(&self, chunk: &ChunkRef) -> Option<Kinds> {
+        self.index.lock().kinds_in(chunk.index)
     }
 
     /// The chunk that has the row at this position, or would have it if it had not been evicted.

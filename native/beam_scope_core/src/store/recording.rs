@@ -11,6 +11,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::budget::{Budget, Share};
 use super::config::{Mode, Status, StopReason, StoreConfig};
+use super::file::Stream;
 use super::index::{Context, Index};
 use super::intake::{makes_sense, Intake, Tail};
 use super::row::LossCause;
@@ -40,6 +41,8 @@ pub struct Recording {
     pub(super) stopped_ns: AtomicU64,
     /// Atoms of a recording that was read from a file.
     pub(super) table: Option<Arc<AtomTable>>,
+    /// The file that it is written to while it runs.
+    pub(super) stream: Mutex<Option<Stream>>,
     pub(super) held: Held,
 }
 
@@ -101,6 +104,7 @@ impl Recording {
             meta: RwLock::default(),
             stopped_ns: AtomicU64::new(0),
             table: None,
+            stream: Mutex::default(),
             held,
         }
     }
@@ -258,7 +262,7 @@ impl Recording {
     }
 
     /// Indexes up to `most` records; `false` when everything is indexed.
-    fn step(&self, index: &mut Index, most: usize) -> bool {
+    pub(super) fn step(&self, index: &mut Index, most: usize) -> bool {
         if index.closed {
             return false;
         }
@@ -312,7 +316,7 @@ impl Recording {
     }
 
     /// After the index grew: back under the cap, if it can be.
-    fn settle(&self, index: &mut Index) {
+    pub(super) fn settle(&self, index: &mut Index) {
         if !self.is_over() {
             return;
         }
@@ -343,6 +347,10 @@ impl Recording {
         self.held.readers.set(bytes);
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        self.running.load(Ordering::Relaxed)
+    }
+
     /// Takes no more events. The first reason stays.
     pub fn stop(&self, reason: StopReason) {
         self.stop_at(reason, 0);
@@ -362,6 +370,7 @@ impl Recording {
         self.stop(StopReason::Closed);
         let mut index = self.index.lock();
         *index = Index::closed();
+        *self.stream.lock() = None;
         self.held.index.set(0);
         let mut intake = self.intake.lock();
         intake.backlog = super::backlog::Backlog::new(0);

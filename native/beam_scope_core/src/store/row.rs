@@ -115,6 +115,23 @@ pub struct TrackInfo {
     pub lost: u64,
 }
 
+impl TrackInfo {
+    /// A track of which nothing is known but its number.
+    pub(crate) const fn unknown(id: u32) -> Self {
+        Self {
+            id: TrackId(id),
+            pid: 0,
+            first_seq: 0,
+            began_ns: 0,
+            last_ns: 0,
+            ended_ns: None,
+            born: false,
+            events: 0,
+            lost: 0,
+        }
+    }
+}
+
 /// Events that are not in the recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Loss {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::chunk::{self, ChunkHeader};
 use super::error::StoreError;
+use super::file::Filed;
+use super::kinds::Kinds;
 use super::row::{Counts, EventRow, TrackId};
 use super::view::ChunkView;
 use crate::capture::record::flags;
 
 /// One chunk, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ChunkRef {
     /// Which one: 0, 1, 2 ... as they were made.
     pub index: u64,
@@ -39,61 +41,89 @@ impl ChunkRef {
             carried,
         })
     }
-}
 
-/// The index that the carried chunk goes by: it comes before all others.
-pub(crate) const CARRIED: u64 = u64::MAX;
-
-/// A chunk at rest.
-#[derive(Debug)]
-pub(crate) struct Sealed {
-    pub(crate) chunk: ChunkRef,
-    pub(crate) bytes: Arc<[u8]>,
-    /// Which tracks have rows, and of which kinds; sorted.
-    tracks: Box<[(TrackId, u32)]>,
-    pub(crate) counts: Counts,
-}
-
-impl Sealed {
-    pub(crate) fn new(chunk: ChunkRef, bytes: Vec<u8>, view: &ChunkView) -> Self {
-        let tracks = view.kinds_by_track().into();
+    pub(crate) fn named(header: &ChunkHeader) -> Self {
         Self {
-            chunk,
-            bytes: bytes.into(),
-            tracks,
-            counts: count(view.rows()),
-        }
-    }
-
-    /// From a chunk that was read from a file.
-    pub(crate) fn of(header: &ChunkHeader, bytes: Vec<u8>) -> Self {
-        let kinds = header.tracks.iter().zip(&header.kinds);
-        let mut tracks: Vec<(TrackId, u32)> = kinds.map(|(info, kinds)| (info.id, *kinds)).collect();
-        tracks.sort_unstable();
-        let chunk = ChunkRef {
             index: header.index,
             first_seq: header.first_seq,
             len: header.rows as usize,
             first_ns: header.first_ns,
             last_ns: header.last_ns,
             carried: header.carried,
-        };
+        }
+    }
+}
+
+/// The index that the carried chunk goes by: it comes before all others.
+pub(crate) const CARRIED: u64 = u64::MAX;
+
+/// Where a chunk's bytes are.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    Held(Arc<[u8]>),
+    Filed(Filed),
+}
+
+impl Body {
+    /// Bytes of memory.
+    fn held(&self) -> usize {
+        match self {
+            Self::Held(bytes) => bytes.len(),
+            Self::Filed(_) => 0,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> Result<Arc<[u8]>, StoreError> {
+        match self {
+            Self::Held(bytes) => Ok(Arc::clone(bytes)),
+            Self::Filed(filed) => filed.read().map(Into::into),
+        }
+    }
+
+    pub(crate) fn decode(&self) -> Result<Arc<ChunkView>, StoreError> {
+        decode(&self.bytes()?)
+    }
+}
+
+/// A chunk at rest.
+#[derive(Clone, Debug)]
+pub(crate) struct Sealed {
+    pub(crate) chunk: ChunkRef,
+    pub(crate) body: Body,
+    /// Which tracks have rows, and of which kinds.
+    pub(crate) kinds: Kinds,
+    pub(crate) counts: Counts,
+    /// Whether its bytes turned out to be damaged: its rows are counted as lost.
+    pub(crate) damaged: bool,
+}
+
+impl Sealed {
+    pub(crate) fn new(chunk: ChunkRef, bytes: Vec<u8>, view: &ChunkView) -> Self {
         Self {
             chunk,
-            bytes: bytes.into(),
-            tracks: tracks.into(),
+            body: Body::Held(bytes.into()),
+            kinds: Kinds::new(&view.kinds_by_track()),
+            counts: count(view.rows()),
+            damaged: false,
+        }
+    }
+
+    /// From a chunk that was read from a file.
+    pub(crate) fn of(header: &ChunkHeader, body: Body) -> Self {
+        let kinds = header.tracks.iter().zip(&header.kinds);
+        let mut tracks: Vec<(TrackId, u32)> = kinds.map(|(info, kinds)| (info.id, *kinds)).collect();
+        tracks.sort_unstable();
+        Self {
+            chunk: ChunkRef::named(header),
+            body,
+            kinds: Kinds::new(&tracks),
             counts: header.counts.clone(),
+            damaged: false,
         }
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.len() + self.tracks.len() * 8 + size_of::<Self>()
-    }
-
-    pub(crate) fn kinds_of(&self, track: TrackId) -> u32 {
-        self.tracks
-            .binary_search_by_key(&track, |(id, _)| *id)
-            .map_or(0, |i| self.tracks[i].1)
+        self.body.held() + self.kinds.bytes() + size_of::<Self>()
     }
 }
 
@@ -114,7 +144,7 @@ pub(crate) fn count(rows: &[EventRow]) -> Counts {
 /// A chunk that was looked up.
 pub(crate) enum Found {
     View(Arc<ChunkView>),
-    Bytes(Arc<[u8]>),
+    Body(Body),
 }
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Arc<ChunkView>, StoreError> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::kinds::LOST;
 use super::row::{EventRow, TrackId};
 use crate::term::arena::Arena;
 
@@ -77,12 +78,10 @@ impl ChunkView {
         }
     }
 
-    /// The kinds of events that each track has here, as sets of [`crate::event::EventKind::bit`], by track.
+    /// The kinds of events that each track has here, as sets of [`crate::event::EventKind::bit`] and [`LOST`], by track.
     pub(crate) fn kinds_by_track(&self) -> Vec<(TrackId, u32)> {
-        let kinds = |rows: &Vec<u32>| {
-            rows.iter()
-                .fold(0, |kinds, i| kinds | self.rows[*i as usize].kind.bit())
-        };
+        let of = |row: &EventRow| row.kind.bit() | if row.lost_before > 0 { LOST } else { 0 };
+        let kinds = |rows: &Vec<u32>| rows.iter().fold(0, |kinds, i| kinds | of(&self.rows[*i as usize]));
         let mut all: Vec<(TrackId, u32)> = self
             .by_track
             .iter()

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::event::{EventKind, Point};
-use crate::store::{ChunkView, EventRow, Recording, StoreError, TrackId};
+use crate::store::{ChunkRef, ChunkView, EventRow, Recording, StoreError, TrackId};
 use crate::term::arena::{Arena, Node, NodeId};
 
 use super::facts::KnownHow;
-use super::index::Index;
+use super::index::{Index, Reading};
 use super::machine::Machine;
 use super::rows::{point, term};
 use super::shape::{envelope, pid, tuple, TransitionKind};
@@ -26,23 +26,34 @@ pub(super) struct Span {
     pub(super) to: u64,
 }
 
+/// One step of a walk through the rows of a track.
+pub(super) enum Step<'a> {
+    Row(&'a Arc<ChunkView>, &'a EventRow),
+    /// A chunk with rows of the track is not there: dropped since, or damaged on disk.
+    Missing(&'a ChunkRef),
+}
+
 /// Walks the rows of one track in order. `visit` may stop the walk.
-pub(super) fn each_row(
+pub(super) fn each_step(
     rec: &Recording,
     index: &Index,
     track: TrackId,
     span: Span,
-    mut visit: impl FnMut(&Arc<ChunkView>, &EventRow) -> ControlFlow<()>,
+    mut visit: impl FnMut(Step<'_>) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
     for chunk in index.chunks_of(track, span.from, span.to) {
         let view = match rec.view(&chunk.chunk) {
-            // Dropped since: as if it had never been.
-            Err(StoreError::Evicted) => continue,
+            Err(StoreError::Evicted) => {
+                if visit(Step::Missing(&chunk.chunk)).is_break() {
+                    return Ok(());
+                }
+                continue;
+            }
             found => found?,
         };
         let rows = view.track_rows(track).skip_while(|row| row.seq < span.from);
         for row in rows.take_while(|row| row.seq <= span.to) {
-            if visit(&view, row).is_break() {
+            if visit(Step::Row(&view, row)).is_break() {
                 return Ok(());
             }
         }
@@ -288,7 +299,7 @@ impl Walk<'_> {
         let (mut machine, start) = self.machine(track, span.from)?;
         let mut company = Company::default();
         let mut stopped = false;
-        each_row(
+        each_step(
             self.rec,
             self.index,
             track,
@@ -296,7 +307,15 @@ impl Walk<'_> {
                 from: start,
                 to: span.to,
             },
-            |view, row| {
+            |step| {
+                let (view, row) = match step {
+                    Step::Row(view, row) => (view, row),
+                    Step::Missing(chunk) => {
+                        // How many of the rows there were of this track nobody knows.
+                        machine.gap(chunk.first_seq, chunk.first_ns, 0);
+                        return ControlFlow::Continue(());
+                    }
+                };
                 company.row(self.words, view, row, out);
                 machine.feed(view, row);
                 let mut added = false;
@@ -327,14 +346,22 @@ impl Walk<'_> {
             .track(track)
             .is_some_and(|track| track.known == KnownHow::Spawned);
         let machine = Machine::new(Arc::clone(self.words), track, spawned && !self.index.is_carried(track));
-        let before = |seq: u64| self.index.mark_at(track, seq.checked_sub(1)?);
+        let reading = Reading {
+            rec: self.rec,
+            words: self.words,
+        };
+        let before = |seq: u64| self.index.mark_at(reading, track, seq.checked_sub(1)?);
         let mut next = before(from.saturating_add(1));
         // Not asked for again at each step: it may be too large for a cache.
         let mut open: Option<(u64, Arc<ChunkView>)> = None;
         while let Some((chunk, seq)) = next {
             let view = match open.take().filter(|(index, _)| *index == chunk.chunk.index) {
                 Some((_, view)) => view,
-                None => self.rec.view(&chunk.chunk)?,
+                None => match self.rec.view(&chunk.chunk) {
+                    // Nobody knows what was told there.
+                    Err(StoreError::Evicted) => return Ok((machine.resume(Known::Unknown), chunk.next_seq)),
+                    found => found?,
+                },
             };
             if view.row(seq).is_some_and(begins) {
                 break;

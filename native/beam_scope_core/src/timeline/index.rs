@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::event::{EventKind, Fields, Point};
-use crate::store::{ChunkRef, ChunkView, EventRow, Loss, LossCause, Recording, StoreError, TrackId};
+use crate::store::{ChunkRef, ChunkView, EventRow, Kinds, Loss, LossCause, Recording, StoreError, TrackId, LOST};
 
 use super::facts::{Facts, Stamp};
 use super::returned::{returned, NewState};
@@ -25,8 +25,27 @@ pub(crate) struct ChunkIndex {
     pub(crate) next_seq: u64,
     /// Which kinds of events it has, as a set of [`EventKind::bit`]s.
     pub(crate) kinds: u32,
-    /// The events that tell a track's state, lose it, or end it.
-    pub(crate) marks: HashMap<TrackId, Vec<u64>>,
+    marks: Marks,
+}
+
+/// The events of a chunk that tell a track's state, lose it, or end it.
+#[derive(Debug)]
+enum Marks {
+    Known(HashMap<TrackId, Vec<u64>>),
+    /// They are looked up in its rows: nobody has read it yet.
+    InRows(Kinds),
+}
+
+/// Kinds of rows that may be marks.
+const MARKS: u32 = EventKind::State.bit() | EventKind::Exit.bit() | LOST;
+
+impl Marks {
+    fn count(&self) -> usize {
+        match self {
+            Self::Known(marks) => marks.values().map(Vec::len).sum(),
+            Self::InRows(_) => 0,
+        }
+    }
 }
 
 impl ChunkIndex {
@@ -43,6 +62,35 @@ impl ChunkIndex {
         self.chunk.first_seq
     }
 
+    /// The last mark of a track at or before an event, or its first where none is given. Where the chunk cannot be read, its first
+    /// event stands for it: whoever looks there finds out.
+    fn mark(&self, reading: Reading<'_>, track: TrackId, upto: Option<u64>) -> Option<u64> {
+        let kinds = match &self.marks {
+            Marks::Known(marks) => {
+                let marks = marks.get(&track)?;
+                let Some(upto) = upto else {
+                    return marks.first().copied();
+                };
+                let count = marks.partition_point(|mark| *mark <= upto);
+                return Some(*marks.get(count.checked_sub(1)?)?);
+            }
+            Marks::InRows(kinds) => kinds,
+        };
+        if kinds.of(track) & MARKS == 0 {
+            return None;
+        }
+        let Ok(view) = reading.rec.view(&self.chunk) else {
+            return Some(self.first_seq());
+        };
+        let mut rows = view.track_rows(track);
+        let is = |row: &&EventRow| is_mark(reading.words, &view, row);
+        let row = match upto {
+            Some(upto) => rows.rev().skip_while(|row| row.seq > upto).find(is),
+            None => rows.find(is),
+        };
+        row.map(|row| row.seq)
+    }
+
     /// The rows from an event on, as far as they were read.
     pub(crate) fn rows_from<'v>(&self, view: &'v ChunkView, seq: u64) -> &'v [EventRow] {
         let rows = view.rows();
@@ -50,6 +98,13 @@ impl ChunkIndex {
         let end = rows.partition_point(|row| row.seq < self.next_seq);
         &rows[start.min(end)..end]
     }
+}
+
+/// What it takes to read rows that were not read before.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    pub(crate) rec: &'a Recording,
+    pub(crate) words: &'a Words,
 }
 
 /// Everything that is looked up instead of searched.
@@ -83,6 +138,13 @@ impl Index {
 
     /// Reads what came since the last time.
     pub(crate) fn refresh(&mut self, rec: &Recording, words: &Words) -> Result<(), StoreError> {
+        if rec.is_loaded() && !self.chunks.is_empty() && self.next_seq == rec.end_seq() {
+            return Ok(());
+        }
+        if let Some(summary) = rec.summary().filter(|_| self.chunks.is_empty()) {
+            self.take_summary(rec, words, &summary);
+            return Ok(());
+        }
         let chunks = rec.chunks();
         self.forget_dropped(&chunks);
         for chunk in chunks {
@@ -93,6 +155,33 @@ impl Index {
             }
         }
         Ok(())
+    }
+
+    /// What a file says of its processes, and of who has rows in which chunk: the chunks are not read.
+    fn take_summary(&mut self, rec: &Recording, words: &Words, summary: &[ChunkView]) {
+        for part in summary {
+            for row in part.rows() {
+                self.facts
+                    .feed(words, part, row, |track| rec.track(track).map_or(0, |info| info.pid));
+            }
+        }
+        for chunk in rec.chunks() {
+            let kinds = rec.kinds_in(&chunk).unwrap_or_default();
+            for (track, _) in kinds.iter() {
+                enter(self.places.entry(track).or_default(), ChunkIndex::key(&chunk));
+            }
+            if !chunk.carried {
+                self.next_seq = chunk.first_seq + chunk.len as u64;
+                self.last_ns = chunk.last_ns;
+            }
+            self.chunks.push_back(ChunkIndex {
+                chunk,
+                read: chunk.len,
+                next_seq: chunk.first_seq + chunk.len as u64,
+                kinds: kinds.all() & !LOST,
+                marks: Marks::InRows(kinds),
+            });
+        }
     }
 
     /// Chunks that the store dropped to stay within its cap, and what was carried of them if more is carried now.
@@ -106,7 +195,7 @@ impl Index {
                 return;
             }
             let key = ChunkIndex::key(&front.chunk);
-            self.marked -= front.marks.values().map(Vec::len).sum::<usize>();
+            self.marked -= front.marks.count();
             self.chunks.pop_front();
             self.places.retain(|_, keys| {
                 if keys.front() == Some(&key) {
@@ -130,7 +219,7 @@ impl Index {
             }
             known.chunk = chunk;
         } else {
-            let marks = HashMap::new();
+            let marks = Marks::Known(HashMap::new());
             self.chunks.insert(
                 place,
                 ChunkIndex {
@@ -163,9 +252,11 @@ impl Index {
             index.kinds |= row.kind.bit();
             index.next_seq = row.seq + 1;
             enter(places.entry(row.track).or_default(), key);
-            if is_mark(words, view, row) {
-                index.marks.entry(row.track).or_default().push(row.seq);
-                *marked += 1;
+            if let Marks::Known(marks) = &mut index.marks {
+                if is_mark(words, view, row) {
+                    marks.entry(row.track).or_default().push(row.seq);
+                    *marked += 1;
+                }
             }
             if row.seq < *next_seq {
                 // Read once, before it was carried forward.
@@ -197,33 +288,45 @@ impl Index {
     }
 
     /// The last mark of a track at or before an event, and its chunk.
-    pub(crate) fn mark_at(&self, track: TrackId, seq: u64) -> Option<(&ChunkIndex, u64)> {
+    pub(crate) fn mark_at(&self, reading: Reading<'_>, track: TrackId, seq: u64) -> Option<(&ChunkIndex, u64)> {
         let keys = self.places.get(&track)?;
         let begun = |key: &u64| self.chunk(*key).is_some_and(|chunk| chunk.first_seq() <= seq);
         let upto = keys.partition_point(begun);
         keys.iter().take(upto).rev().find_map(|key| {
             let chunk = self.chunk(*key)?;
-            let marks = chunk.marks.get(&track)?;
             let last = if cfg!(mutant = "timeline_mark_late") {
                 seq + 1
             } else {
                 seq
             };
-            let count = marks.partition_point(|mark| *mark <= last);
-            Some((chunk, *marks.get(count.checked_sub(1)?)?))
+            Some((chunk, chunk.mark(reading, track, Some(last))?))
         })
     }
 
     /// The first mark of a track.
-    pub(crate) fn first_mark(&self, track: TrackId) -> Option<u64> {
+    pub(crate) fn first_mark(&self, reading: Reading<'_>, track: TrackId) -> Option<u64> {
         let keys = self.places.get(&track)?;
-        keys.iter()
-            .find_map(|key| self.chunk(*key)?.marks.get(&track)?.first().copied())
+        keys.iter().find_map(|key| self.chunk(*key)?.mark(reading, track, None))
+    }
+
+    /// The last event of a track.
+    fn tail(&self, rec: &Recording, track: TrackId) -> Option<Stamp> {
+        if let Some(tail) = self.tails.get(&track) {
+            return Some(*tail);
+        }
+        let last = self.chunk(*self.places.get(&track)?.back()?)?;
+        let view = rec.view(&last.chunk).ok()?;
+        let row = view.track_rows(track).next_back().map(Stamp::of);
+        row
     }
 
     /// Losses of a track after its last event, by an event that comes after it: no event of its own tells of them.
     pub(crate) fn tail_loss(&self, rec: &Recording, track: TrackId, by: u64) -> Option<TailLoss> {
-        let after = *self.tails.get(&track)?;
+        let losses = rec.losses();
+        if losses.is_empty() {
+            return None;
+        }
+        let after = self.tail(rec, track)?;
         let facts = self.facts.track(track)?;
         if by <= after.seq || facts.ended.is_some() {
             return None;
@@ -234,7 +337,7 @@ impl Index {
             None => loss.pid == facts.pid && self.facts.of_pid(facts.pid).last() == Some(&track),
         };
         let is_tail = |loss: &&Loss| is_its(loss) && !matches!(loss.cause, LossCause::Evicted | LossCause::Stopped);
-        let count = rec.losses().iter().filter(is_tail).map(|loss| loss.count).sum();
+        let count = losses.iter().filter(is_tail).map(|loss| loss.count).sum();
         (count > 0).then_some(TailLoss { after, count })
     }
 
@@ -244,7 +347,10 @@ impl Index {
         let Some(chunk) = after.checked_sub(1).and_then(|at| self.chunks.get(at)) else {
             return Ok(self.chunks.front().map_or(0, ChunkIndex::first_seq));
         };
-        let view = rec.view(&chunk.chunk)?;
+        let view = match rec.view(&chunk.chunk) {
+            Err(StoreError::Evicted) => return Ok(chunk.first_seq()),
+            found => found?,
+        };
         let count = view.rows().partition_point(|row| row.at_ns <= at_ns);
         Ok(count
             .checked_sub(1)

@@ -9,7 +9,7 @@ use crate::store::{ChunkView, EventRow, Recording, StoreError, TrackId};
 use crate::term::arena::{Arena, Node};
 
 use super::facts::Stamp;
-use super::history::{each_row, sender_pid, Span};
+use super::history::{each_step, sender_pid, Span, Step};
 use super::index::Index;
 use super::pairing::{call_tag, Pairs};
 use super::rows::{field, point, term};
@@ -187,8 +187,11 @@ pub(super) fn at(
         lost: false,
     };
     if queue.receives {
-        each_row(rec, index, track, Span { from: 0, to: seq }, |view, row| {
-            queue.row(view, row);
+        each_step(rec, index, track, Span { from: 0, to: seq }, |step| {
+            match step {
+                Step::Row(view, row) => queue.row(view, row),
+                Step::Missing(_) => queue.lost = true,
+            }
             ControlFlow::Continue(())
         })?;
     } else {
@@ -233,8 +236,8 @@ fn has_kind(rec: &Recording, index: &Index, track: TrackId, kind: EventKind) -> 
     if index.chunks.iter().all(|chunk| chunk.kinds & kind.bit() == 0) {
         return Ok(false);
     }
-    each_row(rec, index, track, Span { from: 0, to: u64::MAX }, |_, row| {
-        found = row.kind == kind;
+    each_step(rec, index, track, Span { from: 0, to: u64::MAX }, |step| {
+        found = matches!(step, Step::Row(_, row) if row.kind == kind);
         if found {
             ControlFlow::Break(())
         } else {

@@ -6,7 +6,7 @@ use crate::event::{EventKind, Fields, Point};
 use crate::store::{ChunkView, EventRow, Recording, StoreError, TrackId};
 
 use super::facts::Stamp;
-use super::index::{returned_state, Index};
+use super::index::{returned_state, Index, Reading};
 use super::machine::new_state;
 use super::moment::TimelineError;
 use super::returned::NewState;
@@ -44,11 +44,18 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
+    const fn reading(&self) -> Reading<'_> {
+        Reading {
+            rec: self.rec,
+            words: self.words,
+        }
+    }
+
     /// The state of a track just after an event.
     pub(super) fn state_at(&self, track: TrackId, seq: u64) -> Result<StateAt, TimelineError> {
         let mut upto = seq;
         loop {
-            let Some((chunk, mark)) = self.index.mark_at(track, upto) else {
+            let Some((chunk, mark)) = self.index.mark_at(self.reading(), track, upto) else {
                 return Err(TimelineError::NeverSeen);
             };
             let view = self.rec.view(&chunk.chunk)?;
@@ -75,7 +82,8 @@ impl Look<'_> {
 
     /// The first state ever told of a track, however it began to be known.
     pub(super) fn first(&self, track: TrackId) -> Result<StateAt, TimelineError> {
-        self.state_at(track, self.index.first_mark(track).ok_or(TimelineError::NeverSeen)?)
+        let first = self.index.first_mark(self.reading(), track);
+        self.state_at(track, first.ok_or(TimelineError::NeverSeen)?)
     }
 
     fn said(&self, track: TrackId, view: &Arc<ChunkView>, row: &EventRow) -> Result<Said, StoreError> {
@@ -128,7 +136,7 @@ impl Look<'_> {
         let Some((chunk, mark)) = row
             .seq
             .checked_sub(1)
-            .and_then(|before| self.index.mark_at(track, before))
+            .and_then(|before| self.index.mark_at(self.reading(), track, before))
         else {
             return Ok(Known::Unknown);
         };

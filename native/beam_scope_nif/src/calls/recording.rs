@@ -358,8 +358,18 @@ fn recording_info<'a>(env: Env<'a>, rec: Term<'a>) -> Answer<'a> {
         .put("started_at_unix_ns", config.start_unix_ns)
         .put("duration_ns", shared.duration_ns())
         .put("panics", tracer::panics())
+        .put("damage", damage(env, shared))
         .put("meta", meta);
     Ok(info.finish())
+}
+
+fn damage<'a>(env: Env<'a>, shared: &Shared) -> Option<Term<'a>> {
+    let damage = shared.store.damage()?;
+    let map = MapBuilder::new(env)
+        .put("cut_off", damage.cut_off)
+        .put("bytes", damage.bytes)
+        .put("chunks", damage.chunks);
+    Some(map.finish())
 }
 
 fn losses<'a>(env: Env<'a>, shared: &Shared) -> Vec<Term<'a>> {

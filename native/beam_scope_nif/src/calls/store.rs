@@ -1,9 +1,12 @@
-//! Recordings as files.
+//! Recordings as files, whole or piece by piece.
+
+use std::time::Duration;
 
 use beam_scope_core::store::{Recording, StoreError};
-use rustler::{Env, Error, Term};
+use rustler::{Encoder, Env, Error, NewBinary, Term};
 
 use crate::fault::{done, fault, ok, Answer};
+use crate::maps::atom;
 use crate::recording::loaded::{instance, Loaded};
 use crate::recording::settings::Settings;
 use crate::recording::{RecordingResource, Shared};
@@ -12,21 +15,24 @@ use crate::resource;
 /// Bytes of a file's meta before the control plane's own: who wrote it.
 const INSTANCE: usize = 8;
 
-/// Writes a recording to a file: `:ok`.
+/// Writes a recording to a file: `{:ok, bytes}`.
 #[rustler::nif(schedule = "DirtyIo")]
 fn save<'a>(env: Env<'a>, rec: Term<'a>, path: &str) -> Answer<'a> {
     let rec = resource::recording(rec)?;
     let shared = rec.usable()?;
-    if !shared.store.is_loaded() {
-        shared
-            .store
-            .set_meta([&instance().to_le_bytes()[..], &shared.meta.lock()].concat());
-    }
-    shared.store.save(path).map_err(|error| failed(path, &error))?;
-    done(env)
+    keep_meta(shared);
+    let bytes = shared.store.save(path).map_err(|error| failed(path, &error))?;
+    ok(env, bytes)
 }
 
-/// Reads a recording from a file: `{:ok, rec}`.
+fn keep_meta(shared: &Shared) {
+    if !shared.store.is_loaded() {
+        let meta = [&instance().to_le_bytes()[..], &shared.meta.lock()].concat();
+        shared.store.set_meta(meta);
+    }
+}
+
+/// Opens a recording that was written to a file: `{:ok, rec}`.
 #[rustler::nif(schedule = "DirtyIo")]
 fn load<'a>(env: Env<'a>, path: &str) -> Answer<'a> {
     let store = Recording::load(path).map_err(|error| failed(path, &error))?;
@@ -38,9 +44,58 @@ fn load<'a>(env: Env<'a>, path: &str) -> Answer<'a> {
     ok(env, RecordingResource::arc(shared))
 }
 
+/// The first piece of a file that grows as it is recorded: `{:ok, binary}`.
+#[rustler::nif(schedule = "DirtyIo")]
+fn stream_begin<'a>(env: Env<'a>, rec: Term<'a>) -> Answer<'a> {
+    let rec = resource::recording(rec)?;
+    let shared = rec.usable()?;
+    keep_meta(shared);
+    let bytes = shared.store.stream_begin().map_err(|error| failed("", &error))?;
+    ok(env, binary(env, &bytes))
+}
+
+/// The next piece, `{:ok, binary, events}`, or `:none`. Works for `most_ms` at most, and closes a chunk that has been open for
+/// `age_ms`.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn stream_next<'a>(env: Env<'a>, rec: Term<'a>, most_ms: u64, age_ms: u64) -> Answer<'a> {
+    let rec = resource::recording(rec)?;
+    let store = &rec.usable()?.store;
+    let next = store.stream_next(Duration::from_millis(most_ms), Duration::from_millis(age_ms));
+    match next.map_err(|error| failed("", &error))? {
+        Some(piece) => Ok((rustler::types::atom::ok(), binary(env, &piece.bytes), piece.events).encode(env)),
+        None => Ok(atom(env, "none")),
+    }
+}
+
+/// The piece given out last is in this file, with all before it: memory may let go of it.
+#[rustler::nif(schedule = "DirtyIo")]
+fn stream_written<'a>(env: Env<'a>, rec: Term<'a>, path: &str) -> Answer<'a> {
+    let rec = resource::recording(rec)?;
+    let store = &rec.usable()?.store;
+    store.stream_written(path).map_err(|error| failed(path, &error))?;
+    done(env)
+}
+
+/// The last piece, once the recording has stopped and there is no next one: `{:ok, binary}`.
+#[rustler::nif(schedule = "DirtyIo")]
+fn stream_end<'a>(env: Env<'a>, rec: Term<'a>) -> Answer<'a> {
+    let rec = resource::recording(rec)?;
+    let shared = rec.usable()?;
+    keep_meta(shared);
+    let bytes = shared.store.stream_end().map_err(|error| failed("", &error))?;
+    ok(env, binary(env, &bytes))
+}
+
+fn binary<'a>(env: Env<'a>, bytes: &[u8]) -> Term<'a> {
+    let mut binary = NewBinary::new(env, bytes.len());
+    binary.as_mut_slice().copy_from_slice(bytes);
+    binary.into()
+}
+
 fn failed(path: &str, error: &StoreError) -> Error {
     match error {
         StoreError::Closed => fault("closed", "the recording was closed"),
+        error if path.is_empty() => fault("file", error.to_string()),
         error => fault("file", format!("{path}: {error}")),
     }
 }

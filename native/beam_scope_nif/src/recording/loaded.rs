@@ -1,6 +1,7 @@
 //! Where the atoms and processes of a recording live that was read from a file.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -15,8 +16,9 @@ use crate::vm::{self, api, Word};
 
 /// Tag bits of a local pid.
 const PID: u64 = 0x3;
-/// A file could name any number of atoms, and the VM never forgets one.
+/// Files could name any number of atoms, and the VM never forgets one: all files together make so many at most.
 const MOST_ATOMS: usize = 100_000;
+static MADE_ATOMS: AtomicUsize = AtomicUsize::new(0);
 
 /// A number that no other VM, and no other life of this one, has.
 pub(crate) fn instance() -> u64 {
@@ -61,11 +63,11 @@ impl Origin for Loaded {
             return vm::term(*word);
         }
         let text = self.table.text(id).unwrap_or_default();
-        let atom = if atoms.len() < MOST_ATOMS {
-            Atom::from_str(env, &text).ok()
-        } else {
-            Atom::existing_from_utf8_bytes(env, text.as_bytes()).ok()
-        };
+        let known = Atom::existing_from_utf8_bytes(env, text.as_bytes()).ok();
+        let atom = known.or_else(|| {
+            let room = MADE_ATOMS.fetch_add(1, Ordering::Relaxed) < MOST_ATOMS;
+            room.then(|| Atom::from_str(env, &text).ok()).flatten()
+        });
         match atom {
             Some(atom) => {
                 let term = atom.as_c_arg();

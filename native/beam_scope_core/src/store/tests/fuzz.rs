@@ -11,7 +11,8 @@ const CHUNK_HEAD: usize = 12;
 /// Magic, version and byte order of a file.
 const PREAMBLE: usize = 16;
 /// Kind, checksum and length of a section of a file.
-const SECTION_HEAD: usize = 16;
+const SECTION_HEAD: usize = 20;
+const TRAILER: usize = 16;
 
 fn sample() -> Arc<Recording> {
     let rec = recording(StoreConfig {
@@ -39,8 +40,8 @@ fn file() -> Vec<u8> {
 fn sections(file: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut out = Vec::new();
     let mut rest = &file[PREAMBLE..];
-    while !rest.is_empty() {
-        let len = u64::from_le_bytes(rest[8..SECTION_HEAD].try_into().unwrap()) as usize;
+    while rest.len() > TRAILER {
+        let len = u64::from_le_bytes(rest[4..12].try_into().unwrap()) as usize;
         let (section, after) = rest.split_at(SECTION_HEAD + len);
         out.push((section[..4].to_vec(), section[SECTION_HEAD..].to_vec()));
         rest = after;
@@ -49,21 +50,25 @@ fn sections(file: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 fn file_of(preamble: &[u8], sections: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
-    let mut out = preamble.to_vec();
+    let (mut out, mut last) = (preamble.to_vec(), 0);
     for (kind, content) in sections {
-        out.extend_from_slice(kind);
-        out.extend_from_slice(&crc32c(content).to_le_bytes());
-        out.extend_from_slice(&(content.len() as u64).to_le_bytes());
+        last = out.len() as u64;
+        let mut head = kind.clone();
+        head.extend_from_slice(&(content.len() as u64).to_le_bytes());
+        head.extend_from_slice(&crc32c(content).to_le_bytes());
+        head.extend_from_slice(&crc32c(&head).to_le_bytes());
+        out.extend_from_slice(&head);
         out.extend_from_slice(content);
     }
-    out
+    let at = last.to_le_bytes();
+    [&out[..], &at, &crc32c(&at).to_le_bytes(), b"BSnd"].concat()
 }
 
 fn streams(chunk: &[u8]) -> Vec<Vec<u8>> {
     let mut body = &chunk[CHUNK_HEAD..];
     let mut out = Vec::new();
     while !body.is_empty() {
-        out.push(read_stream(&mut body).unwrap());
+        out.push(read_stream(&mut body, &mut crate::store::codec::MAX_STREAMS.clone()).unwrap());
     }
     out
 }
@@ -118,7 +123,7 @@ fn fuzz_files() {
         let which = usize::from(*which) % parts.len();
         parts[which].1 = content.to_vec();
         let bytes = file_of(&file[..PREAMBLE], &parts);
-        let Ok(rec) = Recording::read(&mut &bytes[..], bytes.len() as u64) else {
+        let Ok(rec) = Recording::from_bytes(bytes.to_vec()) else {
             return which;
         };
         let mut rows = 0;

@@ -4,6 +4,7 @@ mod behaviours;
 pub(crate) mod kit;
 pub(crate) mod law3;
 mod law5;
+mod law9;
 mod mailboxes;
 mod processes;
 mod rings;

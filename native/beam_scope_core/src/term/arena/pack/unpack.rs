@@ -6,9 +6,13 @@ use crate::term::arena::{Arena, NodeId, VACANT};
 use crate::term::wire::{read_varint, unzigzag};
 use crate::term::Kind;
 
+/// A node takes fifty times the room that it takes in a file; no chunk is made with so many.
+const MAX_NODES: usize = 8 << 20;
+
 impl Arena {
     /// The arena that was packed. Anything that no arena could have packed is refused.
     pub fn unpack(streams: [&[u8]; 5]) -> Unpacked<Self> {
+        check(streams[TAGS].len() <= MAX_NODES, "too many terms")?;
         let mut arena = Self::new();
         arena.reserve(streams[TAGS].len());
         let mut unpacker = Unpacker {

@@ -1,0 +1,183 @@
+//! A recording of ten million events of 200 processes, on disk: how long it takes to write and to open, and what questions cost
+//! then. `cargo bench -p beam_scope_core --bench files [EVENTS]` prints figures of one run; nothing is averaged away.
+
+mod work;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use beam_scope_core::event::{EventKind, Fields, Point};
+use beam_scope_core::store::{Recording, StopReason, TrackId};
+use beam_scope_core::term::Value;
+use beam_scope_core::timeline::{Moment, Selector, Timeline};
+
+use work::{a, l, t, Log};
+
+const PROCESSES: u64 = 200;
+
+fn main() {
+    let events = std::env::args()
+        .skip(1)
+        .find_map(|arg| arg.parse().ok())
+        .unwrap_or(10_000_000);
+    let path = std::env::temp_dir().join(format!("beam_scope-files-{}", std::process::id()));
+    write(&path, events);
+    read(&path, events);
+    let _ = std::fs::remove_file(&path);
+}
+
+/// 199 servers with a small state of their own, and who calls them: six events a call.
+struct Servers {
+    log: Log,
+    counts: Vec<i64>,
+    noise: u64,
+}
+
+impl Servers {
+    fn new() -> Self {
+        let (mut log, call) = (Log::new(), t(&[a("proc_lib"), a("init_p"), l(&[])]));
+        for server in 0..PROCESSES {
+            log.push(
+                500,
+                pid(server),
+                EventKind::Spawned,
+                (0, 0),
+                &[Value::Pid(pid(0)), call.clone()],
+            );
+        }
+        Self {
+            log,
+            counts: vec![0; PROCESSES as usize],
+            noise: 0x1234_5678_9ABC_DEF0,
+        }
+    }
+
+    fn call(&mut self, n: u64) {
+        self.noise ^= self.noise << 13;
+        self.noise ^= self.noise >> 7;
+        self.noise ^= self.noise << 17;
+        let (noise, add) = (self.noise, (self.noise >> 20 & 0xFF) as i64);
+        let server = 1 + noise % (PROCESSES - 1);
+        let (client, to) = (pid(0), pid(server));
+        let tag = Value::Improper(
+            vec![a("alias")],
+            Box::new(Value::Ref(vec![n as u32, 0x1234_0001, 0xABCD])),
+        );
+        let from = t(&[Value::Pid(client), tag.clone()]);
+        let message = t(&[a("$gen_call"), from, t(&[a("add"), Value::Int(add)])]);
+        let before = state(self.counts[server as usize]);
+        self.counts[server as usize] += add;
+        let after = state(self.counts[server as usize]);
+        let reply = t(&[tag.clone(), Value::Int(self.counts[server as usize])]);
+        let fields = Fields::MESSAGE | Fields::BEFORE;
+        let mut push = |who, kind, shape, terms: &[Value]| self.log.push(150 + noise % 700, who, kind, shape, terms);
+        push(client, EventKind::Send, (0, 0), &[Value::Pid(to), message.clone()]);
+        push(to, EventKind::Receive, (0, 0), &[message.clone(), Value::Pid(client)]);
+        push(to, EventKind::State, (Point::Handled as u8, fields), &[message, before]);
+        push(to, EventKind::Send, (0, 0), &[tag, reply.clone()]);
+        push(client, EventKind::Receive, (0, 0), &[reply, Value::Pid(to)]);
+        push(to, EventKind::State, (Point::Loop as u8, Fields::AFTER), &[after]);
+    }
+}
+
+const fn pid(n: u64) -> u64 {
+    n << 4 | 3
+}
+
+fn state(count: i64) -> Value {
+    Value::Map(vec![
+        (a("count"), Value::Int(count)),
+        (a("name"), Value::Binary(b"a name that stays".to_vec())),
+        (a("items"), l(&[Value::Int(1), Value::Int(2), Value::Int(3)])),
+        (a("status"), a("idle")),
+    ])
+}
+
+fn write(path: &std::path::Path, events: u64) {
+    use std::io::Write;
+    let mut made = Servers::new();
+    let rec = Arc::clone(&made.log.rec);
+    let rec = &*rec;
+    let mut file = std::fs::File::create(path).expect("a file");
+    file.write_all(&rec.stream_begin().expect("a beginning")).expect("room");
+    let began = Instant::now();
+    let mut drain = |rec: &Recording| {
+        while let Some(piece) = rec
+            .stream_next(Duration::from_millis(100), Duration::from_secs(3600))
+            .expect("a piece")
+        {
+            file.write_all(&piece.bytes).expect("room");
+            rec.stream_written(path).expect("written");
+        }
+    };
+    let mut held = 0;
+    for call in 0..events / 6 {
+        made.call(call);
+        if call % 10_000 == 0 {
+            held = held.max(rec.counts().bytes);
+            drain(rec);
+        }
+    }
+    rec.stop(StopReason::Requested);
+    drain(rec);
+    file.write_all(&rec.stream_end().expect("an end")).expect("room");
+    let took = began.elapsed();
+    let size = std::fs::metadata(path).map_or(0, |about| about.len());
+    println!(
+        "written: {events} events in {took:.2?}, {:.2} us each; {:.1} MB, {:.2} B each; at most {:.0} MB held",
+        took.as_secs_f64() * 1e6 / events as f64,
+        size as f64 / 1e6,
+        size as f64 / events as f64,
+        held as f64 / 1e6
+    );
+}
+
+fn read(path: &std::path::Path, events: u64) {
+    let before = resident();
+    let began = Instant::now();
+    let rec = Recording::load(path).expect("a recording");
+    println!(
+        "opened: {:.2?}, {:.1} MB more resident",
+        began.elapsed(),
+        resident() - before
+    );
+    let timeline = Timeline::new(Arc::clone(&rec));
+    let began = Instant::now();
+    let known = timeline.processes(Moment::End).expect("processes").list.len();
+    println!("the first question ({known} processes): {:.2?}", began.elapsed());
+
+    let mut random = 0x9E37_79B9_7F4A_7C15u64;
+    let mut next = |below: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % below
+    };
+    let mut times: Vec<Duration> = (0..1_000)
+        .map(|_| {
+            let (who, at) = (
+                TrackId(1 + next(PROCESSES - 1) as u32),
+                events / 100 + next(events - events / 100),
+            );
+            let began = Instant::now();
+            timeline
+                .state_at(&Selector::Track(who), Moment::Seq(at))
+                .unwrap_or_else(|error| panic!("{who:?} at {at}: {error:?}"));
+            began.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    println!(
+        "state_at at a random moment: {:.2?} median, {:.2?} p99, {:.2?} at most",
+        times[500], times[990], times[999]
+    );
+    println!("{:.0} MB more resident than before opening", resident() - before);
+}
+
+/// Resident memory in MB, where the system tells.
+fn resident() -> f64 {
+    let pages = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split(' ').nth(1)?.parse::<f64>().ok());
+    pages.unwrap_or(0.0) * 4096.0 / 1e6
+}
