@@ -82,6 +82,9 @@ defmodule BeamScope.Native do
   def live_open(_rec, _query), do: missing()
   def live_poll(_live, _limit, _keep), do: missing()
   def mailbox(_rec, _process, _moment), do: missing()
+  def world(_rec, _moment, _wanted), do: missing()
+  def next_event(_rec, _how), do: missing()
+  def next_transition(_rec, _how), do: missing()
 
   # expectations
   def check(_rec, _checks), do: missing()

@@ -24,7 +24,10 @@ defmodule BeamScope.Recording.Pieces do
       )
 
     try do
-      Enum.into(pieces, File.stream!(path, [], 1_048_576))
+      File.open!(path, [:raw, :write, :exclusive], fn device ->
+        Enum.each(pieces, &IO.binwrite(device, &1))
+      end)
+
       BeamScope.load(path)
     after
       File.rm(path)

@@ -86,7 +86,9 @@ defmodule BeamScope.Recording.Query do
     {:error, Error.new(:unknown_option, %{key: key, suggestion: suggestion, known: known})}
   end
 
-  defp invalid(key, value, expected),
+  @doc "The error for an option whose value is none."
+  @spec invalid(term, term, String.t()) :: {:error, Error.t()}
+  def invalid(key, value, expected),
     do: {:error, Error.new(:invalid_option, %{key: key, value: value, expected: expected})}
 
   defp filter(key, kinds) when key in [:kind, :kinds] do

@@ -62,7 +62,16 @@ defmodule BeamScope.Sink.File do
 
   @impl true
   def read(opts) do
-    with {:ok, %{path: path}} <- options(opts), do: {:ok, File.stream!(path, [], 1_048_576)}
+    with {:ok, %{path: path}} <- options(opts),
+         {:ok, device} <- :file.open(path, [:raw, :binary, :read]),
+         do: {:ok, Stream.resource(fn -> device end, &part/1, &:file.close/1)}
+  end
+
+  defp part(device) do
+    case :file.read(device, 1_048_576) do
+      {:ok, part} -> {[part], device}
+      :eof -> {:halt, device}
+    end
   end
 
   @impl true

@@ -6,30 +6,38 @@ defmodule BeamScope.Terminal.Tree do
   alias BeamScope.Terminal.{Processes, Style}
   alias BeamScope.Tree
 
-  @doc "The tree; siblings beyond the style's limit are counted instead of drawn."
-  @spec lines(Tree.t(), Style.t()) :: [Style.line()]
-  def lines(%Tree{roots: []}, _style), do: [["No processes at that moment"]]
+  @doc "The tree; siblings beyond the style's limit are counted instead of drawn. `below` gives lines to stand under a process."
+  @spec lines(Tree.t(), Style.t(), (BeamScope.Process.t() -> [Style.line()])) :: [Style.line()]
+  def lines(tree, style, below \\ fn _process -> [] end)
+  def lines(%Tree{roots: []}, _style, _below), do: [["No processes at that moment"]]
 
-  def lines(%Tree{roots: roots}, style) do
+  def lines(%Tree{roots: roots}, style, below) do
     {shown, hidden} = Processes.split(roots, style.limit)
-    Enum.flat_map(shown, &root(&1, style)) ++ Processes.more(hidden, "process", "processes")
+    pen = %{limit: style.limit, below: below}
+    Enum.flat_map(shown, &root(&1, pen)) ++ Processes.more(hidden, "process", "processes")
   end
 
-  defp root(node, style), do: [text(node) | children(node, "", style)]
+  defp root(node, pen), do: [text(node) | beneath(node, "", pen) ++ children(node, "", pen)]
 
-  defp children(%{children: children}, prefix, style) do
-    {shown, hidden} = Processes.split(children, style.limit)
+  defp beneath(%{process: process, children: children}, prefix, pen) do
+    line = if children == [], do: "    ", else: "│   "
+    for text <- pen.below.(process), do: [{:dim, prefix <> line} | text]
+  end
+
+  defp children(%{children: children}, prefix, pen) do
+    {shown, hidden} = Processes.split(children, pen.limit)
     last = if hidden == 0, do: length(shown) - 1, else: -1
 
     drawn =
-      shown |> Enum.with_index() |> Enum.flat_map(fn {child, n} -> child(child, prefix, n == last, style) end)
+      shown |> Enum.with_index() |> Enum.flat_map(fn {child, n} -> child(child, prefix, n == last, pen) end)
 
     drawn ++ Enum.map(Processes.more(hidden, "process", "processes"), &[{:dim, prefix <> "└── "} | &1])
   end
 
-  defp child(node, prefix, last?, style) do
+  defp child(node, prefix, last?, pen) do
     {branch, below} = if last?, do: {"└── ", "    "}, else: {"├── ", "│   "}
-    [[{:dim, prefix <> branch} | text(node)] | children(node, prefix <> below, style)]
+    prefixed = prefix <> below
+    [[{:dim, prefix <> branch} | text(node)] | beneath(node, prefixed, pen) ++ children(node, prefixed, pen)]
   end
 
   defp text(%{process: process, restarts: restarts}) do

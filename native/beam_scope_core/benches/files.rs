@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use beam_scope_core::event::{EventKind, Fields, Point};
+use beam_scope_core::pattern::Pattern;
+use beam_scope_core::query::{run, Query};
 use beam_scope_core::store::{Recording, StopReason, TrackId};
 use beam_scope_core::term::Value;
-use beam_scope_core::timeline::{Moment, Selector, Timeline};
+use beam_scope_core::timeline::{Moment, Selector, Timeline, Transition, Verdict, Wanted, Way};
 
-use work::{a, l, t, Log};
+use work::{a, l, t, Log, Names};
 
 const PROCESSES: u64 = 200;
 
@@ -170,6 +172,54 @@ fn read(path: &std::path::Path, events: u64) {
     println!(
         "state_at at a random moment: {:.2?} median, {:.2?} p99, {:.2?} at most",
         times[500], times[990], times[999]
+    );
+    let began = Instant::now();
+    timeline.world(Moment::End, Wanted::default()).expect("a world");
+    println!("the first world: {:.2?}", began.elapsed());
+    let mut times: Vec<Duration> = (0..200)
+        .map(|_| {
+            let began = Instant::now();
+            timeline
+                .world(Moment::Seq(next(events)), Wanted::default())
+                .expect("a world");
+            began.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    println!(
+        "world at a random moment: {:.2?} median, {:.2?} p99, {:.2?} at most",
+        times[100], times[198], times[199]
+    );
+    let began = Instant::now();
+    let never = |_: &Transition| Verdict::No;
+    let found = timeline
+        .next_transition(None, None, Way::Forward, never)
+        .expect("a search");
+    println!(
+        "a search through all transitions: {:.2?}, found {}",
+        began.elapsed(),
+        found.transition.is_some()
+    );
+    let began = Instant::now();
+    // `%{count: n} when n < 0`: nothing that the chunk lacks decides, so every event is looked at.
+    let negative = t(&[
+        a("op"),
+        a(">"),
+        l(&[t(&[a("lit"), Value::Int(0)]), t(&[a("var"), a("n")])]),
+    ]);
+    let count = t(&[a("map"), l(&[t(&[a("count"), t(&[a("var"), a("n")])])])]);
+    let data = t(&[a("pattern"), count, negative]);
+    let pattern = Pattern::from_value(&data, Arc::new(Names)).expect("a pattern");
+    let asked = Query {
+        matches: Some(Arc::new(pattern)),
+        limit: Some(1),
+        ..Query::default()
+    };
+    let found = run(&timeline, &asked).expect("an answer");
+    println!(
+        "a search through all events: {:.2?}, found {}",
+        began.elapsed(),
+        found.hits.len()
     );
     println!("{:.0} MB more resident than before opening", resident() - before);
 }

@@ -149,4 +149,9 @@ rustler::atoms! {
     out_of_order,
     missing,
     unexpected,
+    tree,
+    states,
+    mailboxes,
+    flights,
+    in_flight,
 }

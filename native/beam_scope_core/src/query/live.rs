@@ -1,5 +1,7 @@
 //! A query asked again and again of what came since.
 
+use std::sync::Arc;
+
 use crate::timeline::{Timeline, TimelineError};
 
 use super::plan::Plan;
@@ -23,7 +25,7 @@ impl Live {
     /// What came since the last poll and matches, at most `limit`. With `more`, ask again at once.
     pub fn poll(&mut self, timeline: &Timeline, limit: usize) -> Result<Answer, TimelineError> {
         let inner = timeline.paired()?;
-        let plan = Plan::new(&inner, &self.query);
+        let plan = Arc::new(Plan::new(&inner, &self.query));
         let answer = Answer::default();
         let mut reading = Reading {
             timeline,

@@ -12,12 +12,13 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::pattern::Pattern;
 use crate::store::{ChunkView, EventRow, TrackId};
-use crate::term::arena::{Arena, NodeId};
 use crate::term::AtomId;
-use crate::timeline::{Moment, Selector, Verdict};
+use crate::timeline::{Moment, Selector};
 
 pub use live::Live;
+pub use plan::{contents, Contents};
 pub use run::run;
 
 /// Which of two ends comes first.
@@ -29,9 +30,6 @@ pub enum Order {
     /// Newest first.
     Desc,
 }
-
-/// A question asked of a term: does it match?
-pub type Matcher = Arc<dyn Fn(&Arena, NodeId) -> Verdict + Send + Sync>;
 
 /// A function, or several: what is `None` may be anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +59,7 @@ pub struct Query {
     pub until: Option<Moment>,
     /// What the message, the arguments, the value, the reason or the state must match. A message also matches without its
     /// `'$gen_call'`, `'$gen_cast'` or reply envelope.
-    pub matches: Option<Matcher>,
+    pub matches: Option<Arc<Pattern>>,
     /// Calls, returns and exceptions of this function.
     pub mfa: Option<Mfa>,
     /// At most so many.

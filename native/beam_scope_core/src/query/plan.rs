@@ -1,6 +1,9 @@
 //! A query made ready: names looked up, one row judged at a time.
 
+use std::sync::Arc;
+
 use crate::event::{EventKind, Fields};
+use crate::pattern::{Answer, Part, Prepared};
 use crate::store::{ChunkView, EventRow};
 use crate::term::arena::{Arena, Node, NodeId};
 use crate::term::AtomId;
@@ -44,8 +47,8 @@ impl<'q> Plan<'q> {
         self.track.as_ref().map(|who| &who.tracks)
     }
 
-    /// Judges by everything but the content.
-    pub(super) fn admits(&self, view: &ChunkView, row: &EventRow, ends: &Ends) -> bool {
+    /// Judges by what a row says of itself, its content apart.
+    pub(super) fn admits(&self, view: &ChunkView, row: &EventRow) -> bool {
         self.query.kinds.is_none_or(|kinds| kinds & row.kind.bit() != 0)
             && self.track.as_ref().is_none_or(|who| who.tracks.contains(row.track))
             && self
@@ -53,21 +56,33 @@ impl<'q> Plan<'q> {
                 .mfa
                 .as_ref()
                 .is_none_or(|mfa| Function::of(&view.arena, row).is_some_and(|function| function.is(mfa)))
-            && self.from.as_ref().is_none_or(|who| who.sent(view, row, ends))
+    }
+
+    /// Whether it matters who sent a message and who it was for.
+    pub(super) const fn asks_for_ends(&self) -> bool {
+        self.from.is_some() || self.to.is_some()
+    }
+
+    /// Judges by that.
+    pub(super) fn admits_ends(&self, view: &ChunkView, row: &EventRow, ends: &Ends) -> bool {
+        self.from.as_ref().is_none_or(|who| who.sent(view, row, ends))
             && self.to.as_ref().is_none_or(|who| who.got(view, row, ends))
     }
 
+    /// The pattern for the content, its keys and literals looked up in one chunk.
+    pub(super) fn sieve<'v>(&'v self, view: &'v ChunkView) -> Option<Prepared<'v>> {
+        Some(self.query.matches.as_ref()?.prepare_sieve(&view.arena))
+    }
+
     /// Judges by content.
-    pub(super) fn judge(&self, words: &Words, arena: &Arena, row: &EventRow) -> Verdict {
-        let Some(matches) = &self.query.matches else {
-            return Verdict::Yes;
-        };
+    pub(super) fn judge(words: &Words, view: &Arc<ChunkView>, row: &EventRow, sieve: Option<&Prepared<'_>>) -> Verdict {
+        let Some(sieve) = sieve else { return Verdict::Yes };
         let mut verdict = Verdict::No;
-        for subject in subjects(words, arena, row) {
-            match matches(arena, subject) {
-                Verdict::Yes => return Verdict::Yes,
-                Verdict::Unknown => verdict = Verdict::Unknown,
-                Verdict::No => {}
+        for subject in subjects(words, &view.arena, row).iter() {
+            match sieve.answer(Part::Term(&view.arena, *subject)) {
+                Answer::Yes => return Verdict::Yes,
+                Answer::Unknown(_) => verdict = Verdict::Unknown,
+                Answer::No => {}
             }
         }
         verdict
@@ -75,18 +90,17 @@ impl<'q> Plan<'q> {
 }
 
 /// The terms of a row that a pattern is asked of.
-fn subjects(words: &Words, arena: &Arena, row: &EventRow) -> Vec<NodeId> {
-    match row.kind {
-        EventKind::Send | EventKind::SendToDead => {
-            term(row, 1).map_or_else(Vec::new, |m| contents(words, arena, m).into())
-        }
-        EventKind::Receive => term(row, 0).map_or_else(Vec::new, |m| contents(words, arena, m).into()),
+fn subjects(words: &Words, arena: &Arena, row: &EventRow) -> Contents {
+    let message = match row.kind {
+        EventKind::Send | EventKind::SendToDead => term(row, 1),
+        EventKind::Receive => term(row, 0),
         EventKind::State => {
             let bits = [Fields::MESSAGE, Fields::AFTER, Fields::BEFORE, Fields::RETURNED];
-            bits.into_iter().filter_map(|bit| field(row, bit)).collect()
+            return bits.into_iter().filter_map(|bit| field(row, bit)).collect();
         }
-        kind => term(row, main_term(kind)).into_iter().collect(),
-    }
+        kind => return term(row, main_term(kind)).into_iter().collect(),
+    };
+    message.map_or(Contents::NONE, |message| contents(words, arena, message))
 }
 
 const fn main_term(kind: EventKind) -> usize {
@@ -101,8 +115,8 @@ const fn main_term(kind: EventKind) -> usize {
 
 /// What a pattern may be asked of where one is asked of a message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Contents {
-    nodes: [NodeId; 3],
+pub struct Contents {
+    nodes: [NodeId; 4],
     len: usize,
 }
 
@@ -114,18 +128,31 @@ impl std::ops::Deref for Contents {
     }
 }
 
-impl From<Contents> for Vec<NodeId> {
-    fn from(contents: Contents) -> Self {
-        contents.to_vec()
+impl Contents {
+    const NONE: Self = Self {
+        nodes: [NodeId(0); 4],
+        len: 0,
+    };
+}
+
+impl FromIterator<NodeId> for Contents {
+    fn from_iter<I: IntoIterator<Item = NodeId>>(nodes: I) -> Self {
+        let mut all = Self::NONE;
+        for node in nodes.into_iter().take(all.nodes.len()) {
+            all.nodes[all.len] = node;
+            all.len += 1;
+        }
+        all
     }
 }
 
 /// A message as it was sent, and what is in its envelope.
-pub(crate) fn contents(words: &Words, arena: &Arena, message: NodeId) -> Contents {
+#[must_use]
+pub fn contents(words: &Words, arena: &Arena, message: NodeId) -> Contents {
     let body = envelope(words, arena, message).body;
     let reply = tagged_reply(arena, message).map(|(_, reply)| reply);
     let mut all = Contents {
-        nodes: [message; 3],
+        nodes: [message; 4],
         len: 1,
     };
     for inner in [Some(body), reply]

@@ -1,8 +1,10 @@
 //! Answering a query over what is recorded.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::pattern::Prepared;
 use crate::store::{ChunkView, EventRow, StoreError};
 use crate::timeline::index::ChunkIndex;
 use crate::timeline::view::Inner;
@@ -16,7 +18,7 @@ use super::{Answer, Hit, Order, Query};
 pub fn run(timeline: &Timeline, query: &Query) -> Result<Answer, TimelineError> {
     let inner = timeline.paired()?;
     let span = span(timeline, &inner, query)?;
-    let plan = Plan::new(&inner, query);
+    let plan = Arc::new(Plan::new(&inner, query));
     plan.check()?;
     let mut reading = Reading {
         timeline,
@@ -63,7 +65,7 @@ fn span(timeline: &Timeline, inner: &Inner, query: &Query) -> Result<Range<u64>,
 pub(super) struct Reading<'a> {
     pub(super) timeline: &'a Timeline,
     pub(super) inner: &'a Inner,
-    pub(super) plan: Plan<'a>,
+    pub(super) plan: Arc<Plan<'a>>,
     pub(super) limit: Option<usize>,
     pub(super) answer: Answer,
 }
@@ -92,6 +94,8 @@ impl Reading<'_> {
             Err(StoreError::Evicted) => return Ok(()),
             found => found?,
         };
+        let plan = Arc::clone(&self.plan);
+        let sieve = plan.sieve(&view);
         let mut rows = self.candidates(&view, span.start..span.end.min(chunk.next_seq));
         if query.order == Order::Desc {
             rows.reverse();
@@ -100,7 +104,7 @@ impl Reading<'_> {
             if self.full() {
                 return Ok(());
             }
-            self.row(&view, *row);
+            self.row(&view, *row, sieve.as_ref());
         }
         Ok(())
     }
@@ -122,20 +126,27 @@ impl Reading<'_> {
         rows
     }
 
-    fn row(&mut self, view: &Arc<ChunkView>, row: EventRow) {
-        let ends = Ends::of(self.inner, view, &row);
-        if !self.plan.admits(view, &row, &ends) {
+    fn row(&mut self, view: &Arc<ChunkView>, row: EventRow, sieve: Option<&Prepared<'_>>) {
+        if !self.plan.admits(view, &row) {
             return;
         }
-        match self.plan.judge(self.timeline.words(), &view.arena, &row) {
-            Verdict::Yes => self.answer.hits.push(Hit {
-                view: Arc::clone(view),
-                row,
-                partner: ends.partner,
-                from_track: ends.from,
-                to_track: ends.to,
-                to_pid: ends.to_pid,
-            }),
+        let ends = OnceCell::new();
+        let ends = || *ends.get_or_init(|| Ends::of(self.inner, view, &row));
+        if self.plan.asks_for_ends() && !self.plan.admits_ends(view, &row, &ends()) {
+            return;
+        }
+        match Plan::judge(self.timeline.words(), view, &row, sieve) {
+            Verdict::Yes => {
+                let ends = ends();
+                self.answer.hits.push(Hit {
+                    view: Arc::clone(view),
+                    row,
+                    partner: ends.partner,
+                    from_track: ends.from,
+                    to_track: ends.to,
+                    to_pid: ends.to_pid,
+                });
+            }
             Verdict::Unknown => self.answer.unknown += 1,
             Verdict::No => {}
         }

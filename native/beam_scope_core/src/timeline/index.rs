@@ -91,6 +91,17 @@ impl ChunkIndex {
         row.map(|row| row.seq)
     }
 
+    /// The tracks whose state it may tell.
+    pub(crate) fn tracks_with_marks(&self) -> Vec<TrackId> {
+        match &self.marks {
+            Marks::Known(marks) => marks.keys().copied().collect(),
+            Marks::InRows(kinds) => {
+                let marked = kinds.iter().filter(|(_, kinds)| kinds & MARKS != 0);
+                marked.map(|(track, _)| track).collect()
+            }
+        }
+    }
+
     /// The rows from an event on, as far as they were read.
     pub(crate) fn rows_from<'v>(&self, view: &'v ChunkView, seq: u64) -> &'v [EventRow] {
         let rows = view.rows();

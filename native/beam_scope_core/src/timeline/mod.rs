@@ -7,7 +7,8 @@
 //! records of one track ──machine──▶ transitions        (history, find_state)
 //! index: track ▶ chunk ▶ position ──▶ one row           (state_at)
 //! lifecycle records ──facts──▶ names, parents, links, ends, restarts   (processes, tree)
-//! sends and receives ──pairing──▶ partner of each       (messages, mailbox)
+//! sends and receives ──pairing──▶ partner of each       (messages)
+//! every row ──queues──▶ stops on the way               (mailbox, world)
 //! ```
 
 mod ends;
@@ -20,15 +21,19 @@ pub(crate) mod machine;
 mod mailbox;
 mod moment;
 pub(crate) mod pairing;
+pub mod path;
 mod processes;
+mod queues;
 mod returned;
 mod rows;
 mod shape;
 mod state;
+mod steps;
 mod term_ref;
 mod transition;
 pub(crate) mod view;
 mod words;
+mod world;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -42,7 +47,9 @@ pub use processes::{Branch, Process, Processes, Tree};
 pub use rows::{field, point, term};
 pub use shape::{envelope, message, Behaviour, Shape, TransitionKind};
 pub use state::StateAt;
+pub use steps::{Hit, Way};
 pub use term_ref::TermRef;
 pub use transition::{Known, Outcome, Transition};
 pub use view::{Found, History, Timeline, Verdict};
 pub use words::{Word, Words};
+pub use world::{Flight, Wanted, World};

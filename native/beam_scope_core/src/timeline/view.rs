@@ -17,6 +17,7 @@ use super::mailbox::{self, Mailbox};
 use super::moment::{Moment, Selector, TimelineError};
 use super::pairing::Pairs;
 use super::processes::{self, Processes, Tree};
+use super::queues::Queues;
 use super::state::{Look, StateAt};
 use super::transition::{Known, Transition};
 use super::words::Words;
@@ -56,6 +57,7 @@ pub struct History {
 pub(crate) struct Inner {
     pub(crate) index: Index,
     pub(crate) pairs: Pairs,
+    pub(crate) queues: Queues,
 }
 
 /// A recording, and what was learnt by reading it. Shared between threads; one question at a time.
@@ -101,7 +103,7 @@ impl Timeline {
     /// The same, with sends and receives paired.
     pub(crate) fn paired(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
         let mut inner = self.fresh()?;
-        let Inner { index, pairs } = &mut *inner;
+        let Inner { index, pairs, .. } = &mut *inner;
         if let Some(oldest) = index.chunks.iter().find(|chunk| !chunk.chunk.carried) {
             pairs.forget_before(oldest.first_seq());
         }
@@ -186,6 +188,10 @@ impl Timeline {
     /// The state of a process just after a moment.
     pub fn state_at(&self, who: &Selector, at: Moment) -> Result<StateAt, TimelineError> {
         let inner = self.fresh()?;
+        self.state_in(&inner, who, at)
+    }
+
+    pub(super) fn state_in(&self, inner: &Inner, who: &Selector, at: Moment) -> Result<StateAt, TimelineError> {
         let index = &inner.index;
         let look = Look {
             rec: &self.rec,
@@ -255,17 +261,15 @@ impl Timeline {
 
     /// What waited in the queue of a process at a moment.
     pub fn mailbox(&self, who: &Selector, at: Moment) -> Result<Mailbox, TimelineError> {
-        let inner = self.paired()?;
+        let mut inner = self.paired()?;
         let seq = self.seq_of(&inner.index, at)?;
         let track = select_at(&inner.index.facts, who, seq)?;
-        Ok(mailbox::at(
-            &self.rec,
-            &self.words,
-            &inner.index,
-            &inner.pairs,
-            track,
-            seq,
-        )?)
+        let seq = seq.min(inner.index.next_seq.saturating_sub(1));
+        let frame = self.frame(&mut inner, seq)?;
+        let mailbox = frame
+            .queue(track)
+            .map(|queue| mailbox::of(&self.rec, queue, usize::MAX));
+        Ok(mailbox.transpose()?.unwrap_or_default())
     }
 
     /// The transitions of a track that an event completed, with who sent their message and what was replied, as far as the

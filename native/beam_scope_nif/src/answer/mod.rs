@@ -7,10 +7,12 @@ pub(crate) mod inference;
 mod process;
 pub(crate) mod question;
 mod transition;
+mod world;
 
 pub(crate) use event::{counted, events};
 pub(crate) use process::{processes, tree};
 pub(crate) use transition::{history, mailbox, state, transition};
+pub(crate) use world::world;
 
 use std::collections::HashMap;
 
@@ -121,6 +123,16 @@ pub(crate) fn nil(env: Env<'_>) -> Term<'_> {
 /// One of our own names as an atom.
 pub(crate) fn name<'a>(env: Env<'a>, text: &'static str) -> Term<'a> {
     Atom::from_str(env, text).map_or_else(|_| nil(env), |atom| atom.encode(env))
+}
+
+/// Why a state is not there, for a reader.
+pub(crate) fn why(error: &TimelineError) -> Option<String> {
+    match error {
+        TimelineError::NeverSeen => None,
+        TimelineError::Lost { count, .. } => Some(format!("{count} of its events were lost just before")),
+        TimelineError::Store(error) => Some(error.to_string()),
+        _ => Some("nobody can tell".to_owned()),
+    }
 }
 
 /// Why a question has no answer, in the words of `BeamScope.Error`.

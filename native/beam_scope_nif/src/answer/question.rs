@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use beam_scope_core::event::EventKind;
 use beam_scope_core::pattern::{Match, Pattern};
-use beam_scope_core::query::{Matcher, Mfa, Order, Query};
+use beam_scope_core::query::{Mfa, Order, Query};
 use beam_scope_core::store::{Recording, TrackId};
-use beam_scope_core::term::arena::Arena;
+use beam_scope_core::term::arena::{Arena, NodeId};
 use beam_scope_core::term::{AtomId, AtomSource, Value};
 use beam_scope_core::timeline::{Module, Moment, Selector, Verdict};
 use rustler::{Atom, Error, Term};
@@ -138,15 +138,19 @@ fn module(term: Term<'_>, rec: &Recording) -> Result<Module, Error> {
     })
 }
 
-/// A pattern, ready to be asked of states and messages.
-pub(crate) fn matcher(data: Term<'_>, rec: &Recording) -> Result<Matcher, Error> {
-    let pattern = Pattern::from_value(&local(data, rec)?, Arc::clone(rec.atoms()))
-        .map_err(|error| fault("bad_pattern", error.to_string()))?;
-    Ok(Arc::new(move |arena, node| match pattern.matches(arena, node) {
+/// A pattern in the words of a recording.
+pub(crate) fn pattern(data: Term<'_>, rec: &Recording) -> Result<Pattern, Error> {
+    Pattern::from_value(&local(data, rec)?, Arc::clone(rec.atoms()))
+        .map_err(|error| fault("bad_pattern", error.to_string()))
+}
+
+/// Whether a term matches.
+pub(crate) fn verdict(pattern: &Pattern, arena: &Arena, node: NodeId) -> Verdict {
+    match pattern.matches(arena, node) {
         Match::Yes(_) => Verdict::Yes,
         Match::No => Verdict::No,
         Match::Unknown(_) => Verdict::Unknown,
-    }))
+    }
 }
 
 /// A query map, see `BeamScope.Recording.Query`.
@@ -159,7 +163,10 @@ pub(crate) fn query(map: Term<'_>, rec: &Recording) -> Result<Query, Error> {
         to: get(atoms::to()).map(|term| selector(term, rec)).transpose()?,
         since: get(atoms::since()).map(moment).transpose()?,
         until: get(atoms::until()).map(moment).transpose()?,
-        matches: get(atoms::match_()).map(|data| matcher(data, rec)).transpose()?,
+        matches: get(atoms::match_())
+            .map(|data| pattern(data, rec))
+            .transpose()?
+            .map(Arc::new),
         mfa: get(atoms::mfa()).map(|term| mfa(term, rec)).transpose()?,
         limit: limit(get(atoms::limit()))?,
         order: match get(atoms::order()) {
@@ -175,7 +182,7 @@ pub(crate) fn limit(term: Option<Term<'_>>) -> Result<Option<usize>, Error> {
         .transpose()
 }
 
-fn kinds(list: Term<'_>) -> Result<u32, Error> {
+pub(crate) fn kinds(list: Term<'_>) -> Result<u32, Error> {
     let names: Vec<Term<'_>> = list.decode().map_err(|_| bad("kinds are a list"))?;
     names.into_iter().try_fold(0, |bits, name| {
         let text = name.atom_to_string().map_err(|_| bad("a kind is an atom"))?;

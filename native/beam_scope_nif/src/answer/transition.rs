@@ -120,6 +120,7 @@ pub(crate) fn mailbox<'a, 'o>(terms: &mut Terms<'a, 'o>, found: &'o Mailbox) -> 
         .collect();
     Map::default()
         .put(atoms::messages(), messages.encode(env))
+        .put(atoms::count(), found.len.encode(env))
         .put(atoms::exact(), found.exact.encode(env))
         .finish(env)
 }

@@ -10,6 +10,7 @@ mod live;
 pub(crate) mod pattern;
 mod query;
 mod recording;
+mod replay;
 mod roundtrip;
 mod rows;
 mod store;

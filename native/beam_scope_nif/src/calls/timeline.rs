@@ -65,7 +65,7 @@ fn history<'a>(env: Env<'a>, rec: Term<'a>, process: Term<'a>, range: Term<'a>) 
 }
 
 /// What changed between two known states.
-fn difference<'a>(
+pub(super) fn difference<'a>(
     terms: &mut Terms<'a, '_>,
     origin: &dyn Origin,
     timeline: &Timeline,
@@ -93,10 +93,10 @@ fn state_at<'a>(env: Env<'a>, rec: Term<'a>, process: Term<'a>, moment: Term<'a>
 fn find_state<'a>(env: Env<'a>, rec: Term<'a>, process: Term<'a>, pattern: Term<'a>) -> Answer<'a> {
     let rec = resource::recording(rec)?;
     let timeline = rec.timeline()?;
-    let matches = question::matcher(pattern, timeline.recording())?;
+    let pattern = question::pattern(pattern, timeline.recording())?;
     let found = timeline
         .find_state(&question::selector(process, &rec.shared.store)?, |arena, node| {
-            matches(arena, node)
+            question::verdict(&pattern, arena, node)
         })
         .map_err(refused)?;
     match found {

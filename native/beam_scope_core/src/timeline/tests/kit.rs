@@ -33,6 +33,10 @@ impl AtomSource for Table {
     }
 }
 
+pub(crate) fn atom_source() -> Arc<dyn AtomSource> {
+    Arc::new(Table)
+}
+
 pub(crate) fn t(items: &[Value]) -> Value {
     Value::Tuple(items.to_vec())
 }

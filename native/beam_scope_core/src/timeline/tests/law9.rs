@@ -7,7 +7,7 @@ use super::law3::{script, write};
 use crate::event::EventKind;
 use crate::query::{run, Query};
 use crate::store::{Recording, StopReason};
-use crate::timeline::{Moment, Timeline};
+use crate::timeline::{Moment, Timeline, Wanted};
 
 fn reopened(kit: &Kit) -> Timeline {
     let path = std::env::temp_dir().join(format!("beam_scope-law9-{}-{:p}", std::process::id(), kit));
@@ -30,6 +30,12 @@ fn answers(timeline: &Timeline, events: u64) -> Vec<String> {
                     .map_err(|e| format!("{e:?}"))
             ));
         }
+        let world = timeline.world(at, Wanted::default()).unwrap();
+        let mailboxes: Vec<_> = world.mailboxes.iter().map(|one| (one.len, one.exact)).collect();
+        all.push(format!(
+            "{mailboxes:?} {:?}",
+            world.flights.iter().map(|one| (one.sent, one.from)).collect::<Vec<_>>()
+        ));
         let processes = timeline.processes(at).unwrap();
         all.push(format!(
             "{:?}",

@@ -8,3 +8,4 @@ mod law9;
 mod mailboxes;
 mod processes;
 mod rings;
+mod worlds;
