@@ -72,36 +72,31 @@ end
 {:ok, _} = TwoWorkers.start(:normal, [])
 targets = [CounterServer, EchoServer, WorkerA, WorkerB]
 
-calls = [CounterServer, {EchoServer, :echo, 1}, {Sample, :failing, 0}, {Sample, :raises, 1}, {Sample, :waits, 0}]
+calls = [
+  CounterServer,
+  {EchoServer, :echo, 1},
+  {Sample, :failing, 0},
+  {Sample, :raises, 1},
+  {Sample, :waits, 0}
+]
+
 {_, rec} = BeamScope.record([trace: targets, level: :full, calls: calls], &Sample.work/0)
 
-# As the files would be exported from a recording that came from somewhere else.
-path = Path.join(dir, "sample.bsr")
-BeamScope.save!(rec, path)
-rec = BeamScope.load!(path)
+BeamScope.save!(rec, Path.join(dir, "sample.bsr"))
 
 all = BeamScope.events(rec, limit: :infinity).events
 processes = Enum.to_list(BeamScope.processes(rec))
 
-files = [
-  {:chrome, "sample.json", []},
-  {:speedscope, "sample.speedscope.json", []},
-  {:otlp, "sample.otlp.json", []},
-  {:shiviz, "sample.shiviz", []},
-  {:jsonl, "sample.jsonl", []},
-  {:mermaid, "sample.mmd", [messages: :infinity]},
-  {:plantuml, "sample.puml", [messages: :infinity]},
-  {:mermaid, "cut.mmd", [messages: 3]},
-  {:plantuml, "cut.puml", [messages: 3]}
-]
-
-for {format, file, opts} <- files, do: :ok = BeamScope.export(rec, format, Path.join(dir, file), opts)
+Code.require_file("files.exs", __DIR__)
+Files.export(rec, dir)
 
 # What is expected, worked out anew from the events.
 
 by_kind = fn kinds -> Enum.filter(all, &(&1.kind in List.wrap(kinds))) end
 handled? = &(&1.kind not in [:read, :gap, :changed])
-histories = for process <- processes, do: Enum.filter(BeamScope.history(rec, process, limit: :infinity), handled?)
+
+histories =
+  for process <- processes, do: Enum.filter(BeamScope.history(rec, process, limit: :infinity), handled?)
 
 name = fn process ->
   label = Processes.label(process)
@@ -110,7 +105,9 @@ end
 
 names = Map.new(processes, &{&1.track, name.(&1)})
 tracks = Map.new(processes, &{&1.pid, &1.track})
-aliases = for %{label: :call, kind: :send} = e <- all, into: %{}, do: {BeamScope.Event.tag(e.message), e.track}
+
+aliases =
+  for %{label: :call, kind: :send} = e <- all, into: %{}, do: {BeamScope.Event.tag(e.message), e.track}
 
 party = fn track, pid, name ->
   track = track || Map.get(tracks, pid) || Map.get(aliases, pid)
@@ -131,14 +128,25 @@ steps =
   for e <- all,
       e.kind in [:send, :send_to_dead, :spawn, :exit] or (e.kind == :receive and e.partner == nil) do
     case e do
-      %{kind: :spawn} -> [names[e.track], party.(nil, e.child, nil), "spawns #{Processes.who(e.child)}"]
-      %{kind: :exit} -> [names[e.track], names[e.track], "ended: #{Processes.reason(e.reason, 200)}"]
-      _ -> [party.(e.from_track, e.from, e.from_name), party.(e.to_track, e.to, e.to_name), text.(Events.message(e.label, e.message, e.content))]
+      %{kind: :spawn} ->
+        [names[e.track], party.(nil, e.child, nil), "spawns #{Processes.who(e.child)}"]
+
+      %{kind: :exit} ->
+        [names[e.track], names[e.track], "ended: #{Processes.reason(e.reason, 200)}"]
+
+      _ ->
+        [
+          party.(e.from_track, e.from, e.from_name),
+          party.(e.to_track, e.to, e.to_name),
+          text.(Events.message(e.label, e.message, e.content))
+        ]
     end
   end
 
 # How deep calls are among calls and messages, by stacks of all that is open.
-open_handled = fn track, seq -> Enum.any?(Enum.concat(histories), &(&1.track == track and &1.began.seq < seq and &1.moment.seq > seq)) end
+open_handled = fn track, seq ->
+  Enum.any?(Enum.concat(histories), &(&1.track == track and &1.began.seq < seq and &1.moment.seq > seq))
+end
 
 {depths, _} =
   Enum.reduce(all, {[], %{}}, fn

@@ -39,7 +39,7 @@ defmodule BeamScope.Export.Inbox do
 
   def event(inbox, %Event{kind: :receive, track: track} = event, data) do
     cond do
-      not served?(inbox, track) -> inbox
+      not served?(inbox, track) or internal?(event) -> inbox
       answers_own_call?(inbox, event) -> %{inbox | calls: Map.delete(inbox.calls, track)}
       true -> arrived(inbox, track, {event.message, event.label, event.content, data})
     end
@@ -49,6 +49,11 @@ defmodule BeamScope.Export.Inbox do
     do: %{inbox | queues: Map.delete(inbox.queues, track), calls: Map.delete(inbox.calls, track)}
 
   def event(inbox, _event, _data), do: inbox
+
+  # What a loop takes from its queue itself: system messages, and replies to an alias, which somebody waits for.
+  defp internal?(%Event{label: :system}), do: true
+  defp internal?(%Event{message: {[:alias | _], _}}), do: true
+  defp internal?(_event), do: false
 
   defp answers_own_call?(inbox, %Event{label: :reply, track: track, message: message}) do
     tag = Event.tag(message)

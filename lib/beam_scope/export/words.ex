@@ -78,9 +78,18 @@ defmodule BeamScope.Export.Words do
     end
   end
 
-  @doc "What a recording is called."
+  @doc "What a recording is called: by its time, which it has wherever it is loaded."
   @spec title(Source.t()) :: String.t()
-  def title(%Source{info: %{id: id, level: level}}), do: "BeamScope recording #{id}, level #{level}"
+  def title(%Source{info: info}) do
+    case started(info) do
+      0 -> "BeamScope recording"
+      ns -> "BeamScope recording of #{ns |> DateTime.from_unix!(:nanosecond) |> DateTime.truncate(:second)}"
+    end
+  end
+
+  @doc "When a recording began, in nanoseconds since 1970; 0 where that is not known."
+  @spec started(BeamScope.Info.t()) :: non_neg_integer
+  def started(%{extra: extra}), do: Map.get(extra, :started_at_unix_ns) || 0
 
   @doc "The number of a moment."
   @spec seq(%{moment: Moment.t()}) :: non_neg_integer

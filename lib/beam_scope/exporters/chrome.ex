@@ -245,7 +245,7 @@ defmodule BeamScope.Exporters.Chrome do
   defp foot(state, the_end) do
     caveats = Source.caveats(state.source, the_end)
     said = for text <- caveats, do: Record.instant(text, "caveat", nil, the_end.last_ns, %{})
-    other = %{recording: state.source.info.id, events: the_end.count, caveats: caveats}
+    other = %{recording: Words.title(state.source), events: the_end.count, caveats: caveats}
     [said, ~s(\n],"otherData":), Json.encode(other), "}\n"]
   end
 end

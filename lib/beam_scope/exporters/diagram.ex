@@ -2,7 +2,7 @@ defmodule BeamScope.Exporters.Diagram do
   @moduledoc false
   # What sequence diagrams have in common: who takes part, which arrows there are, and where the telling stops.
 
-  alias BeamScope.{Event, Process}
+  alias BeamScope.{Event, Opaque, Process}
   alias BeamScope.Export.{Births, End, Source, Waiting, Words}
   alias BeamScope.Terminal.{Processes, Style}
 
@@ -89,11 +89,14 @@ defmodule BeamScope.Exporters.Diagram do
 
   defp receiver(%Event{label: :reply} = e, state) do
     {caller, calls} = Waiting.pop(state.calls, Event.tag(e.message))
-    known? = e.to_track != nil or e.to_name != nil or not is_reference(e.to)
+    known? = e.to_track != nil or e.to_name != nil or not reference?(e.to)
     {if(known? or caller == nil, do: addressed(e, state), else: caller), %{state | calls: calls}}
   end
 
   defp receiver(e, state), do: {addressed(e, state), state}
+
+  # In a recording of another system it is no live one.
+  defp reference?(to), do: is_reference(to) or match?(%Opaque{kind: :reference}, to)
 
   # By pid the numbers of the births, and by those the tracks.
   defp lives(source) do

@@ -48,19 +48,15 @@ defmodule BeamScope.Exporters.Jsonl do
     {:object,
      type: "recording",
      version: @version,
-     id: info.id,
      level: info.level,
      targets: Enum.map(List.wrap(info.targets), &Words.term/1),
-     started_at_unix_ns: started(info),
+     started_at_unix_ns: Integer.to_string(Words.started(info)),
      stop_reason: info.stop_reason && Words.term(info.stop_reason),
      events: info.events,
      losses: Enum.map(info.losses, &loss/1),
      notes: Enum.map(info.notes, &text/1),
      asked_for: Enum.map(source.filters, fn {key, value} -> "#{key}: #{Words.term(value)}" end)}
   end
-
-  defp started(%{extra: %{started_at_unix_ns: ns}}), do: Integer.to_string(ns)
-  defp started(_info), do: nil
 
   defp loss(loss),
     do:

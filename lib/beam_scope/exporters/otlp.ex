@@ -9,7 +9,7 @@ defmodule BeamScope.Exporters.Otlp do
   trace of its own, with a link to what its sender was in the middle of. Failures have status ERROR and an `exception` event; what had not
   ended has `beam_scope.unfinished`.
 
-  `service:` is the `service.name` of the resource (`"beam"`). Identifiers come of the recording and the number of the event: the same
+  `service:` is the `service.name` of the resource (`"beam"`). Identifiers come of the time of the recording and the number of the event: the same
   recording always exports the same ones. Parents are known where sends, receives and states are recorded (`:full`).
   """
   @behaviour BeamScope.Exporter
@@ -30,16 +30,13 @@ defmodule BeamScope.Exporters.Otlp do
 
   @impl true
   def stream(source) do
-    state = %__MODULE__{source: source, inbox: Inbox.new(source), epoch_ns: epoch_ns(source.info)}
+    state = %__MODULE__{source: source, inbox: Inbox.new(source), epoch_ns: Words.started(source.info)}
 
     Stream.concat([
       [~s({"resourceSpans":[{"scopeSpans":[{"scope":{"name":"beam_scope"},"spans":[\n)],
       source |> Steps.stream() |> Stream.transform(state, &step/2)
     ])
   end
-
-  defp epoch_ns(%{extra: %{started_at_unix_ns: ns}}), do: ns
-  defp epoch_ns(_info), do: 0
 
   defp step(item, state) do
     {actions, frames} = Frames.step(state.frames, item)
@@ -78,8 +75,8 @@ defmodule BeamScope.Exporters.Otlp do
     do: %{trace: id(frame, 16, state), span: id(frame, 8, state), parent: nil, link: sender}
 
   # Bytes that no other span has, and the same ones at each export.
-  defp id(frame, bytes, %{source: %{info: info}, epoch_ns: epoch_ns}) do
-    {epoch_ns, info.id, bytes, frame.id}
+  defp id(frame, bytes, %{epoch_ns: epoch_ns}) do
+    {epoch_ns, bytes, frame.id}
     |> :erlang.term_to_binary()
     |> :erlang.md5()
     |> binary_part(0, bytes)
@@ -194,7 +191,7 @@ defmodule BeamScope.Exporters.Otlp do
     about = [
       {"service.name", source.options.service},
       {"telemetry.sdk.language", "erlang"},
-      {"beam_scope.recording", source.info.id},
+      {"beam_scope.recording", Words.title(source)},
       {"beam_scope.events", the_end.count} | caveats
     ]
 
