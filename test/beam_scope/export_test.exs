@@ -48,19 +48,24 @@ defmodule BeamScope.ExportTest do
     Enum.sort_by(done, & &1.from)
   end
 
-  defp nest(%{"ph" => "B"} = e, {done, open}),
-    do: {done, [%{name: e["name"], from: e["ts"], args: e["args"], depth: length(open)} | open]}
+  defp nest(%{"ph" => "B"} = e, {done, open}), do: {done, [slice(e, open) | open]}
 
   defp nest(%{"ph" => "E"} = e, {done, [slice | open]}) do
-    slice = Map.merge(slice, %{to: e["ts"], args: Map.merge(slice.args, e["args"])})
+    slice = %{slice | to: ns(e["ts"]), args: Map.merge(slice.args, e["args"])}
     assert Enum.all?(done, &(&1.from < slice.from or &1.to <= slice.to))
     {[slice | done], open}
   end
 
   defp nest(%{"ph" => "X"} = e, {done, open}) do
-    slice = %{name: e["name"], from: e["ts"], to: e["ts"] + e["dur"], args: e["args"], depth: length(open)}
-    {[slice | done], open}
+    slice = slice(e, open)
+    {[%{slice | to: slice.from + ns(e["dur"])} | done], open}
   end
+
+  defp slice(e, open),
+    do: %{name: e["name"], from: ns(e["ts"]), to: nil, args: e["args"], depth: length(open)}
+
+  # Microseconds with three decimals are no exact numbers.
+  defp ns(us), do: round(us * 1000)
 
   defp named(slices, name), do: slices |> Map.values() |> Enum.concat() |> Enum.filter(&(&1.name == name))
 
@@ -148,6 +153,10 @@ defmodule BeamScope.ExportTest do
       rec =
         record(context, fn ->
           for n <- 1..20, do: GenServer.cast(context.till, {:note, n})
+          # What it picks out of the middle is gone once it takes up what was behind that.
+          GenServer.cast(context.till, :pick)
+          GenServer.cast(context.till, {:note, 21})
+          send(context.till, {:picked, 1})
           Till.sum(context.till, [1])
           :sys.get_state(context.till)
         end)
@@ -158,7 +167,7 @@ defmodule BeamScope.ExportTest do
       assert length(counters) >= 40
       assert Enum.max_by(counters, & &1["args"]["messages"])["args"]["messages"] > 1
 
-      for %{"ts" => us, "args" => %{"messages" => n}} <- counters, seq = seqs[round(us * 1000)] do
+      for %{"ts" => us, "args" => %{"messages" => n}} <- counters, seq = seqs[ns(us)] do
         assert length(BeamScope.mailbox(rec, context.till, %BeamScope.Moment{seq: seq, at_ns: 0}).messages) ==
                  n
       end
@@ -388,8 +397,10 @@ defmodule BeamScope.ExportTest do
     {pid, rec} =
       BeamScope.record([trace: context.till, calls: [Till], level: :full], fn ->
         GenServer.call(context.echo, {:sum, []})
+        pid = started(fn -> Till.waits() end)
+        wait_for(fn -> Process.info(pid, :current_function) == {:current_function, {Till, :waits, 0}} end)
         Till.add([1, 2])
-        started(fn -> Till.waits() end)
+        pid
       end)
 
     kill(pid)
@@ -405,6 +416,15 @@ defmodule BeamScope.ExportTest do
           %{"type" => "C", "frame" => frame}, [frame | open] -> open
         end)
     end
+
+    # What waits has not ended, so it lasts until the end of the export.
+    waits = Enum.find_index(frames, &(&1 =~ "waits"))
+
+    [[began, ended]] =
+      for %{"events" => [%{"frame" => ^waits} | _] = events} <- file["profiles"],
+          do: Enum.map(events, & &1["at"])
+
+    assert began < ended and ended == hd(file["profiles"])["endValue"]
 
     opened =
       for profile <- file["profiles"],

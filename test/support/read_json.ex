@@ -66,6 +66,6 @@ defmodule BeamScope.Test.ReadJson do
 
   defp string(<<char::utf8, rest::binary>>, done) when char >= 0x20, do: string(rest, [<<char::utf8>> | done])
 
-  defp skip(<<char, rest::binary>>) when char in ' \n\r\t', do: skip(rest)
+  defp skip(<<char, rest::binary>>) when char in ~c" \n\r\t", do: skip(rest)
   defp skip(text), do: text
 end

@@ -24,6 +24,7 @@ defmodule BeamScope.Test.Till do
     {:noreply, state}
   end
 
+  def handle_cast(:pick, state), do: receive(do: ({:picked, _} -> {:noreply, state}))
   def handle_cast(_other, state), do: {:noreply, state}
 
   @impl true

@@ -40,5 +40,5 @@ defmodule BeamScope.Exporters.Mermaid do
   defp arrow(_message), do: "-)"
 
   # Mermaid reads `#35;` as a character wherever text stands, before its grammar sees it.
-  defp text(text), do: Diagram.escape(text, ' .,:_/=()[]{}\'|*?!', &"##{&1};")
+  defp text(text), do: Diagram.escape(text, ~c" .,:_/=()[]{}'|*?!", &"##{&1};")
 end

@@ -38,7 +38,7 @@ defmodule BeamScope.Exporters.PlantUml do
   defp arrow(_message), do: " ->> "
 
   # Its markup (bold, links, colours, line breaks) cannot be made of characters that are named.
-  defp text(text), do: Diagram.escape(text, ' .,:(){}]\'|?!', &named/1)
+  defp text(text), do: Diagram.escape(text, ~c" .,:(){}]'|?!", &named/1)
 
   defp named(char), do: ["<U+", char |> Integer.to_string(16) |> String.pad_leading(4, "0"), ">"]
 end
