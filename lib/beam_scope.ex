@@ -594,8 +594,8 @@ defmodule BeamScope do
   | `:jsonl` | `jq`, DuckDB, programs | every event with all its fields: `BeamScope.Exporters.Jsonl` |
 
   A module that is a `BeamScope.Exporter` is a format, too. Options are the filters of `events/2` but for `order:`, with `limit:`
-  `:infinity` unless it is given; `page:` how many events are read at once (2,000), which is what memory depends on; and those of the
-  format, which its module describes.
+  `:infinity` unless it is given; `page:` how many events are read at once (2,000), which with the depth of calls is what memory
+  depends on; and those of the format, which its module describes.
 
   A recording that still runs is exported up to now; one that was loaded exports as the live one did. The file appears when it is
   whole; an export that fails leaves what was there. What `limit:` cut off and what the recording lost is said in the file, and terms

@@ -534,6 +534,27 @@ defmodule BeamScope.ExportTest do
     defp told?(%{"text" => text} = state), do: text =~ "total: 1" and not is_map_key(state, "json")
     defp told?(nil), do: false
 
+    test "have what is false or nil where it was that", context do
+      {:ok, agent} = Agent.start_link(fn -> true end)
+
+      {_, rec} =
+        BeamScope.record([trace: agent], fn ->
+          Agent.update(agent, fn true -> false end)
+          Agent.get(agent, & &1)
+          send(self(), nil)
+        end)
+
+      lines = lines(rec, context)
+
+      assert Enum.any?(
+               lines,
+               &(&1["kind"] == "state" and
+                   (&1["before"] || &1["after"]) == %{"text" => "false", "json" => false})
+             )
+
+      assert Enum.any?(lines, &(&1["kind"] == "send" and &1["content"] == %{"text" => "nil", "json" => nil}))
+    end
+
     test "take nothing cut or hidden for whole", context do
       long = String.duplicate("x", 9_000)
 

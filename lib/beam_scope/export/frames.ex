@@ -1,8 +1,8 @@
 defmodule BeamScope.Export.Frames do
   @moduledoc false
   # What each process is in the middle of: the calls that have not returned and the message that is being handled, as a stack. Fed
-  # with Steps.stream/2 it answers what opens and what closes, always nested: whatever is missing (a return that was lost, a call that
-  # went on in another function) is closed with what encloses it, and marked as unfinished.
+  # with Steps.stream/2 it answers what opens and what closes, always nested: whatever is missing (a return that was lost) is closed
+  # with what encloses it, and marked as unfinished.
 
   alias BeamScope.{Event, Transition}
   alias BeamScope.Export.{End, Words}

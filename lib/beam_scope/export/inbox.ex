@@ -1,8 +1,8 @@
 defmodule BeamScope.Export.Inbox do
   @moduledoc false
-  # The messages that wait at servers, as BeamScope.mailbox/3 has them, followed along an export: an OTP loop takes the first message
-  # in its queue, so whatever came before the one that is handled was taken by somebody else; a reply to a call of its own is taken
-  # by whoever waits for it. Of other processes it is not seen when they take a message: they have no inbox here.
+  # The messages that wait at servers, as BeamScope.mailbox/3 has them, followed along an export: an OTP loop takes the first
+  # message in its queue, so whatever came before the one that is handled was taken by somebody else; a reply to a call of its own
+  # is taken by whoever waits for it. Of other processes it is not seen when they take a message: they have no inbox here.
 
   alias BeamScope.{Event, Transition}
   alias BeamScope.Export.Source

@@ -3,7 +3,8 @@ defmodule BeamScope.Exporters.Chrome do
   `:chrome`: a trace in Chrome's Trace Event Format, for Perfetto (drop the file on its page), `chrome://tracing` and others.
 
   Each process is a track. On it are, nested, the messages that a server handled and the calls that were recorded, both with what
-  came of them; small slices for messages sent and received, joined by arrows, and for spawns; instants for ends, crashes and losses.
+  came of them; small slices for messages sent and received, joined by arrows, and for spawns; instants for ends, crashes and
+  losses. A gen_statem's step is told of when it is over, so it is a small slice, too.
   What had not ended when the recording did is closed at its end and has `unfinished` among its arguments. A counter for each server
   says how many messages wait, where receives and states are recorded.
 

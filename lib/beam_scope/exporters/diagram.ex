@@ -25,16 +25,13 @@ defmodule BeamScope.Exporters.Diagram do
   def stream(source, language) do
     Stream.concat([
       [language.head(Words.title(source))],
-      Stream.map(one(source), &participants(&1, language)),
+      Stream.flat_map([source], &participants(&1, language)),
       source
       |> steps()
       |> Stream.transform(%{ids: %{}, shown: 0, hidden: 0}, &line(source, language, &1, &2)),
       [language.foot()]
     ])
   end
-
-  # Lazily, as everything that asks the recording.
-  defp one(source), do: Stream.map([source], & &1)
 
   defp participants(source, language) do
     source
@@ -155,10 +152,8 @@ defmodule BeamScope.Exporters.Diagram do
 
   defp hidden(_source, 0), do: []
 
-  defp hidden(source, n),
-    do: [
-      "#{Style.number(n)} more messages, spawns and ends are not shown (messages: #{source.options.messages})"
-    ]
+  defp hidden(%Source{options: %{messages: most}}, n),
+    do: ["#{Style.number(n)} more messages, spawns and ends are not shown (messages: #{most})"]
 
   defp numbered(party, state),
     do: %{state | ids: Map.put_new(state.ids, party, map_size(state.ids))}

@@ -3,9 +3,9 @@ defmodule BeamScope.Exporters.Json do
   Terms as JSON text, for exporters: OTP has no encoder of its own before release 27.
 
   Takes `nil`, booleans, numbers, strings, atoms (as strings), lists, maps whose keys are atoms or strings, and two forms of
-  its own: `{:object, pairs}` keeps the order of its pairs, `{:raw, iodata}` is JSON already. Members of maps come in the order of their
-  keys, so that the same is written each time. Anything else raises `ArgumentError`: what a recorded term becomes is the exporter's
-  decision (`plain/2`), never this module's guess.
+  its own: `{:object, pairs}` keeps the order of its pairs, `{:raw, iodata}` is JSON already. Members of maps come in the order of
+  their keys, so that the same is written each time. Anything else raises `ArgumentError`: what a recorded term becomes is the
+  exporter's decision (`plain/2`), never this module's guess.
 
   Numbers arrive as they left: JavaScript reads integers beyond 2^53 wrongly, so they become strings. What is no UTF-8 in a
   string becomes U+FFFD, byte by byte. The text has no line breaks.

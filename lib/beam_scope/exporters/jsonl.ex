@@ -2,9 +2,9 @@ defmodule BeamScope.Exporters.Jsonl do
   @moduledoc """
   `:jsonl`: JSON Lines, one object a line, for `jq`, DuckDB, pandas and programs of one's own.
 
-  The first line (`"type": "recording"`) tells of the recording: its account of events, losses and notes, and what was asked for. Then
-  comes a line for each event (`"type": "event"`) with the fields of `BeamScope.Event` that are not empty, and a last one (`"type": "end"`)
-  with the number of events and what is missing: a file without it is no whole export.
+  The first line (`"type": "recording"`) tells of the recording: its account of events, losses and notes, and what was asked for.
+  Then comes a line for each event (`"type": "event"`) with the fields of `BeamScope.Event` that are not empty, and a last one
+  (`"type": "end"`) with the number of events and what is missing: a file without it is no whole export.
 
   A recorded term is `{"text": …}` as BeamScope prints it, in at most `text:` characters, and has a `"json"` beside it where it is
   plainly representable: numbers, strings, atoms (as strings), lists and maps of such. What was truncated or redacted has none.
@@ -58,10 +58,10 @@ defmodule BeamScope.Exporters.Jsonl do
      asked_for: Enum.map(source.filters, fn {key, value} -> "#{key}: #{Words.term(value)}" end)}
   end
 
-  defp loss(loss),
-    do:
-      {:object,
-       [pid: Words.pid(loss[:pid])] ++ for(key <- [:track, :from_ns, :to_ns, :count], do: {key, loss[key]})}
+  defp loss(loss) do
+    where = for key <- [:track, :from_ns, :to_ns, :count], do: {key, loss[key]}
+    {:object, [{:pid, Words.pid(loss[:pid])} | where]}
+  end
 
   defp text(text) when is_binary(text), do: text
   defp text(other), do: Words.term(other)
@@ -88,7 +88,9 @@ defmodule BeamScope.Exporters.Jsonl do
     end
   end
 
-  defp present(event, keys, fun), do: for(key <- keys, value = Map.fetch!(event, key), do: {key, fun.(value)})
+  # `false` may well be a state.
+  defp present(event, keys, fun),
+    do: for(key <- keys, (value = Map.fetch!(event, key)) != nil, do: {key, fun.(value)})
 
   defp plain(value) when is_integer(value) or is_atom(value), do: value
   defp plain(value), do: Words.term(value)

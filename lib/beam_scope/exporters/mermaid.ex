@@ -3,8 +3,8 @@ defmodule BeamScope.Exporters.Mermaid do
   `:mermaid`: a sequence diagram in Mermaid's language, which code forges and documents show as a picture.
 
   Calls have filled arrows, replies dashed ones, casts and other messages open ones; a message to nobody ends in a cross. Spawns are
-  arrows, too, and ends are notes. Only the first `messages:` (50, or `:infinity`) of these are drawn, and a note says how many more there
-  are: a larger diagram is read by nobody, so filters (`process:`, `since:`, …) do more than a larger number.
+  arrows, too, and ends are notes. Only the first `messages:` (50, or `:infinity`) of these are drawn, and a note says how many
+  more there are: a larger diagram is read by nobody, so filters (`process:`, `since:`, …) do more than a larger number.
   """
   @behaviour BeamScope.Exporter
 

@@ -5,12 +5,13 @@ defmodule BeamScope.Exporters.Otlp do
       curl -H "content-type: application/json" --data-binary @spans.json http://localhost:4318/v1/traces
 
   Spans are the recorded calls and the messages that servers handled. What happens during one is its child. A call of a server is
-  the child of what its caller was in the middle of, so that a request is one trace across processes; a cast or another message begins a
-  trace of its own, with a link to what its sender was in the middle of. Failures have status ERROR and an `exception` event; what had not
-  ended has `beam_scope.unfinished`.
+  the child of what its caller was in the middle of, so that a request is one trace across processes; a cast or another message
+  begins a trace of its own, with a link to what its sender was in the middle of. Failures have status ERROR and an `exception`
+  event; what had not ended has `beam_scope.unfinished`.
 
-  `service:` is the `service.name` of the resource (`"beam"`). Identifiers come of the time of the recording and the number of the event: the same
-  recording always exports the same ones. Parents are known where sends, receives and states are recorded (`:full`).
+  `service:` is the `service.name` of the resource (`"beam"`). Identifiers come of the time of the recording and the number of the
+  event: the same recording always exports the same ones. Parents are known where sends, receives and states are recorded
+  (`:full`). A gen_statem's step is told of when it is over: its span has no duration, and what happened during it is no child.
   """
   @behaviour BeamScope.Exporter
 

@@ -9,7 +9,7 @@ defmodule BeamScope.Exporters.ShiViz do
 
   Clocks come of what makes one thing happen after another: a process does one thing after the other, a message is received after
   it was sent, a child runs after it was spawned, and who is told of an end by a link or monitor is told after it. Events left
-  out by filters leave their clocks out, too; messages whose sending was not recorded (timers, ports, other nodes) come from nowhere.
+  out by filters leave their clocks out, too; what was sent by nobody recorded (timers, ports, other nodes) comes from nowhere.
 
   A clock names every process that the event depends on, so the file grows with their number: use `process:`, `kind:`, `limit:`.
   """

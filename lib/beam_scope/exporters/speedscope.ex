@@ -2,8 +2,8 @@ defmodule BeamScope.Exporters.Speedscope do
   @moduledoc """
   `:speedscope`: the recorded calls as flame graphs for speedscope, one profile a process.
 
-  Needs calls in the recording (`calls:`). A call that had not returned when its process or the recording ended is closed there. Reads
-  the calls twice, and again for each process, since speedscope wants a process' calls together.
+  Needs calls in the recording (`calls:`). A call that had not returned when its process or the recording ended is closed there.
+  Reads the calls once, and once more for each process, since speedscope wants a process' calls together.
   """
   @behaviour BeamScope.Exporter
 
