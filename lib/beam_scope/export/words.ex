@@ -92,7 +92,7 @@ defmodule BeamScope.Export.Words do
   def started(%{extra: extra}), do: Map.get(extra, :started_at_unix_ns) || 0
 
   @doc "The number of a moment."
-  @spec seq(%{moment: Moment.t()}) :: non_neg_integer
+  @spec seq(%{:moment => Moment.t(), optional(any) => any}) :: non_neg_integer
   def seq(%{moment: %Moment{seq: seq}}), do: seq
 
   defp cut(text), do: [text] |> Style.fit(@short) |> hd()
