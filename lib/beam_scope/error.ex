@@ -36,6 +36,7 @@ defmodule BeamScope.Error do
   | `:timeout` | any | an internal process did not answer in time |
   | `:file` | any | a file could not be written or read |
   | `:sink` | `%{sink:, reason:}` | what `to:` names cannot take a recording, or has none |
+  | `:unknown_format` | `%{format:, known:}` | a format that `BeamScope.export/4` does not have |
   | `:assertion_failed` | text | an assertion of `BeamScope.Assertions` where ExUnit is not there |
   | `:no_expectations` | the module | no module that uses `BeamScope.Expectation` |
   | `:unknown_role` | `%{module:, role:, known:}` | a process was given for a role that the module does not declare |
@@ -88,6 +89,7 @@ defmodule BeamScope.Error do
           | :timeout
           | :file
           | :sink
+          | :unknown_format
           | :assertion_failed
           | :no_expectations
           | :unknown_role
@@ -237,6 +239,10 @@ defmodule BeamScope.Error do
 
   defp describe(:sink, detail), do: "what `to:` names cannot take a recording" <> because(detail)
   defp describe(:file, detail), do: "the file could not be used" <> because(detail)
+
+  defp describe(:unknown_format, %{format: format, known: known}) do
+    "#{short(format)} is no format to export to. Formats are #{list(known)}, and modules that are a BeamScope.Exporter"
+  end
 
   defp describe(:no_expectations, module) do
     "#{short(module)} is no module of expectations. Such a module says `use BeamScope.Expectation`" <>

@@ -108,6 +108,7 @@ defmodule BeamScope.Event do
   def classify({:"$gen_call", {_from, _tag}, content}), do: {:call, content}
   def classify({:"$gen_cast", content}), do: {:cast, content}
   def classify({:DOWN, ref, _type, object, reason}) when is_reference(ref), do: {:down, {object, reason}}
+  def classify({:DOWN, %BeamScope.Opaque{kind: :reference}, _, object, reason}), do: {:down, {object, reason}}
   def classify({:EXIT, from, reason}), do: {:exit, {from, reason}}
   def classify({:system, {_from, _tag}, content}), do: {:system, content}
   def classify({:io_request, _from, _ref, content}), do: {:io, content}

@@ -41,11 +41,12 @@ defmodule BeamScope.Info do
           status: :running | :stopped,
           stop_reason: atom,
           events: %{
-            offered: non_neg_integer,
-            stored: non_neg_integer,
-            dropped: non_neg_integer,
-            truncated: non_neg_integer,
-            redacted: non_neg_integer
+            :offered => non_neg_integer,
+            :stored => non_neg_integer,
+            :dropped => non_neg_integer,
+            :truncated => non_neg_integer,
+            :redacted => non_neg_integer,
+            optional(:evicted) => non_neg_integer
           }
         }
 

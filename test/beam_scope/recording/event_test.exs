@@ -20,5 +20,9 @@ defmodule BeamScope.EventTest do
     assert Event.classify({:EXIT, self(), :normal}) == {:exit, {self(), :normal}}
     assert Event.classify({:DOWN, ref, :process, self(), :noproc}) == {:down, {self(), :noproc}}
     assert Event.classify({:pair, 1}) == {:info, {:pair, 1}}
+
+    # As a recording of another system has it.
+    there = %BeamScope.Opaque{kind: :reference, text: "#Reference<0.1.2.3>"}
+    assert Event.classify({:DOWN, there, :process, self(), :noproc}) == {:down, {self(), :noproc}}
   end
 end
