@@ -225,9 +225,7 @@ defmodule BeamScope.MixProject do
       test_ignore_filters: [&String.starts_with?(&1, ["test/support/", "test/bench/"])],
       compilers: [:beam_scope_native] ++ Mix.compilers(),
       start_permanent: false,
-      deps: [],
-      # Whoever uses the sink for it has Mnesia; nobody else needs it.
-      elixirc_options: [no_warn_undefined: [:mnesia]]
+      deps: []
     ]
   end
 

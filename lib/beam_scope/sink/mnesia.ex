@@ -14,7 +14,6 @@ defmodule BeamScope.Sink.Mnesia do
   """
 
   @behaviour BeamScope.Sink
-  @dialyzer {:nowarn_function, make: 1}
 
   @wait_ms 5_000
 
@@ -43,11 +42,11 @@ defmodule BeamScope.Sink.Mnesia do
 
   defp make(table) do
     where =
-      if :mnesia.system_info(:is_running) == :yes and :mnesia.system_info(:use_dir),
+      if mnesia(:system_info, [:is_running]) == :yes and mnesia(:system_info, [:use_dir]),
         do: :disc_only_copies,
         else: :ram_copies
 
-    case :mnesia.create_table(table, [{:attributes, [:key, :piece]}, {where, [node()]}]) do
+    case mnesia(:create_table, [table, [{:attributes, [:key, :piece]}, {where, [node()]}]]) do
       {:atomic, :ok} -> :ok
       {:aborted, {:already_exists, ^table}} -> ready(table)
       {:aborted, reason} -> {:error, reason}
@@ -55,7 +54,7 @@ defmodule BeamScope.Sink.Mnesia do
   end
 
   defp ready(table) do
-    case :mnesia.wait_for_tables([table], @wait_ms) do
+    case mnesia(:wait_for_tables, [[table], @wait_ms]) do
       :ok -> :ok
       {:timeout, _} -> {:error, :timeout}
       error -> error
@@ -64,7 +63,7 @@ defmodule BeamScope.Sink.Mnesia do
 
   @impl true
   def write(piece, %{table: table, name: name, next: next} = state) do
-    case :mnesia.transaction(fn -> :mnesia.write({table, {name, next}, piece}) end) do
+    case mnesia(:transaction, [fn -> mnesia(:write, [{table, {name, next}, piece}]) end]) do
       {:atomic, :ok} -> {:ok, %{state | next: next + 1}}
       {:aborted, reason} -> {:error, reason}
     end
@@ -90,7 +89,8 @@ defmodule BeamScope.Sink.Mnesia do
   end
 
   defp stored(table, name, n) do
-    for {_table, _key, piece} <- :mnesia.activity(:transaction, fn -> :mnesia.read(table, {name, n}) end),
+    for {_table, _key, piece} <-
+          mnesia(:activity, [:transaction, fn -> mnesia(:read, [table, {name, n}]) end]),
         do: piece
   end
 
@@ -108,8 +108,11 @@ defmodule BeamScope.Sink.Mnesia do
     if stored(table, name, n) == [] do
       :ok
     else
-      :mnesia.activity(:transaction, fn -> :mnesia.delete({table, {name, n}}) end)
+      mnesia(:activity, [:transaction, fn -> mnesia(:delete, [{table, {name, n}}]) end])
       delete(table, name, n + 1)
     end
   end
+
+  # Whoever uses this sink has Mnesia started; nobody else needs it, so BeamScope does not depend on it.
+  defp mnesia(function, arguments), do: apply(:mnesia, function, arguments)
 end
