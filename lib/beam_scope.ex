@@ -529,6 +529,28 @@ defmodule BeamScope do
   @spec expect!(Recording.t(), module, keyword) :: pid
   def expect!(rec, module, opts \\ []), do: bang(expect(rec, module, opts))
 
+  @doc """
+  The source lines around an event or transition, as they were in the recorded system: a `%BeamScope.Source{}`.
+
+  The line is the one in a stacktrace where there is one, else where the function begins: the one that was called, or the callback
+  that handled the message. The text is that of the recorded commit (`git show`); where the working tree had changes, or there is no
+  git, the answer's `warning` says so. `around:` how many lines before and after (6).
+
+  The error `:no_source` says what is missing: debug information, the file, or whose code it was. Calls git; normal scheduler.
+
+      iex> {_, rec} = BeamScope.record([calls: [BeamScope.Pattern]], fn -> BeamScope.Pattern.from_term(1) end)
+      iex> {:ok, source} = BeamScope.source(rec, Enum.find(BeamScope.calls(rec), &(elem(&1.mfa, 1) == :from_term)))
+      iex> {Path.basename(source.file), Enum.at(source.lines, source.line - source.first) =~ "def from_term"}
+      {"pattern.ex", true}
+  """
+  @spec source(Recording.t(), BeamScope.Event.t() | Transition.t(), keyword) ::
+          {:ok, BeamScope.Source.t()} | {:error, Error.t()}
+  def source(rec, event, opts \\ []), do: BeamScope.Source.find(rec, event, opts)
+
+  @doc "`source/3` that raises `BeamScope.Error`."
+  @spec source!(Recording.t(), BeamScope.Event.t() | Transition.t(), keyword) :: BeamScope.Source.t()
+  def source!(rec, event, opts \\ []), do: bang(source(rec, event, opts))
+
   # Files
 
   @doc """
@@ -547,7 +569,11 @@ defmodule BeamScope do
   """
   @spec save(Recording.t(), Path.t()) :: :ok | {:error, Error.t()}
   def save(rec, path) do
-    with {:ok, _} <- Query.ask(rec, fn -> Native.save(rec.native, Path.expand(path)) end), do: :ok
+    save = fn ->
+      Native.save(rec.native, Path.expand(path), Recorder.portable_meta(Native.recording_info(rec.native)))
+    end
+
+    with {:ok, _} <- Query.ask(rec, save), do: :ok
   end
 
   @doc "`save/2` that raises `BeamScope.Error`."
@@ -572,7 +598,7 @@ defmodule BeamScope do
 
   def load(path) do
     case Native.load(Path.expand(path)) do
-      {:ok, native} -> {:ok, %Recording{id: Recorder.next_id(), native: native, targets: [], level: nil}}
+      {:ok, native} -> {:ok, Recorder.loaded(native)}
       {:error, reason} -> {:error, Error.from_native(reason)}
     end
   end

@@ -35,6 +35,7 @@ defmodule BeamScope.Error do
   | `:setup_failed` | any | the virtual machine refused a step of the set-up |
   | `:timeout` | any | an internal process did not answer in time |
   | `:file` | any | a file could not be written or read |
+  | `:no_source` | text | the source of what was recorded cannot be shown |
   | `:sink` | `%{sink:, reason:}` | what `to:` names cannot take a recording, or has none |
   | `:unknown_format` | `%{format:, known:}` | a format that `BeamScope.export/4` does not have |
   | `:assertion_failed` | text | an assertion of `BeamScope.Assertions` where ExUnit is not there |
@@ -89,6 +90,7 @@ defmodule BeamScope.Error do
           | :timeout
           | :file
           | :sink
+          | :no_source
           | :unknown_format
           | :assertion_failed
           | :no_expectations
@@ -230,6 +232,8 @@ defmodule BeamScope.Error do
     do: "the recording could not be set up" <> because(detail) <> ". Nothing was left switched on"
 
   defp describe(:timeout, detail), do: "no answer in time" <> because(detail)
+
+  defp describe(:no_source, detail), do: "its source cannot be shown" <> because(detail)
 
   defp describe(:sink, %{sink: {BeamScope.Sink.File, opts}, reason: reason}),
     do: "#{opts[:path]} cannot be used: #{BeamScope.Recorder.Writer.describe(reason)}"

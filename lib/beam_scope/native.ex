@@ -64,12 +64,12 @@ defmodule BeamScope.Native do
   def recording_check(_rec), do: missing()
 
   # files
-  def save(_rec, _path), do: missing()
+  def save(_rec, _path, _meta), do: missing()
   def load(_path), do: missing()
-  def stream_begin(_rec), do: missing()
+  def stream_begin(_rec, _meta), do: missing()
   def stream_next(_rec, _most_ms, _age_ms), do: missing()
   def stream_written(_rec, _path), do: missing()
-  def stream_end(_rec), do: missing()
+  def stream_end(_rec, _meta), do: missing()
 
   # questions
   def query(_rec, _query), do: missing()

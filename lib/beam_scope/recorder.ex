@@ -8,6 +8,7 @@ defmodule BeamScope.Recorder do
 
   alias BeamScope.{Error, Options, Recording}
   alias BeamScope.Recorder.{Hub, Server, Session, Shelf}
+  alias BeamScope.Recording.Portable
 
   @doc "Starts a recording; it goes on until it is stopped, meets a limit or loses its owner."
   @spec start(term(), keyword()) :: {:ok, Recording.t()} | {:error, Error.t()}
@@ -161,8 +162,36 @@ defmodule BeamScope.Recorder do
       started_at: recording.started_at
     }
 
-    ours = if is_map(info[:meta]) and is_map_key(info.meta, :notes), do: info.meta, else: %{}
-    info |> Map.merge(known) |> Map.merge(ours)
+    info |> Map.merge(known) |> Map.merge(meta(info))
+  end
+
+  # What the recorder wrote down; of a recording that was loaded, in the form that it has in files.
+  defp meta(info) do
+    case Portable.decode(info[:meta], info[:foreign] != false) do
+      {:ok, %{notes: _} = ours} -> Map.delete(ours, :id)
+      _ -> if is_map(info[:meta]) and is_map_key(info.meta, :notes), do: info.meta, else: %{}
+    end
+  end
+
+  @doc "What a file is to say of a recording, from its native info; `nil` where the file that it came from has that already."
+  @spec portable_meta(map()) :: binary() | nil
+  def portable_meta(%{meta: %{notes: _} = meta}), do: Portable.encode(meta)
+  def portable_meta(_info), do: nil
+
+  @doc "The handle of a recording that was loaded."
+  @spec loaded(reference()) :: Recording.t()
+  def loaded(native) do
+    recording = %Recording{id: next_id(), native: native}
+    {:ok, info} = info(recording)
+    started_at = info[:started_at_unix_ns] && DateTime.from_unix!(info.started_at_unix_ns, :nanosecond)
+
+    %{
+      recording
+      | level: info[:level],
+        targets: info[:targets] || [],
+        started_at: started_at,
+        meta: (is_map(info[:meta]) && info.meta) || %{}
+    }
   end
 
   @doc "Starts a helper process under BeamScope's own, neither linked to the caller nor traced with it."

@@ -73,6 +73,10 @@ defmodule BeamScope.Recorder.Server do
           notes: [],
           failed: nil,
           writer: nil,
+          # What is known of the code: asked for at the start, gathered at the end.
+          asked: nil,
+          seen: MapSet.new(),
+          code: nil,
           sink: nil,
           recording: nil
         },
@@ -185,7 +189,12 @@ defmodule BeamScope.Recorder.Server do
   def handle_info({:DOWN, _, :process, pid, _}, %{owner: pid} = state),
     do: {:stop, :normal, finish(state, :owner_down)}
 
-  def handle_info(_other, state), do: {:noreply, state}
+  def handle_info(other, state) do
+    case BeamScope.Code.heard(other, state.asked) do
+      {:ok, asked} -> {:noreply, %{state | asked: asked}}
+      :error -> {:noreply, state}
+    end
+  end
 
   defp event({:limit, reason}, state), do: {:stop, :normal, finish(state, reason)}
   defp event(_event, %{follow: nil} = state), do: {:noreply, state}
@@ -327,12 +336,19 @@ defmodule BeamScope.Recorder.Server do
   defp finish(%{failed: failed} = state, _reason) when failed != nil, do: undo(state)
 
   defp finish(state, reason) do
-    state = state |> switch_off() |> name_pending() |> unread() |> say_absent()
+    state = state |> switch_off() |> name_pending() |> unread() |> say_absent() |> gather_code()
     _ = state.native.recording_stop(state.data, reason)
     state = written_out(state)
     Hub.unregister(state.hub)
     if borrowed?(state), do: Keeper.give_back(state.keeper, state.plan.patterns, state.plan.receives)
     %{state | session: nil}
+  end
+
+  defp gather_code(%{asked: nil} = state), do: state
+
+  defp gather_code(%{asked: asked, seen: seen, calls: calls} = state) do
+    modules = for {module, _, _} <- calls, into: seen, do: module
+    Setup.update_meta(%{state | asked: nil, code: BeamScope.Code.gathered(asked, modules)})
   end
 
   defp written_out(%{writer: nil} = state), do: state

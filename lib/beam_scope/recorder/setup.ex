@@ -21,6 +21,7 @@ defmodule BeamScope.Recorder.Setup do
     steps = [
       &resolve/1,
       &plan/1,
+      &ask_code/1,
       &borrow/1,
       &open_native/1,
       &open_session/1,
@@ -48,6 +49,10 @@ defmodule BeamScope.Recorder.Setup do
       {:ok, %{state | calls: calls, targets: targets}}
     end
   end
+
+  # Before anything is traced: what is asked for is no part of the recording.
+  defp ask_code(%{options: %{internal: %{native: _}}} = state), do: {:ok, state}
+  defp ask_code(state), do: {:ok, %{state | asked: BeamScope.Code.ask(state.calls)}}
 
   defp resolving(%{options: options} = state) do
     [
@@ -256,6 +261,7 @@ defmodule BeamScope.Recorder.Setup do
   @doc "Callback modules that were seen get patterns, where callbacks are what is recorded."
   @spec learn_modules(state(), [{module() | nil, atom() | nil}]) :: {:ok, state()} | {:error, Error.t()}
   def learn_modules(state, seen) do
+    state = %{state | seen: for({module, _} <- seen, module != nil, into: state.seen, do: module)}
     modules = Modules.learn(state.modules, state.profile, seen)
     if modules == state.modules, do: {:ok, state}, else: adopt_points(%{state | modules: modules})
   end
@@ -420,7 +426,8 @@ defmodule BeamScope.Recorder.Setup do
       sink: state.sink,
       profile: Profile.describe(state.profile),
       session: if(Session.implementation() == Session.Classic, do: :classic, else: :trace),
-      notes: state.notes
+      notes: state.notes,
+      code: state.code
     }
   end
 end

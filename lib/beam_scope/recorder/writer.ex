@@ -55,7 +55,7 @@ defmodule BeamScope.Recorder.Writer do
     }
 
     with {:ok, opened} <- call(module, :open, [opts]),
-         {:ok, piece} <- BeamScope.Native.stream_begin(data) do
+         {:ok, piece} <- BeamScope.Native.stream_begin(data, meta(data)) do
       send(self(), :poll)
       {:ok, write(%{state | sink: opened}, piece, 0)}
     else
@@ -151,7 +151,7 @@ defmodule BeamScope.Recorder.Writer do
 
   defp close(state) do
     state =
-      case BeamScope.Native.stream_end(state.data) do
+      case BeamScope.Native.stream_end(state.data, meta(state.data)) do
         {:ok, piece} -> write(state, piece, 0)
         {:error, _closed} -> state
       end
@@ -162,6 +162,8 @@ defmodule BeamScope.Recorder.Writer do
       _ -> state
     end
   end
+
+  defp meta(data), do: BeamScope.Recorder.portable_meta(BeamScope.Native.recording_info(data))
 
   defp call(module, function, arguments) do
     apply(module, function, arguments)

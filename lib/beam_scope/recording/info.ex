@@ -13,6 +13,7 @@ defmodule BeamScope.Info do
       end is missing, how many bytes at its end belong to nothing whole, and how many parts cannot be read, as far as known;
       else `nil`
     * `sink` – of a recording that was written while it was recorded (`to:`), once it has ended: `%{to:, bytes:, events:, error:}`
+    * `code` – the commit, the versions and the modules that were recorded, once the recording has ended: see `BeamScope.Code`
     * `extra` – whatever else the recorder and the store report
   """
 
@@ -28,6 +29,7 @@ defmodule BeamScope.Info do
     :duration_ns,
     :damage,
     :sink,
+    :code,
     targets: [],
     events: %{offered: 0, stored: 0, dropped: 0, truncated: 0, redacted: 0},
     by_kind: %{},

@@ -38,6 +38,7 @@ defmodule BeamScope.Terminal.Info do
         {"time", [Style.time(info.duration_ns || 0)]},
         {"memory", [Style.bytes(info.bytes || 0)]},
         {"written", written(info.sink)},
+        {"code", code(info.code)},
         {"events", events(info.events)},
         {"kinds", kinds(info.by_kind)}
       ],
@@ -47,6 +48,19 @@ defmodule BeamScope.Terminal.Info do
 
   defp value(empty) when empty in [nil, []], do: nil
   defp value(value), do: Term.line(value, 200)
+
+  defp code(%{git: git, otp: otp, elixir: elixir, modules: modules}) do
+    runtime = "Erlang/OTP #{otp}, Elixir #{elixir}, #{Style.count(map_size(modules), "module")}"
+    if git, do: [commit(git), changed(git), ", " <> runtime], else: [runtime]
+  end
+
+  defp code(_unknown), do: nil
+
+  defp commit(%{commit: commit, branch: branch}),
+    do: String.slice(commit, 0, 10) <> if(branch, do: " on #{branch}", else: "")
+
+  defp changed(%{dirty: true}), do: {:warn, " with changes that are not committed"}
+  defp changed(_git), do: ""
 
   defp written(%{to: {_, _} = to, bytes: bytes, events: events}) do
     where = with {BeamScope.Sink.File, opts} <- to, do: opts[:path]

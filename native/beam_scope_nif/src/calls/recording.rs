@@ -20,6 +20,7 @@ use crate::fault::{done, fault, Answer};
 use crate::maps::{atom, get, invalid, name, optional, required, MapBuilder};
 use crate::recording::atoms::LiveAtoms;
 use crate::recording::hook::Notify;
+use crate::recording::loaded::is_foreign;
 use crate::recording::settings::Settings;
 use crate::recording::sink::{reason_name, reason_of, Sink};
 use crate::recording::{self, RecordingResource, Shared};
@@ -358,6 +359,7 @@ fn recording_info<'a>(env: Env<'a>, rec: Term<'a>) -> Answer<'a> {
         .put("started_at_unix_ns", config.start_unix_ns)
         .put("duration_ns", shared.duration_ns())
         .put("panics", tracer::panics())
+        .put("foreign", is_foreign(store))
         .put("damage", damage(env, shared))
         .put("meta", meta);
     Ok(info.finish())

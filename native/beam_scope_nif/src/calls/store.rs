@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beam_scope_core::store::{Recording, StoreError};
-use rustler::{Encoder, Env, Error, NewBinary, Term};
+use rustler::{Binary, Encoder, Env, Error, NewBinary, Term};
 
 use crate::fault::{done, fault, ok, Answer};
 use crate::maps::atom;
@@ -15,19 +15,20 @@ use crate::resource;
 /// Bytes of a file's meta before the control plane's own: who wrote it.
 const INSTANCE: usize = 8;
 
-/// Writes a recording to a file: `{:ok, bytes}`.
+/// Writes a recording to a file: `{:ok, bytes}`. `meta` is what the control plane wants back from `recording_info` wherever the
+/// file is opened: bytes in external term format without anything that lives in one system only; `nil` keeps what there is.
 #[rustler::nif(schedule = "DirtyIo")]
-fn save<'a>(env: Env<'a>, rec: Term<'a>, path: &str) -> Answer<'a> {
+fn save<'a>(env: Env<'a>, rec: Term<'a>, path: &str, meta: Option<Binary<'a>>) -> Answer<'a> {
     let rec = resource::recording(rec)?;
     let shared = rec.usable()?;
-    keep_meta(shared);
+    keep_meta(shared, meta);
     let bytes = shared.store.save(path).map_err(|error| failed(path, &error))?;
     ok(env, bytes)
 }
 
-fn keep_meta(shared: &Shared) {
-    if !shared.store.is_loaded() {
-        let meta = [&instance().to_le_bytes()[..], &shared.meta.lock()].concat();
+fn keep_meta(shared: &Shared, meta: Option<Binary<'_>>) {
+    if let Some(meta) = meta {
+        let meta = [&instance().to_le_bytes()[..], meta.as_slice()].concat();
         shared.store.set_meta(meta);
     }
 }
@@ -46,10 +47,10 @@ fn load<'a>(env: Env<'a>, path: &str) -> Answer<'a> {
 
 /// The first piece of a file that grows as it is recorded: `{:ok, binary}`.
 #[rustler::nif(schedule = "DirtyIo")]
-fn stream_begin<'a>(env: Env<'a>, rec: Term<'a>) -> Answer<'a> {
+fn stream_begin<'a>(env: Env<'a>, rec: Term<'a>, meta: Option<Binary<'a>>) -> Answer<'a> {
     let rec = resource::recording(rec)?;
     let shared = rec.usable()?;
-    keep_meta(shared);
+    keep_meta(shared, meta);
     let bytes = shared.store.stream_begin().map_err(|error| failed("", &error))?;
     ok(env, binary(env, &bytes))
 }
@@ -78,10 +79,10 @@ fn stream_written<'a>(env: Env<'a>, rec: Term<'a>, path: &str) -> Answer<'a> {
 
 /// The last piece, once the recording has stopped and there is no next one: `{:ok, binary}`.
 #[rustler::nif(schedule = "DirtyIo")]
-fn stream_end<'a>(env: Env<'a>, rec: Term<'a>) -> Answer<'a> {
+fn stream_end<'a>(env: Env<'a>, rec: Term<'a>, meta: Option<Binary<'a>>) -> Answer<'a> {
     let rec = resource::recording(rec)?;
     let shared = rec.usable()?;
-    keep_meta(shared);
+    keep_meta(shared, meta);
     let bytes = shared.store.stream_end().map_err(|error| failed("", &error))?;
     ok(env, binary(env, &bytes))
 }
