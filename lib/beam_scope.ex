@@ -530,6 +530,46 @@ defmodule BeamScope do
   def expect!(rec, module, opts \\ []), do: bang(expect(rec, module, opts))
 
   @doc """
+  What an ETS table held at a moment, and who wrote it: a `%BeamScope.Table{}`. The recording must have been started with
+  `ets: [table]`.
+
+  Writes of processes that were not recorded are not seen; at the end the table was read again, and what does not fit is listed in
+  `mismatches`. Errors: `:no_such_table`. Repeats all recorded writes up to the moment: some microseconds each, in the calling process.
+
+      iex> table = :ets.new(:stock, [:public])
+      iex> {_, rec} = BeamScope.record([ets: [table]], fn ->
+      ...>   :ets.insert(table, {:apples, 3})
+      ...>   :ets.update_counter(table, :apples, -1)
+      ...> end)
+      iex> {:ok, stock} = BeamScope.table(rec, table)
+      iex> {stock.objects, Enum.map(stock.writes, & &1.function), stock.mismatches}
+      {[apples: 2], [:insert, :update_counter], []}
+  """
+  @spec table(Recording.t(), term, moment) :: {:ok, BeamScope.Table.t()} | {:error, Error.t()}
+  def table(rec, table, moment \\ :end), do: BeamScope.Table.Reader.read(rec, table, moment)
+
+  @doc "`table/3` that raises `BeamScope.Error`."
+  @spec table!(Recording.t(), term, moment) :: BeamScope.Table.t()
+  def table!(rec, table, moment \\ :end), do: bang(table(rec, table, moment))
+
+  @doc """
+  The process dictionary of a process at a moment, as a map. The recording must have been started with `pdict: true`.
+
+  Errors: `:no_such_process`, and `:unknown_state` where the dictionary was not followed or was too large to be read.
+
+      iex> {_, rec} = BeamScope.record([pdict: true], fn -> Process.put(:seat, 7) end)
+      iex> {:ok, dictionary} = BeamScope.dictionary(rec, self())
+      iex> dictionary[:seat]
+      7
+  """
+  @spec dictionary(Recording.t(), selector, moment) :: {:ok, map} | {:error, Error.t()}
+  def dictionary(rec, process, moment \\ :end), do: BeamScope.Recording.Dictionary.read(rec, process, moment)
+
+  @doc "`dictionary/3` that raises `BeamScope.Error`."
+  @spec dictionary!(Recording.t(), selector, moment) :: map
+  def dictionary!(rec, process, moment \\ :end), do: bang(dictionary(rec, process, moment))
+
+  @doc """
   The source lines around an event or transition, as they were in the recorded system: a `%BeamScope.Source{}`.
 
   The line is the one in a stacktrace where there is one, else where the function begins: the one that was called, or the callback

@@ -35,6 +35,7 @@ defmodule BeamScope.Error do
   | `:setup_failed` | any | the virtual machine refused a step of the set-up |
   | `:timeout` | any | an internal process did not answer in time |
   | `:file` | any | a file could not be written or read |
+  | `:no_such_table` | the table, or `%{table:, known:}` | no ETS table, or one that the recording does not follow |
   | `:no_source` | text | the source of what was recorded cannot be shown |
   | `:sink` | `%{sink:, reason:}` | what `to:` names cannot take a recording, or has none |
   | `:unknown_format` | `%{format:, known:}` | a format that `BeamScope.export/4` does not have |
@@ -91,6 +92,7 @@ defmodule BeamScope.Error do
           | :file
           | :sink
           | :no_source
+          | :no_such_table
           | :unknown_format
           | :assertion_failed
           | :no_expectations
@@ -233,6 +235,13 @@ defmodule BeamScope.Error do
 
   defp describe(:timeout, detail), do: "no answer in time" <> because(detail)
 
+  defp describe(:no_such_table, %{table: table, known: []}),
+    do: "the recording follows no ETS table, #{short(table)} neither. Start it with ets: [#{short(table)}]"
+
+  defp describe(:no_such_table, %{table: table, known: known}),
+    do: "the recording does not follow the ETS table #{short(table)}. It follows #{list(known)}"
+
+  defp describe(:no_such_table, table), do: "there is no ETS table #{short(table)}"
   defp describe(:no_source, detail), do: "its source cannot be shown" <> because(detail)
 
   defp describe(:sink, %{sink: {BeamScope.Sink.File, opts}, reason: reason}),

@@ -100,6 +100,20 @@ defmodule BeamScope.Options do
       record: [],
       doc: "functions to record with arguments and results: `Module`, `{Module, function, arity}`"
     ],
+    ets: [
+      type: {:list, :table},
+      start: [],
+      record: [],
+      doc:
+        "ETS tables to follow, by name or reference: what they hold at the start (within bounds), and what recorded processes " <>
+          "write: see `BeamScope.table/3`"
+    ],
+    pdict: [
+      type: :boolean,
+      start: false,
+      record: false,
+      doc: "whether process dictionaries are followed: see `BeamScope.dictionary/3`"
+    ],
     follow: [
       type: {:in, [:spawn, false]},
       start: :spawn,
@@ -287,6 +301,7 @@ defmodule BeamScope.Options do
   defp valid?(:call, {m, f, a}),
     do: is_atom(m) and m != :_ and is_atom(f) and (a == :_ or (is_integer(a) and a in 0..255))
 
+  defp valid?(:table, table), do: is_reference(table) or (is_atom(table) and table not in [nil, true, false])
   defp valid?(:sink, sink), do: match?({:ok, _}, BeamScope.Sink.normal(sink))
 
   defp valid?(:rule, rule), do: is_atom(rule) or (is_binary(rule) and rule != "")
@@ -316,6 +331,7 @@ defmodule BeamScope.Options do
   defp expected({:list, type}), do: "a list, each element #{expected(type)}"
   defp expected({:pair, _, _}), do: "{events, milliseconds} with positive integers"
   defp expected(:call), do: "a module or {module, function, arity} (the arity may be :_)"
+  defp expected(:table), do: "the name or reference of an ETS table"
   defp expected(:sink), do: "a path, or {module, options} with a module that is a BeamScope.Sink"
   defp expected(:rule), do: "an atom or a string (part of a key)"
 

@@ -123,6 +123,7 @@ defmodule BeamScope.FileTest do
     end
 
     @tag :capture_log
+    @tag skip: match?({:error, _}, :code.lib_dir(:mnesia)) && "this Erlang/OTP was installed without Mnesia"
     test "takes Mnesia", %{agent: agent} do
       {:ok, _} = Application.ensure_all_started(:mnesia)
       on_exit(fn -> Application.stop(:mnesia) end)

@@ -19,13 +19,14 @@ defmodule BeamScope.Recorder.Plan do
   * `receives` — whether received messages need their senders
   * `guards` — functions to watch so that states can be recorded by what changed in them; `[]`: they are not
   """
+  @type want :: :plain | :returns | :outcomes | {:of, [term()]}
   @type t :: %__MODULE__{
           level: atom(),
           flags: [atom()],
           kinds: non_neg_integer(),
           points: [Profile.point()],
           calls: [mfa()],
-          patterns: %{mfa() => :plain | :returns | :outcomes},
+          patterns: %{mfa() => want()},
           receives: boolean(),
           guards: [Guards.guard()]
         }
@@ -68,16 +69,17 @@ defmodule BeamScope.Recorder.Plan do
   @calls [:call, :return, :exception]
 
   @doc "The plan of a level, given the points of the profile and the calls asked for."
-  @spec new(atom(), [Profile.point()], [mfa()], :spawn | false, [Guards.guard()]) :: t()
+  @spec new(atom(), [Profile.point()], [mfa() | {mfa(), want()}], :spawn | false, [Guards.guard()]) :: t()
   def new(level, points, calls, follow, guards \\ [])
 
   def new(:off, _, _, _, _), do: %__MODULE__{level: :off, kinds: mask(@written)}
 
   def new(level, points, calls, follow, guards) do
     points = Enum.filter(points, &keeps?(level, &1))
-    calls = if level == :crashes, do: [], else: calls
+    wants = for call <- if(level == :crashes, do: [], else: calls), do: want(call)
+    calls = for {mfa, _} <- wants, uniq: true, do: mfa
     guards = if level in [:states, :full] and Enum.any?(points, &Guards.steady?/1), do: guards, else: []
-    patterns = patterns(points, calls, guards)
+    patterns = patterns(points, wants, guards)
 
     %__MODULE__{
       level: level,
@@ -111,19 +113,24 @@ defmodule BeamScope.Recorder.Plan do
       if(follow == :spawn, do: [:set_on_spawn], else: [])
   end
 
-  defp patterns(points, calls, guards) do
+  defp want({{_, _, _}, _want} = call), do: call
+  defp want(mfa), do: {mfa, :outcomes}
+
+  defp patterns(points, wants, guards) do
     wanted =
       for %{mfa: mfa, point: point} <- points, do: {mfa, if(point == :returned, do: :returns, else: :plain)}
 
     watched = for {mfa, _} <- guards, do: {mfa, :plain}
-    Enum.reduce(wanted ++ watched ++ Enum.map(calls, &{&1, :outcomes}), %{}, &merge/2)
+    Enum.reduce(wanted ++ watched ++ wants, %{}, &merge/2)
   end
 
   defp merge({mfa, want}, patterns), do: Map.update(patterns, mfa, want, &stronger(&1, want))
 
   @doc "The want that serves both."
-  @spec stronger(:plain | :returns | :outcomes, :plain | :returns | :outcomes) ::
-          :plain | :returns | :outcomes
+  @spec stronger(want(), want()) :: want()
+  def stronger({:of, a}, {:of, b}), do: {:of, Enum.uniq(a ++ b)}
+  def stronger({:of, _}, _), do: :outcomes
+  def stronger(_, {:of, _}), do: :outcomes
   def stronger(a, b) when a == :outcomes or b == :outcomes, do: :outcomes
   def stronger(a, b) when a == :returns or b == :returns, do: :returns
   def stronger(_, _), do: :plain

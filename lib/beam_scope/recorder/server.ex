@@ -60,6 +60,7 @@ defmodule BeamScope.Recorder.Server do
           session: nil,
           tracer: nil,
           calls: [],
+          tables: [],
           targets: nil,
           profile: nil,
           user_points: [],
@@ -337,6 +338,7 @@ defmodule BeamScope.Recorder.Server do
 
   defp finish(state, reason) do
     state = state |> switch_off() |> name_pending() |> unread() |> say_absent() |> gather_code()
+    state = Setup.note_tables(state, :end)
     _ = state.native.recording_stop(state.data, reason)
     state = written_out(state)
     Hub.unregister(state.hub)

@@ -23,10 +23,10 @@ defmodule BeamScope.Recorder.Session do
   @type tracer :: {module(), non_neg_integer()} | pid()
 
   @typedoc """
-  `:plain` reports calls only, `:returns` also their results, `:outcomes` their exceptions as well. Never ask for the
-  returns of a loop: its stack would grow for ever.
+  `:plain` reports calls only, `:returns` also their results, `:outcomes` their exceptions as well, `{:of, list}` the same of those calls
+  whose first argument is in the list. Never ask for the returns of a loop: its stack would grow for ever.
   """
-  @type want :: :plain | :returns | :outcomes
+  @type want :: :plain | :returns | :outcomes | {:of, [term()]}
 
   @typedoc "Why a process could not be traced."
   @type refusal :: :not_alive | {:already_traced, term()}
@@ -129,10 +129,13 @@ defmodule BeamScope.Recorder.Session do
   def close(%{module: module, handle: handle}), do: module.close(handle)
 
   @doc "The match spec of a want."
-  @spec match_spec(want()) :: true | list()
-  def match_spec(:plain), do: true
-  def match_spec(:returns), do: [{:_, [], [{:return_trace}]}]
-  def match_spec(:outcomes), do: [{:_, [], [{:exception_trace}]}]
+  @spec match_spec(want(), mfa() | {module(), atom(), :_}) :: true | list()
+  def match_spec(:plain, _mfa), do: true
+  def match_spec(:returns, _mfa), do: [{:_, [], [{:return_trace}]}]
+  def match_spec(:outcomes, _mfa), do: [{:_, [], [{:exception_trace}]}]
+
+  def match_spec({:of, firsts}, {_, _, arity}),
+    do: for(first <- firsts, do: {[first | List.duplicate(:_, arity - 1)], [], [{:exception_trace}]})
 
   @doc "The receive pattern that adds `{node, sender}` to each event."
   @spec receive_spec() :: list()

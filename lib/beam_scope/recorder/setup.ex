@@ -7,7 +7,20 @@ defmodule BeamScope.Recorder.Setup do
   """
 
   alias BeamScope.Error
-  alias BeamScope.Recorder.{Baseline, Follow, Guards, Hub, Keeper, Modules, Plan, Profile, Session, Targets}
+
+  alias BeamScope.Recorder.{
+    Baseline,
+    Follow,
+    Guards,
+    Hub,
+    Keeper,
+    Modules,
+    Plan,
+    Profile,
+    Session,
+    Targets,
+    Watched
+  }
 
   @rescans 3
   @most_starters 200
@@ -29,6 +42,7 @@ defmodule BeamScope.Recorder.Setup do
       &baseline/1,
       &trace/1,
       &rescan/1,
+      &watch/1,
       &remember/1,
       &read/1
     ]
@@ -45,8 +59,9 @@ defmodule BeamScope.Recorder.Setup do
     given = resolving(state)
 
     with {:ok, calls} <- Plan.expand_calls(options.calls),
+         {:ok, tables} <- Watched.tables(options.ets),
          {:ok, targets} <- Targets.resolve(state.given, given) do
-      {:ok, %{state | calls: calls, targets: targets}}
+      {:ok, %{state | calls: calls, tables: tables, targets: targets}}
     end
   end
 
@@ -81,7 +96,8 @@ defmodule BeamScope.Recorder.Setup do
   @doc "The plan of a level with the points and calls of this recording."
   @spec plan_for(state(), atom()) :: Plan.t()
   def plan_for(state, level) do
-    plan = Plan.new(level, points(state), state.calls, state.options.follow, guards(state))
+    watched = Map.to_list(Watched.patterns(state.tables, state.options.pdict))
+    plan = Plan.new(level, points(state), state.calls ++ watched, state.options.follow, guards(state))
     # The harness, which must find what goes wrong then.
     if state.options.internal[:memo] == :unguarded,
       do: %{plan | flags: List.delete(plan.flags, Guards.flag())},
@@ -365,6 +381,29 @@ defmodule BeamScope.Recorder.Setup do
     else
       _ -> {:ok, state}
     end
+  end
+
+  # Writes are traced by now: what is read, with what is written from here on, is all.
+  defp watch(%{tables: [], options: %{pdict: false}} = state), do: {:ok, state}
+
+  defp watch(state) do
+    if state.options.pdict do
+      Watched.note_dictionaries(members(state), fn pid, text, detail ->
+        state.native.recording_inject(state.data, :note, pid, [text, detail])
+      end)
+    end
+
+    {:ok, note_tables(state, :baseline)}
+  end
+
+  @doc "Reads the tables that are followed, at the start and at the end."
+  @spec note_tables(state(), :baseline | :end) :: state()
+  def note_tables(%{tables: tables} = state, when_) do
+    Watched.note_tables(tables, when_, state.options.budget.bytes, fn text, detail ->
+      state.native.recording_inject(state.data, :note, self(), [text, detail])
+    end)
+
+    state
   end
 
   @doc """

@@ -8,25 +8,31 @@ defmodule BeamScope.World do
       where `state` is `{:ok, term}`, `{:unknown, why}` (events were lost) or `:none` (no state was seen), and `waiting` how many
       messages the mailbox had, of which `mailbox` has the oldest
     * `tree` – who started whom
+    * `tables` – the ETS tables that were followed, by what they were asked for as: `%BeamScope.Table{}`; a member has `dictionary`, its
+      process dictionary, where those were followed, else `nil`
     * `in_flight` – messages that were sent and had not arrived, the oldest first: `%{sent: seq, from:, from_track:, from_name:, to:,
       to_track:, to_name:, message:}`; `in_flight_count` – how many those were. Known of receivers whose receives are recorded
   """
 
   alias BeamScope.{Event, Mailbox, Moment, Process, Tree}
+  alias BeamScope.Recording.Dictionary
+  alias BeamScope.Table.Reader
 
-  defstruct [:moment, :event, :tree, members: [], in_flight: [], in_flight_count: 0]
+  defstruct [:moment, :event, :tree, members: [], tables: %{}, in_flight: [], in_flight_count: 0]
 
   @type member :: %{
           process: Process.t(),
           state: {:ok, term} | {:unknown, String.t()} | :none,
           mailbox: Mailbox.t(),
-          waiting: non_neg_integer
+          waiting: non_neg_integer,
+          dictionary: map | nil
         }
   @type t :: %__MODULE__{
           moment: Moment.t(),
           event: Event.t(),
           tree: Tree.t(),
           members: [member],
+          tables: %{term => BeamScope.Table.t()},
           in_flight: [map],
           in_flight_count: non_neg_integer
         }
@@ -46,8 +52,9 @@ defmodule BeamScope.World do
 
   @doc false
   @spec from_native(map, BeamScope.Replay.t()) :: t
-  def from_native(map, %{event: event}) do
+  def from_native(map, %{event: event, recording: rec}) do
     moment = %Moment{seq: map.seq, at_ns: map.at_ns}
+    dictionaries = Dictionary.all(rec, moment)
     states = if map.states == [], do: Enum.map(map.processes, fn _ -> {:unknown, nil} end), else: map.states
 
     members =
@@ -63,7 +70,8 @@ defmodule BeamScope.World do
             process: process,
             moment: moment
           },
-          waiting: mailbox.count
+          waiting: mailbox.count,
+          dictionary: dictionary(dictionaries[process.track])
         }
       end
 
@@ -72,10 +80,20 @@ defmodule BeamScope.World do
       event: event,
       tree: Tree.from_native(map.tree, moment),
       members: members,
+      tables:
+        for(
+          table <- Reader.followed(rec),
+          {:ok, found} <- [Reader.read(rec, table, moment)],
+          into: %{},
+          do: {table, found}
+        ),
       in_flight: Enum.map(map.flights, &flight/1),
       in_flight_count: map.in_flight
     }
   end
+
+  defp dictionary({:ok, known}), do: known
+  defp dictionary(_unknown), do: nil
 
   defp state({:unknown, nil}), do: :none
   defp state(known), do: known

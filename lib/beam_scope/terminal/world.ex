@@ -4,7 +4,7 @@ defmodule BeamScope.Terminal.World do
   """
 
   alias BeamScope.{Event, World}
-  alias BeamScope.Terminal.{Processes, Style, Term, Tree}
+  alias BeamScope.Terminal.{Processes, Style, Tables, Term, Tree}
 
   @text 200
   @mail 3
@@ -14,8 +14,13 @@ defmodule BeamScope.Terminal.World do
   def lines(%World{} = world, style) do
     by_track = Map.new(world.members, &{&1.process.track, &1})
     below = fn process -> by_track |> Map.get(process.track) |> below(style) end
-    [heading(world)] ++ Tree.lines(world.tree, style, below) ++ in_flight(world, style)
+
+    [heading(world)] ++
+      Tree.lines(world.tree, style, below) ++ in_flight(world, style) ++ tables(world, style)
   end
+
+  defp tables(%World{tables: tables}, style),
+    do: Enum.flat_map(tables, fn {_name, table} -> Tables.lines(table, style) end)
 
   defp heading(world) do
     waiting = world.members |> Enum.map(& &1.waiting) |> Enum.sum()

@@ -94,8 +94,8 @@ defmodule BeamScope.Recorder.SessionTest do
   end
 
   test "a match spec for each want" do
-    assert Session.match_spec(:plain) == true
-    assert Session.match_spec(:returns) == [{:_, [], [{:return_trace}]}]
-    assert Session.match_spec(:outcomes) == [{:_, [], [{:exception_trace}]}]
+    assert Session.match_spec(:plain, {Counter, :increment, 1}) == true
+    assert Session.match_spec(:returns, {Counter, :increment, 1}) == [{:_, [], [{:return_trace}]}]
+    assert Session.match_spec(:outcomes, {Counter, :increment, 1}) == [{:_, [], [{:exception_trace}]}]
   end
 end

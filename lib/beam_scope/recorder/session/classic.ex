@@ -208,7 +208,7 @@ defmodule BeamScope.Recorder.Session.Classic do
   defp step({:pattern, mfa, :off}, _), do: quietly(fn -> :erlang.trace_pattern(mfa, false, [:local]) end)
 
   defp step({:pattern, mfa, want}, _),
-    do: quietly(fn -> :erlang.trace_pattern(mfa, Session.match_spec(want), [:local]) end)
+    do: quietly(fn -> :erlang.trace_pattern(mfa, Session.match_spec(want, mfa), [:local]) end)
 
   defp step({:receives, true}, _),
     do: quietly(fn -> :erlang.trace_pattern(:receive, Session.receive_spec(), []) end)

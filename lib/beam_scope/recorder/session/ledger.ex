@@ -16,13 +16,13 @@ defmodule BeamScope.Recorder.Session.Ledger do
   @type t :: %__MODULE__{
           flags: %{pid() => %{id() => [atom()]}},
           new: %{id() => [atom()]},
-          patterns: %{mfa() => %{id() => :plain | :returns | :outcomes}},
+          patterns: %{mfa() => %{id() => Plan.want()}},
           receives: %{id() => true}
         }
 
   @type step ::
           {:flags, pid() | :new, boolean(), [atom()]}
-          | {:pattern, mfa(), :plain | :returns | :outcomes | :off}
+          | {:pattern, mfa(), Plan.want() | :off}
           | {:receives, boolean()}
 
   @doc "A recording wants more flags of a process."
@@ -61,7 +61,7 @@ defmodule BeamScope.Recorder.Session.Ledger do
   end
 
   @doc "A recording wants a pattern."
-  @spec want_pattern(t(), id(), mfa(), :plain | :returns | :outcomes) :: {t(), [step()]}
+  @spec want_pattern(t(), id(), mfa(), Plan.want()) :: {t(), [step()]}
   def want_pattern(ledger, id, mfa, want) do
     before = strongest(ledger.patterns[mfa])
     wants = Map.update(ledger.patterns[mfa] || %{}, id, want, &Plan.stronger(&1, want))

@@ -49,7 +49,7 @@ defmodule BeamScope.Recorder.Session.Trace do
 
   @impl true
   def pattern(session, mfa, want) do
-    {:ok, call(:function, [session, mfa, Session.match_spec(want), [:local]])}
+    {:ok, call(:function, [session, mfa, Session.match_spec(want, mfa), [:local]])}
   rescue
     ArgumentError -> {:error, Error.new(:no_such_function, mfa)}
   end
