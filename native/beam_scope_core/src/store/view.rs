@@ -1,9 +1,8 @@
 //! A chunk, decoded for reading.
 
-use std::collections::HashMap;
-
 use super::kinds::LOST;
 use super::row::{EventRow, TrackId};
+use crate::mixed::MixedMap;
 use crate::term::arena::Arena;
 
 /// A chunk's rows, their terms, and an index by track.
@@ -14,7 +13,7 @@ pub struct ChunkView {
     /// The first row's position in the recording.
     pub first_seq: u64,
     rows: Vec<EventRow>,
-    by_track: HashMap<TrackId, Vec<u32>>,
+    by_track: MixedMap<TrackId, Vec<u32>>,
 }
 
 impl ChunkView {
@@ -66,7 +65,7 @@ impl ChunkView {
     }
 
     pub(crate) fn from_parts(arena: Arena, first_seq: u64, rows: Vec<EventRow>) -> Self {
-        let mut by_track: HashMap<TrackId, Vec<u32>> = HashMap::new();
+        let mut by_track: MixedMap<TrackId, Vec<u32>> = MixedMap::default();
         for (row, i) in rows.iter().zip(0..) {
             by_track.entry(row.track).or_default().push(i);
         }

@@ -20,6 +20,7 @@ mod node;
 mod out;
 mod pack;
 mod splice;
+mod table;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -30,9 +31,10 @@ pub use pack::{BadPack, Packed};
 
 use hash::Hasher;
 use node::{Body, Draft, Slot, Tag, COMPLETE};
+use table::Table;
 
-/// An empty place in the table.
-const VACANT: u32 = u32::MAX;
+/// No node has this number.
+const NOBODY: u32 = u32::MAX;
 
 /// A set of terms in which equal ones are stored once.
 #[derive(Clone, Default)]
@@ -42,8 +44,7 @@ pub struct Arena {
     hashes: Vec<u64>,
     kids: Vec<NodeId>,
     bytes: Vec<u8>,
-    /// Open addressing by content hash; a power of two, at most half full.
-    table: Vec<u32>,
+    table: Table,
     scratch: intern::Scratch,
 }
 
@@ -112,7 +113,7 @@ impl Arena {
             + self.hashes.capacity() * 8
             + self.kids.capacity() * 4
             + self.bytes.capacity()
-            + self.table.capacity() * 4
+            + self.table.bytes()
             + self.scratch.bytes()
     }
 
@@ -146,50 +147,22 @@ impl Arena {
     }
 
     fn add(&mut self, slot: Slot, hash: u64) -> NodeId {
-        if (self.slots.len() + 1) * 2 > self.table.len() {
-            self.grow_table();
-        }
+        let id = self.add_unlisted(slot, hash);
+        self.table.add(&self.hashes);
+        id
+    }
+
+    /// Adds a node that is not there, to an arena in which nothing was looked up yet.
+    fn add_unlisted(&mut self, slot: Slot, hash: u64) -> NodeId {
         let id = self.slots.len() as u32;
         self.slots.push(slot);
         self.hashes.push(hash);
-        self.enter(id, hash);
         NodeId(id)
     }
 
-    fn enter(&mut self, id: u32, hash: u64) {
-        let mask = self.table.len() - 1;
-        let mut i = hash as usize & mask;
-        while self.table[i] != VACANT {
-            i = (i + 1) & mask;
-        }
-        self.table[i] = id;
-    }
-
-    fn grow_table(&mut self) {
-        let size = (self.table.len() * 2).max(64);
-        self.table.clear();
-        self.table.resize(size, VACANT);
-        for id in 0..self.slots.len() {
-            self.enter(id as u32, self.hashes[id]);
-        }
-    }
-
     fn lookup(&self, draft: &Draft<'_>, hash: u64) -> Option<NodeId> {
-        if self.table.is_empty() {
-            return None;
-        }
-        let mask = self.table.len() - 1;
-        let mut i = hash as usize & mask;
-        loop {
-            let id = self.table[i];
-            if id == VACANT {
-                return None;
-            }
-            if self.hashes[id as usize] == hash && self.is_same(&self.slots[id as usize], draft) {
-                return Some(NodeId(id));
-            }
-            i = (i + 1) & mask;
-        }
+        let is = |id: u32| self.is_same(&self.slots[id as usize], draft);
+        self.table.find(&self.hashes, hash, is).map(NodeId)
     }
 
     fn is_same(&self, slot: &Slot, draft: &Draft<'_>) -> bool {
@@ -222,7 +195,7 @@ impl Arena {
 
     /// Copies the content in; `None` when there is no room for it.
     fn store_body(&mut self, draft: &Draft<'_>) -> Option<Slot> {
-        if self.slots.len() >= VACANT as usize - 1 {
+        if self.slots.len() >= NOBODY as usize - 1 {
             return None;
         }
         let complete = self.would_be_complete(draft);
