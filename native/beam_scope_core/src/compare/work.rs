@@ -1,0 +1,529 @@
+//! The steps of a comparison, one recording at a time: both may be the same one, and each is locked while it is read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::diff::{diff, Diff, DiffOptions};
+use crate::infer::atoms::{Atoms, Local};
+use crate::store::{LossCause, StoreError, TrackId};
+use crate::term::arena::Arena;
+use crate::term::Value;
+use crate::timeline::{Moment, Role as Behaviour, Selector, Timeline};
+
+use super::canon::Canon;
+use super::clock::Clock;
+use super::print::Printer;
+use super::read::{read, Source, Told as Reading};
+use super::roles::{child_ids, matched, Cast, Crowd, Looker, Party, RoleTable};
+use super::shift::{shift, Measure, Shift};
+use super::split::{Place, Split, SplitKind};
+use super::story::{State, Story};
+use super::tell::Teller;
+use super::walk::{Masks, Outcome, Walk};
+use super::{label, rank, CompareError, Comparison, Divergence, Ends, Evidence, Options, RoleReport, Tally, Verdict};
+use super::{MOST_ROLES, MOST_TOLD};
+
+/// So often answers that hang on an order that was free are followed further.
+const ROUNDS: usize = 4;
+/// So much is looked at, all told, to find out what came because of what.
+const FUEL: u64 = 20_000_000;
+
+/// Compares two recordings. They may be the same one.
+///
+/// # Errors
+/// Where a recording cannot be read, or has no role that was asked for.
+pub fn compare(evidence: [&Evidence<'_>; 2], options: &Options) -> Result<Comparison, CompareError> {
+    let clock = Clock::new(&options.days, &options.monotonic);
+    let mut atoms = Atoms::default();
+    let crowds = [
+        crowd(0, evidence[0].timeline, &clock, &mut atoms, options)?,
+        crowd(1, evidence[1].timeline, &clock, &mut atoms, options)?,
+    ];
+    let (table, mut casts) = matched(crowds, &options.given);
+    let texts: Vec<String> = (0..table.keys.len())
+        .map(|role| label::text(&table, &atoms, role))
+        .collect();
+    for cast in &mut casts {
+        leave_out(cast, &texts, &options.ignore);
+    }
+    let mut told = Vec::with_capacity(2);
+    for side in 0..2 {
+        let source = Source {
+            timeline: evidence[side].timeline,
+            cast: &casts[side],
+            clock: &clock,
+            ignore: &evidence[side].ignore,
+            roles: texts.len(),
+            cut: evidence[side].cut,
+        };
+        told.push(read(&source, &*evidence[side].timeline.paired()?)?);
+    }
+    let mut work = Work {
+        evidence,
+        options,
+        clock: &clock,
+        table: &table,
+        casts: &casts,
+        texts: &texts,
+        told: &told,
+        arena: Arena::new(),
+        atoms,
+    };
+    work.run()
+}
+
+fn crowd(
+    side: usize,
+    timeline: &Timeline,
+    clock: &Clock,
+    atoms: &mut Atoms,
+    options: &Options,
+) -> Result<Crowd, StoreError> {
+    let mut local = Local::new(side, Arc::clone(timeline.words()));
+    let ids = ids_of_children(timeline, &mut local, atoms)?;
+    let mut printer = Printer::new(Arc::clone(timeline.words()), None, clock);
+    timeline.with_facts(|facts| {
+        let looker = Looker {
+            side,
+            facts,
+            local: &mut local,
+            atoms,
+            given: &options.given,
+            noise: &options.noise,
+            ids: &ids,
+        };
+        looker.look(&mut printer)
+    })
+}
+
+/// The ids that supervisors know their children by, as far as their last states are known.
+fn ids_of_children(
+    timeline: &Timeline,
+    local: &mut Local,
+    atoms: &mut Atoms,
+) -> Result<HashMap<u64, Value>, StoreError> {
+    let supervisors: Vec<TrackId> = timeline.with_facts(|facts| {
+        let is_one = |track: &&crate::timeline::Track| {
+            track
+                .initial
+                .as_ref()
+                .is_some_and(|initial| initial.role == Behaviour::Supervisor)
+        };
+        facts.tracks().iter().filter(is_one).map(|track| track.id).collect()
+    })?;
+    let mut ids = HashMap::new();
+    for track in supervisors {
+        // Of one whose state is not known the children are known by their modules.
+        if let Ok(found) = timeline.state_at(&Selector::Track(track), Moment::End) {
+            child_ids(local, atoms, found.state.arena(), found.state.node(), &mut ids);
+        }
+    }
+    Ok(ids)
+}
+
+fn leave_out(cast: &mut Cast, texts: &[String], ignore: &[Box<str>]) {
+    if ignore.is_empty() {
+        return;
+    }
+    for party in cast.of_track.values_mut() {
+        let text = party.role().and_then(|role| texts.get(role));
+        if text.is_some_and(|text| ignore.iter().any(|one| **one == **text)) {
+            *party = Party::NOISE;
+        }
+    }
+}
+
+struct Work<'a> {
+    evidence: [&'a Evidence<'a>; 2],
+    options: &'a Options,
+    clock: &'a Clock,
+    table: &'a RoleTable,
+    casts: &'a [Cast; 2],
+    texts: &'a [String],
+    told: &'a [Reading],
+    arena: Arena,
+    atoms: Atoms,
+}
+
+/// A role on its way to being told.
+struct Found {
+    role: usize,
+    verdict: Verdict,
+    outcome: Outcome,
+}
+
+impl Work<'_> {
+    fn run(&mut self) -> Result<Comparison, CompareError> {
+        let roles = self.wanted()?;
+        let mut found = self.walked(&roles);
+        found.retain(|one| !self.is_nothing(one));
+        self.sort(&mut found);
+        let mut counts = [0; 5];
+        found.iter().for_each(|one| counts[one.verdict as usize] += 1);
+        let left_out = found.len().saturating_sub(MOST_ROLES);
+        let focused = self.focused(&found)?;
+        found.truncate(MOST_ROLES);
+        let mut reports: Vec<RoleReport> = found.iter().map(|one| self.report(one)).collect();
+        self.tell(&found, &mut reports)?;
+        let steps = self.steps(focused)?;
+        let lost = [0, 1].map(|side| lost(self.evidence[side].timeline));
+        Ok(Comparison {
+            arena: std::mem::take(&mut self.arena),
+            atoms: std::mem::take(&mut self.atoms).into_list(),
+            roles: reports,
+            counts,
+            left_out,
+            lost,
+            unclear: self.told.iter().map(|told| told.unclear).sum(),
+            steps,
+        })
+    }
+
+    fn story(&self, side: usize, role: usize) -> &Story {
+        &self.told[side].stories[role]
+    }
+
+    /// The roles that are asked for.
+    fn wanted(&self) -> Result<Vec<usize>, CompareError> {
+        let ignored = |text: &str| self.options.ignore.iter().any(|one| **one == *text);
+        let all = (0..self.texts.len()).filter(|role| !ignored(&self.texts[*role]));
+        if self.options.only.is_empty() {
+            return Ok(all.collect());
+        }
+        let find = |wanted: &str| self.texts.iter().position(|text| text == wanted);
+        if let Some(unknown) = self.options.only.iter().find(|text| find(text).is_none()) {
+            return Err(CompareError::NoSuchRole(unknown.clone()));
+        }
+        Ok(all
+            .filter(|role| self.options.only.iter().any(|text| **text == *self.texts[*role]))
+            .collect())
+    }
+
+    // ---- where stories part ----
+
+    fn walked(&self, roles: &[usize]) -> Vec<Found> {
+        let mut masks = Masks::default();
+        let mut fuel = FUEL;
+        let mut found: Vec<Found> = roles.iter().map(|role| self.walk(*role, &masks, &mut fuel)).collect();
+        for _ in 0..ROUNDS {
+            let before = masks[0].len() + masks[1].len();
+            for one in &found {
+                for (mask, masked) in masks.iter_mut().zip(&one.outcome.masked) {
+                    mask.extend(masked);
+                }
+            }
+            if masks[0].len() + masks[1].len() == before {
+                break;
+            }
+            for one in found.iter_mut().filter(|one| one.verdict == Verdict::Different) {
+                *one = self.walk(one.role, &masks, &mut fuel);
+            }
+        }
+        found
+    }
+
+    fn walk(&self, role: usize, masks: &Masks, fuel: &mut u64) -> Found {
+        let processes = [0, 1].map(|side| !self.table.tracks[role][side].is_empty());
+        let one_sided = |outcome| match processes {
+            [true, false] => Found {
+                role,
+                verdict: Verdict::OnlyFirst,
+                outcome,
+            },
+            _ => Found {
+                role,
+                verdict: Verdict::OnlySecond,
+                outcome,
+            },
+        };
+        if processes != [true, true] {
+            let places = processes.map(|there| there.then_some(Place::Birth));
+            let split = Split::new(SplitKind::Role, places[0], places[1]);
+            return one_sided(Outcome {
+                split: Some(split),
+                ..Outcome::default()
+            });
+        }
+        let outcome = self.both(role, masks, fuel);
+        let verdict = match &outcome {
+            outcome if outcome.split.is_some() => Verdict::Different,
+            outcome if outcome.unknown > 0 || outcome.lost => Verdict::Unknown,
+            _ => Verdict::Same,
+        };
+        Found { role, verdict, outcome }
+    }
+
+    /// What was handled and done, and what came: the earlier of the two places.
+    fn both(&self, role: usize, masks: &Masks, fuel: &mut u64) -> Outcome {
+        let stories = [self.story(0, role), self.story(1, role)];
+        let walk = |fuel: u64| Walk {
+            stories,
+            causes: [&self.told[0].causes, &self.told[1].causes],
+            masks,
+            fuel,
+            out: Outcome::default(),
+        };
+        let (mut done, left) = walk(*fuel).run();
+        *fuel = left;
+        let mut came = walk(0);
+        super::acts::compare_gots(&mut came);
+        let came = came.out;
+        done.unknown += came.unknown;
+        done.split = match (done.split, came.split) {
+            (Some(one), Some(other)) if self.at_ns(role, &other) < self.at_ns(role, &one) => Some(other),
+            (one, other) => one.or(other),
+        };
+        done
+    }
+
+    /// A role of which nothing is told on either side, or which only exists on one and does nothing there.
+    fn is_nothing(&self, one: &Found) -> bool {
+        self.story(0, one.role).is_empty() && self.story(1, one.role).is_empty()
+    }
+
+    // ---- which comes first ----
+
+    fn position(&self, side: usize, role: usize, split: &Split) -> Option<(TrackId, u64, u64)> {
+        let story = self.story(side, role);
+        let at = |at: super::story::At| (at.track, at.seq, at.at_ns);
+        match split.places[side]? {
+            Place::Unit(unit) => {
+                let unit = story.units.get(unit)?;
+                let seq = if split.kind == SplitKind::State {
+                    unit.at.seq
+                } else {
+                    unit.began_seq
+                };
+                Some((unit.at.track, seq, unit.at.at_ns))
+            }
+            Place::Act(unit, act) => story.acts_of(story.units.get(unit)?).get(act).map(|act| at(act.at)),
+            Place::Got(got) => story.gots.get(got).map(|got| at(got.at)),
+            Place::Birth => story.began.map(at),
+        }
+    }
+
+    /// When stories part: since each recording's own start, the earlier of the two.
+    fn at_ns(&self, role: usize, split: &Split) -> u64 {
+        let sides = [0, 1].map(|side| self.position(side, role, split).map(|(.., at_ns)| at_ns));
+        sides.into_iter().flatten().min().unwrap_or(u64::MAX)
+    }
+
+    fn sort(&self, found: &mut Vec<Found>) {
+        let rank = |verdict| match verdict {
+            Verdict::Different | Verdict::OnlyFirst | Verdict::OnlySecond => 0,
+            Verdict::Unknown => 1,
+            Verdict::Same => 2,
+        };
+        found.sort_by(|a, b| {
+            let key = |one: &Found| {
+                (
+                    rank(one.verdict),
+                    one.outcome.split.map(|split| self.at_ns(one.role, &split)),
+                )
+            };
+            key(a)
+                .cmp(&key(b))
+                .then_with(|| self.texts[a.role].cmp(&self.texts[b.role]))
+        });
+        let parted = found.iter().take_while(|one| rank(one.verdict) == 0).count();
+        let rest = found.split_off(parted.min(64));
+        let order = self.causal(found);
+        let mut slots: Vec<Option<Found>> = found.drain(..).map(Some).collect();
+        found.extend(order.into_iter().filter_map(|at| slots[at].take()));
+        found.extend(rest);
+    }
+
+    fn causal(&self, found: &[Found]) -> Vec<usize> {
+        let splits: Vec<(usize, Split)> = found
+            .iter()
+            .filter_map(|one| Some((one.role, one.outcome.split?)))
+            .collect();
+        let before = [0, 1].map(|side| {
+            let places: Vec<Option<(TrackId, u64)>> = splits
+                .iter()
+                .map(|(role, split)| self.position(side, *role, split).map(|(track, seq, _)| (track, seq)))
+                .collect();
+            self.told[side].causes.first_of(&places)
+        });
+        let before: Vec<[u64; 2]> = before[0].iter().zip(&before[1]).map(|(a, b)| [*a, *b]).collect();
+        let at_ns: Vec<u64> = splits.iter().map(|(role, split)| self.at_ns(*role, split)).collect();
+        rank::order(&before, &at_ns)
+    }
+
+    // ---- what is told ----
+
+    fn report(&self, one: &Found) -> RoleReport {
+        let role = one.role;
+        RoleReport {
+            key: self.table.keys[role].clone(),
+            text: self.texts[role].clone(),
+            verdict: one.verdict,
+            tally: [0, 1].map(|side| tally(self.story(side, role))),
+            unknown: one.outcome.unknown,
+            reordered: one.outcome.reordered,
+            vague: one.outcome.vague,
+            divergence: None,
+            ends: None,
+            shifts: shifts([self.story(0, role), self.story(1, role)]),
+        }
+    }
+
+    fn teller<T>(
+        &mut self,
+        side: usize,
+        with: impl FnOnce(&mut Teller<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let timeline = self.evidence[side].timeline;
+        let inner = timeline.paired()?;
+        let mut teller = Teller {
+            timeline,
+            inner: &inner,
+            canon: Canon {
+                arena: &mut self.arena,
+                atoms: &mut self.atoms,
+                local: Local::new(side, Arc::clone(timeline.words())),
+                cast: &self.casts[side],
+                texts: self.texts,
+                clock: self.clock,
+            },
+        };
+        with(&mut teller)
+    }
+
+    fn tell(&mut self, found: &[Found], reports: &mut [RoleReport]) -> Result<(), StoreError> {
+        let told = self.told;
+        let mut sides = [Vec::new(), Vec::new()];
+        for (side, out) in sides.iter_mut().enumerate() {
+            *out = self.teller(side, |teller| {
+                found
+                    .iter()
+                    .take(MOST_TOLD)
+                    .map(|one| {
+                        let story = &told[side].stories[one.role];
+                        let place = one.outcome.split.and_then(|split| split.places[side]);
+                        let there = place.map_or(Ok(None), |place| teller.place(story, place))?;
+                        let differs = last(&told[0].stories[one.role]) != last(&told[1].stories[one.role]);
+                        let state = match story.last_state() {
+                            Some((unit, State::Is(_))) if differs => teller.state(unit)?,
+                            _ => None,
+                        };
+                        Ok((there, state))
+                    })
+                    .collect::<Result<Vec<_>, StoreError>>()
+            })?;
+        }
+        let options = self.diff_options();
+        let [ours, theirs] = sides;
+        for (at, ((expected, first), (actual, second))) in ours.into_iter().zip(theirs).enumerate() {
+            if let Some(split) = found[at].outcome.split {
+                let diff = self.difference(split.kind, expected.as_ref(), actual.as_ref(), &options);
+                reports[at].divergence = Some(Divergence {
+                    kind: split.kind,
+                    expected,
+                    actual,
+                    diff,
+                });
+            }
+            if let (Some(first), Some(second)) = (first, second) {
+                let diff = diff(&self.arena, first, second, &options);
+                reports[at].ends = Some(Ends { first, second, diff });
+            }
+        }
+        Ok(())
+    }
+
+    fn diff_options(&mut self) -> DiffOptions {
+        let known: HashMap<&str, _> = ["__struct__", "Elixir.MapSet", "map"]
+            .into_iter()
+            .map(|text| (text, self.atoms.of_text(text)))
+            .collect();
+        DiffOptions::new(|text| known.get(text).copied())
+    }
+
+    fn difference(
+        &self,
+        kind: SplitKind,
+        expected: Option<&super::Told>,
+        actual: Option<&super::Told>,
+        options: &DiffOptions,
+    ) -> Option<Diff> {
+        let part = |told: &super::Told| match kind {
+            SplitKind::State => told.state,
+            SplitKind::Called => told.reply.or(told.message),
+            SplitKind::Ended => told.ended.map(|(_, reason)| reason).or(told.message),
+            _ => told.message,
+        };
+        Some(diff(&self.arena, part(expected?)?, part(actual?)?, options))
+    }
+
+    /// The role whose steps are asked for, and where its stories part.
+    fn focused(&self, found: &[Found]) -> Result<Option<(usize, Option<Split>)>, CompareError> {
+        let Some(wanted) = &self.options.focus else {
+            return Ok(None);
+        };
+        let one = found.iter().find(|one| *self.texts[one.role] == **wanted);
+        let one = one.ok_or_else(|| CompareError::NoSuchRole(wanted.clone()))?;
+        Ok(Some((one.role, one.outcome.split)))
+    }
+
+    fn steps(&mut self, focused: Option<(usize, Option<Split>)>) -> Result<[Vec<super::Told>; 2], StoreError> {
+        let mut steps = [Vec::new(), Vec::new()];
+        let Some((role, split)) = focused else { return Ok(steps) };
+        let told = self.told;
+        for (side, out) in steps.iter_mut().enumerate() {
+            let other = split.and_then(|split| split.places[1 - side]);
+            let place = split.and_then(|split| split.places[side]).or(other);
+            *out = self.teller(side, |teller| teller.around(&told[side].stories[role], place))?;
+        }
+        Ok(steps)
+    }
+}
+
+fn last(story: &Story) -> Option<State> {
+    story.last_state().map(|(_, state)| state)
+}
+
+fn tally(story: &Story) -> Tally {
+    Tally {
+        processes: story.processes,
+        messages: story.messages,
+        sends: story.sends,
+        calls: story.calls,
+        crashes: story.crashes,
+        restarts: story.processes.saturating_sub(1),
+        lost: story.lost,
+    }
+}
+
+fn shifts(stories: [&Story; 2]) -> Vec<Shift> {
+    let took = |story: &Story| -> Vec<u64> {
+        story
+            .units
+            .iter()
+            .map(|unit| unit.took_ns)
+            .filter(|ns| *ns > 0)
+            .collect()
+    };
+    let queue = |story: &Story| -> Vec<u64> {
+        let handled = |unit: &&super::story::Unit| unit.queue > 0;
+        story
+            .units
+            .iter()
+            .filter(handled)
+            .map(|unit| u64::from(unit.queue))
+            .collect()
+    };
+    let calls = |story: &Story| story.call_ns.clone();
+    let all = [
+        shift(Measure::Handling, &mut took(stories[0]), &mut took(stories[1])),
+        shift(Measure::Calls, &mut calls(stories[0]), &mut calls(stories[1])),
+        shift(Measure::Mailbox, &mut queue(stories[0]), &mut queue(stories[1])),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+fn lost(timeline: &Timeline) -> u64 {
+    let losses = timeline.recording().losses();
+    let counted = losses.iter().filter(|loss| loss.cause != LossCause::Stopped);
+    counted.map(|loss| loss.count).sum()
+}
