@@ -27,6 +27,7 @@ defmodule BeamScope.Error do
   | `:outside_recording` | the moment | a moment that the recording does not hold |
   | `:unknown_state` | any | the state at that moment was not recorded |
   | `:no_such_process` | the process, or `%{process:, known:}` | it does not appear in the recording |
+  | `:no_such_role` | the role | neither of two recordings has it |
   | `:ambiguous_process` | text | a module that several processes of the recording run |
   | `:invalid_moment` | text | something that is no moment |
   | `:invalid_recording` | text | something that is no recording |
@@ -78,6 +79,7 @@ defmodule BeamScope.Error do
           | :outside_recording
           | :unknown_state
           | :no_such_process
+          | :no_such_role
           | :ambiguous_process
           | :invalid_moment
           | :invalid_recording
@@ -216,6 +218,9 @@ defmodule BeamScope.Error do
 
   defp describe(:no_such_process, process),
     do: "#{short(process)} does not appear in the recording. BeamScope.processes/1 lists who does"
+
+  defp describe(:no_such_role, role),
+    do: "neither recording has a role #{role}. Roles are written as BeamScope.compare/3 prints them"
 
   defp describe(:not_found, detail), do: "nothing matched" <> because(detail)
 

@@ -46,6 +46,13 @@ fn part(walk: &mut Walk<'_>, ours: &[Act], theirs: &[Act], cut: [bool; 2]) -> Op
             .filter(|(i, j)| is_hidden(&ours[**i].face, &theirs[**j].face))
             .count();
         walk.out.unknown += open as u64;
+        for (i, j) in a.iter().zip(&b) {
+            let (one, other) = (&ours[*i].face, &theirs[*j].face);
+            if one.key != other.key && walk.is_passed_on(one, other) {
+                walk.out.masked[0].push(one.sent);
+                walk.out.masked[1].push(other.sent);
+            }
+        }
         let Some((one, other)) = first(&a, &b, |i, j| walk.is_same(&ours[i].face, &theirs[j].face)) else {
             continue;
         };

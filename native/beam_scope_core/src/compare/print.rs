@@ -260,6 +260,7 @@ impl<'r> Printer<'r> {
             }
             Node::Tuple(kids) => self.tuple(arena, kids),
             Node::Map { len } => self.map(arena, id, len),
+            Node::Pid(pid) if cfg!(mutant = "compare_pids_count") => mix(PID, pid),
             Node::Pid(pid) => {
                 let party = self.cast.map_or(Party::OTHER, |cast| cast.of_pid(pid, seq));
                 mix(PID, u64::from(party.0))

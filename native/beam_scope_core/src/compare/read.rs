@@ -191,7 +191,7 @@ impl Reading<'_> {
                 self.asked.insert(arena.content_hash(tag));
             }
         }
-        let mut face = self.face(1, party, arena, message, row.seq);
+        let mut face = self.mail(1, party, arena, message, row.seq);
         if party == Party::OTHER {
             face.key = mix(face.key, self.name_of(arena, to));
         }
@@ -229,6 +229,14 @@ impl Reading<'_> {
         face
     }
 
+    /// The face of a message.
+    fn mail(&mut self, kind: u64, party: Party, arena: &Arena, message: NodeId, seq: u64) -> Face {
+        let mut face = self.face(kind, party, arena, message, seq);
+        let inner = contents(&self.words, arena, message).last().copied();
+        face.inner = inner.map_or(0, |inner| self.printer.of(arena, inner, seq));
+        face
+    }
+
     fn receive(&mut self, arena: &Arena, row: &EventRow) {
         let Some(message) = term(row, 0) else { return };
         let party = self.sender(arena, row);
@@ -258,7 +266,7 @@ impl Reading<'_> {
         if !told || server == Some(true) && reply.is_none() {
             return;
         }
-        let mut face = self.face(2, party, arena, message, row.seq);
+        let mut face = self.mail(2, party, arena, message, row.seq);
         face.sent = sent.unwrap_or(face.sent);
         let got = Got {
             party,

@@ -20,6 +20,8 @@ pub(super) struct Face {
     pub(super) group: u64,
     /// Group and content.
     pub(super) key: u64,
+    /// Of a message: what is in its envelope.
+    pub(super) inner: u64,
     /// Whether a part of the content was not captured.
     pub(super) hidden: bool,
     /// The event that sent it, if it is a message.
@@ -32,6 +34,7 @@ impl Face {
         Self {
             group,
             key: mix(group, content),
+            inner: 0,
             hidden: false,
             sent: UNSENT,
         }

@@ -25,9 +25,20 @@ pub(super) struct Walk<'a> {
     pub(super) stories: [&'a Story; 2],
     pub(super) causes: [&'a Causes; 2],
     pub(super) masks: &'a Masks,
+    /// What came to the role that is masked.
+    pub(super) came: [HashSet<u64>; 2],
     /// How much may be looked at to find out what came because of what.
     pub(super) fuel: u64,
     pub(super) out: Outcome,
+}
+
+/// What came to a role whose content hangs on an order that was free.
+pub(super) fn came(story: &Story, masks: &HashSet<u64>) -> HashSet<u64> {
+    if masks.is_empty() {
+        return HashSet::new();
+    }
+    let masked = story.gots.iter().filter(|got| masks.contains(&got.face.sent));
+    masked.map(|got| got.face.inner).collect()
 }
 
 /// What a walk found.
@@ -88,8 +99,13 @@ impl Walk<'_> {
     }
 
     pub(super) fn is_same(&self, a: &Face, b: &Face) -> bool {
-        let open = || is_hidden(a, b) || self.is_masked(0, a) || self.is_masked(1, b);
+        let open = || is_hidden(a, b) || self.is_masked(0, a) || self.is_masked(1, b) || self.is_passed_on(a, b);
         a.key == b.key || a.group == b.group && open()
+    }
+
+    /// Whether both are answers that hung on an order that was free, sent on as they came.
+    pub(super) fn is_passed_on(&self, a: &Face, b: &Face) -> bool {
+        a.sent != UNSENT && self.came[0].contains(&a.inner) && self.came[1].contains(&b.inner)
     }
 
     pub(super) fn split(&mut self, kind: SplitKind, a: Option<Place>, b: Option<Place>) {
@@ -193,6 +209,9 @@ impl Walk<'_> {
         }
         let moved = partner.iter().enumerate().filter(|(one, other)| one != *other);
         self.out.reordered += moved.count() as u64;
+        if cfg!(mutant = "compare_tells_free_orders") && self.out.reordered > 0 {
+            return self.split(SplitKind::Order, Some(Place::Unit(first_a)), Some(Place::Unit(first_b)));
+        }
         for (one, other) in partner.iter().enumerate() {
             let (i, j) = (first_a + one, first_b + other);
             let (a, b) = (self.units(0)[i], self.units(1)[j]);

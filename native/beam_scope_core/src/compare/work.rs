@@ -19,7 +19,7 @@ use super::shift::{shift, Measure, Shift};
 use super::split::{Place, Split, SplitKind};
 use super::story::{State, Story};
 use super::tell::Teller;
-use super::walk::{Masks, Outcome, Walk};
+use super::walk::{came, Masks, Outcome, Walk};
 use super::{label, rank, CompareError, Comparison, Divergence, Ends, Evidence, Options, RoleReport, Tally, Verdict};
 use super::{MOST_ROLES, MOST_TOLD};
 
@@ -260,6 +260,7 @@ impl Work<'_> {
             stories,
             causes: [&self.told[0].causes, &self.told[1].causes],
             masks,
+            came: [0, 1].map(|side| came(stories[side], &masks[side])),
             fuel,
             out: Outcome::default(),
         };

@@ -122,6 +122,30 @@ fn answers_that_hang_on_a_free_order_are_free_too() {
 }
 
 #[test]
+fn so_are_those_that_are_passed_on_as_they_came() {
+    let world = |run, order: [u64; 2], more: i64| {
+        let mut world = World::new(run);
+        for (n, who) in order.into_iter().enumerate() {
+            let n = n as i64;
+            world.call(who, a("inc"), i(n + 1), i(n), i(n + 1));
+        }
+        let of = |who| order.iter().position(|one| *one == who).map_or(0, |at| at as i64 + 1);
+        for who in [X, Y] {
+            world.send(who, Z, i(of(who) + more)).receive(Z, who, i(of(who) + more));
+        }
+        world
+    };
+    assert_eq!(parted(&found(&world(0, [X, Y], 0), &world(1, [Y, X], 0))), NONE);
+    // What is made of them is not.
+    let comparison = found(&world(0, [X, Y], 0), &world(1, [Y, X], 5));
+    assert!(
+        parted(&comparison)[0].starts_with(":x sent: send 1 @:z | send 7 @:z"),
+        "{:?}",
+        parted(&comparison)
+    );
+}
+
+#[test]
 fn what_a_client_got_between_its_own_steps_is_not_when_it_read_it() {
     let world = |run, late: bool| {
         let mut world = World::new(run);
