@@ -107,7 +107,10 @@ defmodule BeamScope.Bisect.Hook do
   @spec roles(BeamScope.Recording.t()) :: [{String.t(), non_neg_integer}]
   def roles(rec) do
     # The runner lived before: what has a beginning and runs its code are modules' processes and theirs.
-    ours = for %{module: ExUnit.Runner, known: :spawned} = process <- BeamScope.processes(rec), do: process
+    ours =
+      for %{module: ExUnit.Runner, known: :spawned} = process <- BeamScope.processes(rec).processes,
+          do: process
+
     tracks = MapSet.new(ours, & &1.track)
     {inner, modules} = Enum.split_with(ours, &(&1.parent_track in tracks))
     {setups, tests} = Enum.split_with(inner, &(&1.exit_reason == :normal))
