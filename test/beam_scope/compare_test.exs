@@ -412,6 +412,119 @@ defmodule BeamScope.CompareTest do
     for line <- comparison |> inspect(width: 60) |> String.split("\n"), do: assert(String.length(line) <= 60)
   end
 
+  describe "the systems of priv/faults" do
+    setup do
+      level = Logger.level()
+      Logger.configure(level: :none)
+      on_exit(fn -> Logger.configure(level: level) end)
+      Mix.Tasks.BeamScope.Faults.load()
+    end
+
+    test "do the same twice when they are healthy, and something else with their fault", %{source: source} do
+      for file <- source.files() do
+        healthy = source.load(file, :healthy)
+        [one, other] = for _ <- 1..2, do: system(healthy)
+        comparison = BeamScope.compare(one, other)
+        assert Comparison.same?(comparison), "#{source.name(file)}: #{text(comparison)}"
+        comparison = BeamScope.compare(one, system(source.load(file, :faulty)))
+        assert Comparison.verdict(comparison) == :different, source.name(file)
+      end
+    end
+  end
+
+  # A recording of one of them, by a process of its own; from a file, since the recording is its owner's.
+  defp system(system) do
+    stage = Module.safe_concat(BeamScopeFaults, Stage)
+    path = Path.join(System.tmp_dir!(), "beam_scope_compare_#{System.unique_integer([:positive])}.bsr")
+
+    {pid, monitor} =
+      spawn_monitor(fn ->
+        Process.flag(:trap_exit, true)
+
+        {_, rec} =
+          BeamScope.record(Map.get(system.fault(), :record, []), fn -> [stage.open(), system.run()] end)
+
+        stage.close()
+        :ok = BeamScope.save(rec, path)
+        BeamScope.close(rec)
+      end)
+
+    assert_receive {:DOWN, ^monitor, :process, ^pid, :normal}, 60_000
+    rec = BeamScope.load!(path)
+    File.rm!(path)
+    rec
+  end
+
+  describe "other behaviours" do
+    defmodule Lamp do
+      @moduledoc "A gen_statem that puts off what it cannot do yet."
+      @behaviour :gen_statem
+      @impl true
+      def callback_mode, do: :handle_event_function
+      @impl true
+      def init(n), do: {:ok, :off, n}
+      @impl true
+      def handle_event({:call, from}, :on, :off, n), do: {:next_state, :on, n + 1, [{:reply, from, n + 1}]}
+      def handle_event(:cast, {:dim, _k}, :off, _n), do: {:keep_state_and_data, :postpone}
+      def handle_event(:cast, {:dim, k}, :on, n), do: {:next_state, :dim, n + k}
+      def handle_event({:call, from}, :get, _state, n), do: {:keep_state_and_data, [{:reply, from, n}]}
+    end
+
+    test "a gen_statem with a message that was put off" do
+      run = fn k ->
+        {:ok, lamp} = :gen_statem.start_link({:local, :lamp}, Lamp, 0, [])
+
+        {_, rec} =
+          BeamScope.record([trace: lamp], fn ->
+            :gen_statem.cast(lamp, {:dim, k})
+            1 = :gen_statem.call(lamp, :on)
+            :gen_statem.call(lamp, :get)
+          end)
+
+        :gen_statem.stop(lamp)
+        rec
+      end
+
+      comparison = BeamScope.compare(run.(2), run.(2))
+      assert role!(comparison, :lamp).verdict == :same, text(comparison)
+      comparison = BeamScope.compare(run.(2), run.(3))
+      assert %{kind: :handled, actual: %{step: %{message: {:dim, 3}}}} = role!(comparison, :lamp).divergence
+    end
+
+    test "children of supervisors, known by their ids, and restarted" do
+      run = fn crash? ->
+        children = for id <- [:one, :two], do: %{id: id, start: {Agent, :start_link, [fn -> id end]}}
+
+        {_, rec} =
+          BeamScope.record([], fn ->
+            {:ok, sup} = Supervisor.start_link(children, strategy: :one_for_one, name: :compared_sup)
+
+            pid = fn id ->
+              Enum.find_value(Supervisor.which_children(sup), &(elem(&1, 0) == id && elem(&1, 1)))
+            end
+
+            if crash? do
+              monitor = Process.monitor(pid.(:two))
+              Process.exit(pid.(:two), :kill)
+              receive do: ({:DOWN, ^monitor, _, _, _} -> :ok)
+              :two = Agent.get(pid.(:two), & &1)
+            end
+
+            Supervisor.stop(sup)
+          end)
+
+        rec
+      end
+
+      comparison = BeamScope.compare(run.(true), run.(true))
+      assert Comparison.same?(comparison), text(comparison)
+      comparison = BeamScope.compare(run.(false), run.(true))
+      two = Enum.find(comparison, &(is_binary(&1.role) and &1.role =~ "two")) || flunk(text(comparison))
+      assert {%{restarts: 0}, %{restarts: 1}} = two.tally
+      assert two.role == ":compared_sup/:two"
+    end
+  end
+
   defp catch_exit_of(fun) do
     fun.()
   catch

@@ -243,7 +243,7 @@ impl Reading<'_> {
         let sent = self.inner.pairs.partner(row.seq);
         let cause = sent.map_or(NONE, |sent| self.causes.find(sent));
         let reply = tagged_reply(arena, message);
-        let told = self.is_told(arena, message, party) && !self.is_early(arena, reply, party);
+        let told = self.is_told(arena, message, party) && !self.is_chance(arena, reply, party, sent);
         let body = arena.content_hash(envelope(&self.words, arena, message).body);
         let server = self.life(row.track, |life| {
             life.received(
@@ -276,9 +276,12 @@ impl Reading<'_> {
         self.life(row.track, |life| life.got(got, reply.is_some()));
     }
 
-    /// An answer to what was asked before the recording began, by somebody who is not in it: whether it still came is chance.
-    fn is_early(&self, arena: &Arena, reply: Option<(NodeId, NodeId)>, party: Party) -> bool {
-        party == Party::OTHER && reply.is_some_and(|(tag, _)| !self.asked.contains(&arena.content_hash(tag)))
+    /// An answer whose coming is chance: to what was asked before the recording began, of somebody who is not in it; or one that the
+    /// virtual machine gave for a process, as it does when it is asked about one that runs at that moment.
+    fn is_chance(&self, arena: &Arena, reply: Option<(NodeId, NodeId)>, party: Party, sent: Option<u64>) -> bool {
+        let Some((tag, _)) = reply else { return false };
+        let early = || !self.asked.contains(&arena.content_hash(tag));
+        party == Party::OTHER && early() || party.role().is_some() && sent.is_none()
     }
 
     fn sender(&self, arena: &Arena, row: &EventRow) -> Party {

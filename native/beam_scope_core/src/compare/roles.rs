@@ -226,9 +226,10 @@ impl Looker<'_> {
         if track.known == KnownHow::Seen {
             return Claim::Nobody;
         }
-        match track.restart_of {
-            Some(old) => Claim::Again(old),
-            None => Claim::Child(self.what(track)),
+        match (self.ids.get(&track.pid), track.restart_of) {
+            (Some(id), _) => Claim::Child(What::Id(id.clone())),
+            (None, Some(old)) => Claim::Again(old),
+            (None, None) => Claim::Child(self.what(track)),
         }
     }
 
@@ -284,9 +285,6 @@ impl Looker<'_> {
     }
 
     fn what(&mut self, track: &Track) -> What {
-        if let Some(id) = self.ids.get(&track.pid) {
-            return What::Id(id.clone());
-        }
         let Some(initial) = track.initial.clone() else {
             return What::Process;
         };
@@ -309,26 +307,34 @@ impl Looker<'_> {
     }
 }
 
-/// Ids of children, as far as a supervisor's last state tells: `{state, _, _, {_, #{Id => {child, Pid, Id, …}}}, …}`.
+/// Ids of children, as far as a supervisor's state tells: `{state, _, _, {_, #{Id => {child, Pid, Id, …}}}, …}`.
+/// How many were looked at.
 pub(super) fn child_ids(
     local: &mut Local,
     atoms: &mut Atoms,
     arena: &Arena,
     state: NodeId,
     ids: &mut HashMap<u64, Value>,
-) {
-    let Node::Tuple(fields) = arena.node(state) else { return };
+) -> usize {
+    let Node::Tuple(fields) = arena.node(state) else {
+        return 1;
+    };
     let Some(Node::Tuple(&[_, children])) = fields.get(3).map(|field| arena.node(*field)) else {
-        return;
+        return 1;
     };
     for (id, child) in arena.map_iter(children) {
         let Node::Tuple(&[_, pid, ..]) = arena.node(child) else {
             continue;
         };
-        if let (Node::Pid(pid), Some(id)) = (arena.node(pid), literal(local, atoms, arena, id)) {
+        let Node::Pid(pid) = arena.node(pid) else { continue };
+        if ids.contains_key(&pid) {
+            continue;
+        }
+        if let Some(id) = literal(local, atoms, arena, id) {
             ids.insert(pid, id);
         }
     }
+    1 + arena.map_len(children)
 }
 
 /// Matches the processes of two recordings.
@@ -439,27 +445,15 @@ impl Matching {
     fn generation(&mut self, ready: Group<'_>) {
         let mut order: Vec<(Option<usize>, What)> = Vec::new();
         let mut groups: HashMap<(Option<usize>, String), Group<'_>> = HashMap::new();
-        for (side, all) in ready.into_iter().enumerate() {
+        for (side, all) in ready.iter().enumerate() {
             for one in all {
-                match &one.claim {
-                    Claim::Again(old) if self.of_track[side].contains_key(old) => {
-                        let party = self.of_track[side][old];
-                        self.enter(side, one.track, party);
-                    }
-                    claim => {
-                        let what = match claim {
-                            Claim::Child(what) => what.clone(),
-                            _ => What::Process,
-                        };
-                        let parent = self.parent(side, one);
-                        let key = (parent, format!("{what:?}"));
-                        let group = groups.entry(key).or_insert_with(|| {
-                            order.push((parent, what));
-                            Group::default()
-                        });
-                        group[side].push(one);
-                    }
-                }
+                let Claim::Child(what) = &one.claim else { continue };
+                let parent = self.parent(side, one);
+                let group = groups.entry((parent, format!("{what:?}"))).or_insert_with(|| {
+                    order.push((parent, what.clone()));
+                    Group::default()
+                });
+                group[side].push(one);
             }
         }
         for (parent, what) in order {
@@ -467,6 +461,20 @@ impl Matching {
                 self.equals(parent, &what, &group);
             }
         }
+        for (side, all) in ready.iter().enumerate() {
+            all.iter().for_each(|one| self.again(side, one));
+        }
+    }
+
+    /// Who was started again is who it was before; those before it have their roles already.
+    fn again(&mut self, side: usize, one: &Claimant) {
+        let Claim::Again(old) = &one.claim else { return };
+        let party = self.of_track[side].get(old).copied();
+        let party = party.unwrap_or_else(|| {
+            let parent = self.parent(side, one);
+            self.next(parent, &What::Process)
+        });
+        self.enter(side, one.track, party);
     }
 
     /// What the user's own processes start is called as if nobody had started it, as what starts by itself.
@@ -477,6 +485,14 @@ impl Matching {
 
     /// Those that were started with the same first; the others in the order of their births.
     fn equals(&mut self, parent: Option<usize>, what: &What, group: &Group<'_>) {
+        if let What::Id(_) = what {
+            // Its supervisor has one of them at a time.
+            let role = self.next(parent, what);
+            for (side, all) in group.iter().enumerate() {
+                all.iter().for_each(|one| self.enter(side, one.track, role));
+            }
+            return;
+        }
         let [ours, theirs] = group;
         let mut by_args: HashMap<u64, Vec<usize>> = HashMap::new();
         for (at, one) in theirs.iter().enumerate().rev() {

@@ -96,7 +96,11 @@ fn crowd(
     })
 }
 
-/// The ids that supervisors know their children by, as far as their last states are known.
+/// So many states of a supervisor are looked at, and so many children in all.
+const MOST_STATES: usize = 10_000;
+const MOST_CHILDREN: usize = 1_000_000;
+
+/// The ids that supervisors know their children by, as far as their states are known.
 fn ids_of_children(
     timeline: &Timeline,
     local: &mut Local,
@@ -112,10 +116,16 @@ fn ids_of_children(
         facts.tracks().iter().filter(is_one).map(|track| track.id).collect()
     })?;
     let mut ids = HashMap::new();
+    let mut left = MOST_CHILDREN;
     for track in supervisors {
-        // Of one whose state is not known the children are known by their modules.
-        if let Ok(found) = timeline.state_at(&Selector::Track(track), Moment::End) {
-            child_ids(local, atoms, found.state.arena(), found.state.node(), &mut ids);
+        // Of one whose states are not known the children are known by their modules.
+        let found = timeline.history(&Selector::Track(track), Moment::Start, Moment::End, Some(MOST_STATES));
+        let transitions = found.map(|found| found.transitions).unwrap_or_default();
+        for state in transitions.iter().filter_map(|one| one.to.term()) {
+            left = left.saturating_sub(child_ids(local, atoms, state.arena(), state.node(), &mut ids));
+            if left == 0 {
+                return Ok(ids);
+            }
         }
     }
     Ok(ids)

@@ -178,3 +178,20 @@ fn points_in_time_are_the_same() {
     clocked.days = vec![(NOW, NOW + 10_000_000)];
     assert_eq!(parted(&compared(&one, &other, &clocked)), NONE);
 }
+
+#[test]
+fn what_the_virtual_machine_answers_for_a_process_is_chance() {
+    let world = |run, asked: bool| {
+        let mut world = World::new(run);
+        if asked {
+            world.receive(
+                X,
+                S,
+                t(&[Value::Ref(vec![1, 2, 3]), l(&[t(&[a("reductions"), i(46)])])]),
+            );
+        }
+        world.call(X, a("get"), i(0), i(0), i(0));
+        world
+    };
+    assert_eq!(parted(&found(&world(0, false), &world(1, true))), NONE);
+}
