@@ -10,7 +10,7 @@ use crate::term::{AtomId, Kind, Opaque, Value};
 use crate::timeline::TermRef;
 
 use super::clock::Clock;
-use super::print::{fun_module, is_date, is_stacktrace, is_timestamp};
+use super::marks::{fun_module, is_date, is_stacktrace, is_timestamp};
 use super::roles::{Cast, Party};
 
 /// Copies terms of one recording.

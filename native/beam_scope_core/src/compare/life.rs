@@ -8,8 +8,9 @@ use crate::timeline::machine::Machine;
 use crate::timeline::{Known, KnownHow, Outcome, Role as Behaviour, TermRef, Track, Transition, TransitionKind, Words};
 
 use super::causes::NONE;
+use super::hash::mix;
 use super::noise::tells_an_end;
-use super::print::{mix, Printer};
+use super::print::Printer;
 use super::roles::Party;
 use super::story::{ActKind, At, End, Face, Got, State, Story, Unit, UnitKind, UNSENT};
 

@@ -5,13 +5,14 @@
 //! two stories ─walk──▶ where they part  all of those ─rank──▶ which comes before the others
 //! ```
 //!
-//! * [`roles`]: processes are matched by what they are, never by pid.
+//! * [`roles`], [`matching`]: processes are matched by what they are, never by pid.
 //! * [`print`]: terms are compared without what is another in every run: pids, references, points in time.
-//! * [`story`], [`life`], [`read`]: one pass over each recording. What is kept of an event is some forty bytes, whatever its terms hold.
-//! * [`walk`], [`acts`]: stories are the same but for orders that were free. What was lost or cut is unknown: not the same, and not
+//! * [`story`], [`life`], [`read`], [`mail`]: one pass over each recording. What is kept of a
+//!   message is some hundred bytes, whatever its terms hold.
+//! * [`walk`], [`part`], [`acts`]: stories are the same but for orders that were free. What was lost or cut is unknown: not the same, and not
 //!   different.
 //! * [`causes`], [`rank`]: of several places where stories part, the one that happened before the others is told first.
-//! * [`tell`]: terms are read again only where something is shown.
+//! * [`report`], [`tell`]: terms are read again only where something is shown.
 //!
 //! Two 64-bit fingerprints that are equal are taken for equal terms, as the store takes its content hashes.
 
@@ -19,12 +20,19 @@ mod acts;
 mod canon;
 mod causes;
 mod clock;
+mod doings;
+mod hash;
 mod label;
 mod life;
+mod mail;
+mod marks;
+mod matching;
 mod noise;
+mod part;
 mod print;
 mod rank;
 mod read;
+mod report;
 mod roles;
 mod shift;
 mod split;

@@ -19,40 +19,18 @@ use crate::term::arena::{Arena, Node, NodeId};
 use crate::term::{AtomId, Kind};
 use crate::timeline::Words;
 
-use super::clock::{unix_ns, Clock};
+use super::clock::Clock;
+use super::hash::{inverse, mix, mix_bytes, power};
+use super::marks::{fun_module, is_date, is_stacktrace, is_timestamp};
 use super::roles::{Cast, Party};
 
-const K0: u64 = 0x9E37_79B9_7F4A_7C15;
-const K1: u64 = 0xD6E8_FEB8_6659_FD93;
 /// The base of polynomials: odd, so that its powers have inverses.
 const BASE: u64 = 0xA076_1D64_78BD_642F;
 /// Smaller containers are read anew.
 const LARGE: usize = 48;
 
-/// Puts a number to a hash.
-pub(super) const fn mix(hash: u64, word: u64) -> u64 {
-    let wide = (hash ^ word.wrapping_mul(K1)) as u128 * K0 as u128;
-    (wide as u64 ^ (wide >> 64) as u64).rotate_left(29) ^ hash
-}
-
-/// Puts bytes to a hash.
-pub(super) fn mix_bytes(hash: u64, bytes: &[u8]) -> u64 {
-    let mut hash = mix(hash, bytes.len() as u64);
-    let mut chunks = bytes.chunks_exact(8);
-    for c in &mut chunks {
-        hash = mix(
-            hash,
-            u64::from_le_bytes([c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]]),
-        );
-    }
-    chunks
-        .remainder()
-        .iter()
-        .fold(hash, |hash, byte| mix(hash, u64::from(*byte)))
-}
-
 const fn tag(n: u64) -> u64 {
-    mix(K0, n)
+    mix(1, n)
 }
 
 const ATOM: u64 = tag(1);
@@ -378,86 +356,4 @@ fn outside(kind: Kind) -> Option<u64> {
         Kind::Port => Some(PORT),
         _ => None,
     }
-}
-
-/// A `DateTime` or `NaiveDateTime` within the windows.
-pub(super) fn is_date(words: &Words, clock: &Clock, arena: &Arena, id: NodeId) -> bool {
-    const FIELDS: [&str; 6] = ["year", "month", "day", "hour", "minute", "second"];
-    let (mut named, mut found) = (false, [None; 6]);
-    for (key, value) in arena.map_iter(id) {
-        let Node::Atom(key) = arena.node(key) else { return false };
-        let Some(key) = words.text(key) else { return false };
-        match arena.node(value) {
-            Node::Atom(name) if &*key == "__struct__" => {
-                let name = words.text(name);
-                named = matches!(name.as_deref(), Some("Elixir.DateTime" | "Elixir.NaiveDateTime"));
-                if !named {
-                    return false;
-                }
-            }
-            Node::Int(n) => {
-                if let Some(at) = FIELDS.iter().position(|field| *field == &*key) {
-                    found[at] = Some(n);
-                }
-            }
-            _ => {}
-        }
-    }
-    let [Some(y), Some(mo), Some(d), Some(h), Some(mi), Some(s)] = found else {
-        return false;
-    };
-    named && unix_ns([y, mo, d, h, mi, s]).is_some_and(|ns| clock.is_within(ns))
-}
-
-/// `{MegaSeconds, Seconds, MicroSeconds}`, as `os:timestamp/0` has it.
-pub(super) fn is_timestamp(arena: &Arena, kids: &[NodeId], clock: &Clock) -> bool {
-    let [mega, second, micro] = *kids else { return false };
-    let numbers = (arena.node(mega), arena.node(second), arena.node(micro));
-    let (Node::Int(mega), Node::Int(second), Node::Int(micro)) = numbers else {
-        return false;
-    };
-    let fits = mega > 0 && (0..1_000_000).contains(&second) && (0..1_000_000).contains(&micro);
-    fits && clock
-        .is_within(((i128::from(mega) * 1_000_000 + i128::from(second)) * 1_000_000 + i128::from(micro)) * 1_000)
-}
-
-/// `[{Module, Function, Arity, Location}, …]`
-pub(super) fn is_stacktrace(arena: &Arena, list: NodeId) -> bool {
-    let Some(Node::Tuple(&[m, f, _, location])) = arena.list_get(list, 0).map(|entry| arena.node(entry)) else {
-        return false;
-    };
-    matches!(
-        (arena.node(m), arena.node(f), arena.node(location)),
-        (Node::Atom(_), Node::Atom(_), Node::List { .. })
-    )
-}
-
-/// `#Fun<Elixir.Counter.3.105768164>`: the numbers change with every change of the module.
-pub(super) fn fun_module(text: &str) -> &str {
-    let inner = text.strip_prefix("#Fun<").and_then(|rest| rest.strip_suffix('>'));
-    let Some(inner) = inner else { return text };
-    inner.trim_end_matches(|c: char| c == '.' || c.is_ascii_digit())
-}
-
-const fn power(base: u64, mut exponent: usize) -> u64 {
-    let (mut all, mut square) = (1u64, base);
-    while exponent > 0 {
-        if exponent & 1 == 1 {
-            all = all.wrapping_mul(square);
-        }
-        square = square.wrapping_mul(square);
-        exponent >>= 1;
-    }
-    all
-}
-
-/// Of an odd number, modulo 2⁶⁴, by Newton's iteration: each step doubles the digits that are right.
-const fn inverse(odd: u64) -> u64 {
-    let mut x = odd;
-    let mut step = 0;
-    while step < 6 {
-        x = x.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(x)));
-        step += 1;
-    }
-    x
 }

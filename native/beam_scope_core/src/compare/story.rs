@@ -7,7 +7,7 @@
 use crate::store::TrackId;
 use crate::timeline::TransitionKind;
 
-use super::print::mix;
+use super::hash::mix;
 use super::roles::Party;
 
 /// No send is known.
