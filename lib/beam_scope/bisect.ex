@@ -23,7 +23,7 @@ defmodule BeamScope.Bisect do
          {:ok, good} <- Tree.commit(repository, asked.good),
          {:ok, bad} <- Tree.commit(repository, asked.bad),
          {:ok, [_ | _] = commits} <- Tree.between(repository, good, bad) do
-      Tree.with(repository, good, fn tree -> search(tree, good, commits, asked) end)
+      Tree.in_tree(repository, good, fn tree -> search(tree, good, commits, asked) end)
     else
       {:ok, []} -> {:error, "#{asked.good} is not before #{asked.bad}: there is nothing between them"}
       {:error, what} -> {:error, what}

@@ -48,7 +48,8 @@ defmodule BeamScope.Comparison do
   ## What comes first
 
   Of several roles that parted, the one whose divergence happened before the others' in either execution (Lamport's order: by
-  messages and by each process's own steps) is told first; where neither is before the other, the one that was earlier.
+  messages and by each process's own steps) is told first; where neither is before the other, the one that was earlier in its own
+  recording, in proportion to how long that is.
 
   ## Times
 

@@ -40,9 +40,9 @@ defmodule BeamScope.Bisect.Tree do
   end
 
   @doc "Gives a worktree to a function, and removes it in any case."
-  @spec with({Path.t(), Path.t()}, String.t(), (t -> result)) :: result | {:error, String.t()}
+  @spec in_tree({Path.t(), Path.t()}, String.t(), (t -> result)) :: result | {:error, String.t()}
         when result: term
-  def with({top, below}, commit, fun) do
+  def in_tree({top, below}, commit, fun) do
     dir =
       Path.join(System.tmp_dir!(), "beam_scope_bisect_#{System.pid()}_#{System.unique_integer([:positive])}")
 

@@ -34,6 +34,26 @@ pub(super) struct Told {
     pub(super) unclear: u64,
 }
 
+impl Told {
+    /// From when to when anything is told, in nanoseconds since the recording's start.
+    pub(super) fn span(&self) -> (u64, u64) {
+        let units = self
+            .stories
+            .iter()
+            .flat_map(|story| story.units.iter().map(|unit| unit.at));
+        let acts = self
+            .stories
+            .iter()
+            .flat_map(|story| story.acts.iter().map(|act| act.at));
+        let gots = self
+            .stories
+            .iter()
+            .flat_map(|story| story.gots.iter().map(|got| got.at));
+        let bounds = |(low, high): (u64, u64), at: At| (low.min(at.at_ns), high.max(at.at_ns));
+        units.chain(acts).chain(gots).fold((u64::MAX, 0), bounds)
+    }
+}
+
 /// What is read of a recording.
 pub(super) struct Source<'a> {
     pub(super) timeline: &'a Timeline,

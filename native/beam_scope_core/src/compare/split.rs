@@ -81,17 +81,20 @@ pub(super) fn first(
         (Some(x), Some(y)) => (*x, *y),
         (x, y) => return Some((x.copied(), y.copied())),
     };
-    let fit = |a: &[usize], b: &[usize]| a.iter().zip(b).take(AHEAD).take_while(|(a, b)| same(**a, **b)).count();
-    let missing = a
-        .iter()
-        .take(AHEAD)
-        .position(|one| same(*one, y))
-        .map_or(0, |at| fit(&a[at..], b));
-    let too_many = b
-        .iter()
-        .take(AHEAD)
-        .position(|one| same(x, *one))
-        .map_or(0, |at| fit(a, &b[at..]));
+    let fit = |a: &[usize], b: &[usize]| {
+        let rest = a.len().min(b.len()).min(AHEAD);
+        let fits = a.iter().zip(b).take(rest).take_while(|(a, b)| same(**a, **b)).count();
+        // A single one that happens to be there again explains nothing, unless it explains all.
+        let explains = 2 * fits > rest || fits > 0 && a.len() == b.len();
+        if explains {
+            fits
+        } else {
+            0
+        }
+    };
+    let ahead = |list: &[usize], is: &dyn Fn(usize) -> bool| list.iter().take(AHEAD).position(|one| is(*one));
+    let missing = ahead(a, &|one| same(one, y)).map_or(0, |at| fit(&a[at..], b));
+    let too_many = ahead(b, &|one| same(x, one)).map_or(0, |at| fit(a, &b[at..]));
     let changed = fit(&a[1..], &b[1..]);
     Some(if missing > changed.max(too_many) {
         (Some(x), None)
@@ -163,5 +166,10 @@ mod tests {
         assert_eq!(of("ab", "ba"), Some((Some('a'), Some('b'))));
         assert_eq!(of("aaabb", "xaabb"), Some((Some('a'), Some('x'))));
         assert_eq!(of("aaabb", "xaaabb"), Some((None, Some('x'))));
+        assert_eq!(
+            of("abc", "bdf"),
+            Some((Some('a'), Some('b'))),
+            "that b comes again is chance"
+        );
     }
 }

@@ -62,6 +62,7 @@ pub fn compare(evidence: [&Evidence<'_>; 2], options: &Options) -> Result<Compar
         casts: &casts,
         texts: &texts,
         told: &told,
+        spans: [told[0].span(), told[1].span()],
         arena: Arena::new(),
         atoms,
     };
@@ -147,6 +148,8 @@ pub(super) struct Work<'a> {
     pub(super) casts: &'a [Cast; 2],
     pub(super) texts: &'a [String],
     pub(super) told: &'a [Reading],
+    /// From when to when anything is told of either recording.
+    spans: [(u64, u64); 2],
     pub(super) arena: Arena,
     pub(super) atoms: Atoms,
 }
@@ -277,7 +280,7 @@ impl Work<'_> {
         let came = came.out;
         done.unknown += came.unknown;
         done.split = match (done.split, came.split) {
-            (Some(one), Some(other)) if self.at_ns(role, &other) < self.at_ns(role, &one) => Some(other),
+            (Some(one), Some(other)) if self.is_earlier(role, &other, &one) => Some(other),
             (one, other) => one.or(other),
         };
         done
@@ -309,10 +312,32 @@ impl Work<'_> {
         }
     }
 
-    /// When stories part: since each recording's own start, the earlier of the two.
-    fn at_ns(&self, role: usize, split: &Split) -> u64 {
-        let sides = [0, 1].map(|side| self.position(side, role, split).map(|(.., at_ns)| at_ns));
-        sides.into_iter().flatten().min().unwrap_or(u64::MAX)
+    /// When stories part, in parts of a billion of all that is told of each recording: they need not have the same pace.
+    fn time(&self, role: usize, split: &Split) -> u64 {
+        let part = |side: usize| {
+            let (.., at_ns) = self.position(side, role, split)?;
+            let (from, to) = self.spans[side];
+            let whole = u128::from(to.saturating_sub(from).max(1));
+            u64::try_from(u128::from(at_ns.saturating_sub(from)) * 1_000_000_000 / whole).ok()
+        };
+        let parts: Vec<u64> = [0, 1].into_iter().filter_map(part).collect();
+        parts
+            .iter()
+            .sum::<u64>()
+            .checked_div(parts.len() as u64)
+            .unwrap_or(u64::MAX)
+    }
+
+    /// Whether one of two places of a role comes before the other, in a recording that has both if there is one.
+    fn is_earlier(&self, role: usize, one: &Split, other: &Split) -> bool {
+        let seq = |side, split| self.position(side, role, split).map(|(_, seq, _)| seq);
+        let known = [0, 1]
+            .into_iter()
+            .find_map(|side| Some((seq(side, one)?, seq(side, other)?)));
+        match known {
+            Some((one, other)) => one < other,
+            None => self.time(role, one) < self.time(role, other),
+        }
     }
 
     fn sort(&self, found: &mut Vec<Found>) {
@@ -325,7 +350,7 @@ impl Work<'_> {
             let key = |one: &Found| {
                 (
                     rank(one.verdict),
-                    one.outcome.split.map(|split| self.at_ns(one.role, &split)),
+                    one.outcome.split.map(|split| self.time(one.role, &split)),
                 )
             };
             key(a)
@@ -353,7 +378,7 @@ impl Work<'_> {
             self.told[side].causes.first_of(&places)
         });
         let before: Vec<[u64; 2]> = before[0].iter().zip(&before[1]).map(|(a, b)| [*a, *b]).collect();
-        let at_ns: Vec<u64> = splits.iter().map(|(role, split)| self.at_ns(*role, split)).collect();
-        rank::order(&before, &at_ns)
+        let times: Vec<u64> = splits.iter().map(|(role, split)| self.time(*role, split)).collect();
+        rank::order(&before, &times)
     }
 }
