@@ -543,7 +543,8 @@ defmodule BeamScope do
     * `times:` – `false` compares points in time like any other number (`true`)
 
   Costs one pass over each recording on a dirty scheduler: about half a second for a million events, on top of what the first question
-  to a recording costs. Errors are those of a question, and `:no_such_role`.
+  to a recording costs. Errors are those of a question,
+  `:no_such_role`, and `:different_levels`.
 
       iex> run = fn last ->
       ...>   {:ok, agent} = Agent.start_link(fn -> [] end, name: :basket)

@@ -150,9 +150,15 @@ defmodule BeamScope.Comparison do
   defp ask(a, b, opts, focus) do
     with {:ok, info_a} <- Query.ask(a, fn -> Recorder.info(a) end),
          {:ok, info_b} <- Query.ask(b, fn -> Recorder.info(b) end),
+         :ok <- same_level(info_a[:level], info_b[:level]),
          {:ok, asked} <- Options.native(opts, {a, info_a}, {b, info_b}),
          do: Query.ask(b, fn -> Native.compare(a.native, b.native, Map.put(asked, :focus, focus)) end)
   end
+
+  # What one of them did not look for would be missing in it.
+  defp same_level(level, level), do: :ok
+  defp same_level(a, b) when nil in [a, b], do: :ok
+  defp same_level(a, b), do: {:error, Error.new(:different_levels, %{first: a, second: b})}
 
   @doc """
   Whether both did the same, for sure: nothing is different, missing or unknown.

@@ -377,6 +377,9 @@ defmodule BeamScope.CompareTest do
         assert %Error{reason: :invalid_option} = catch_error(BeamScope.compare(rec, rec, opts))
       end
 
+      other = record(fn _ -> :ok end, record: [level: :states])
+      assert %Error{reason: :different_levels} = catch_error(BeamScope.compare(rec, other))
+
       assert %Error{reason: :unknown_option, detail: %{suggestion: :ignore}} =
                catch_error(BeamScope.compare(rec, rec, ignroe: []))
 
