@@ -27,6 +27,8 @@ defmodule BeamScope.Error do
   | `:outside_recording` | the moment | a moment that the recording does not hold |
   | `:unknown_state` | any | the state at that moment was not recorded |
   | `:no_such_process` | the process, or `%{process:, known:}` | it does not appear in the recording |
+  | `:different_levels` | `%{first:, second:}` | two recordings of different levels cannot be compared |
+  | `:no_such_role` | the role | neither of two recordings has it |
   | `:ambiguous_process` | text | a module that several processes of the recording run |
   | `:invalid_moment` | text | something that is no moment |
   | `:invalid_recording` | text | something that is no recording |
@@ -82,6 +84,8 @@ defmodule BeamScope.Error do
           | :outside_recording
           | :unknown_state
           | :no_such_process
+          | :no_such_role
+          | :different_levels
           | :ambiguous_process
           | :invalid_moment
           | :invalid_recording
@@ -224,6 +228,13 @@ defmodule BeamScope.Error do
 
   defp describe(:no_such_process, process),
     do: "#{short(process)} does not appear in the recording. BeamScope.processes/1 lists who does"
+
+  defp describe(:different_levels, %{first: first, second: second}),
+    do:
+      "one was recorded at level #{inspect(first)}, the other at #{inspect(second)}: what one did not look for would seem to be missing"
+
+  defp describe(:no_such_role, role),
+    do: "neither recording has a role #{role}. Roles are written as BeamScope.compare/3 prints them"
 
   defp describe(:not_found, detail), do: "nothing matched" <> because(detail)
 

@@ -94,6 +94,7 @@ defmodule BeamScope.Native do
 
   # invariants
   def infer(_recs, _options), do: missing()
+  def compare(_first, _second, _options), do: missing()
 
   # terms at hand
   def diff(_a, _b), do: missing()

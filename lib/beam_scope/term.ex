@@ -7,6 +7,12 @@ defmodule BeamScope.Opaque do
 
       iex> inspect(%BeamScope.Opaque{kind: :fun, text: "#Fun<counter.0.1234>"})
       "#opaque<fun, \\"#Fun<counter.0.1234>\\">"
+
+  Where two recordings are compared (`BeamScope.compare/3`) it also stands for what is another in every run: a process by its
+  role, a reference, a point in time.
+
+      iex> inspect(%BeamScope.Opaque{kind: :pid, text: "pid(Counter)"})
+      "pid(Counter)"
   """
   @enforce_keys [:kind, :text]
   defstruct [:kind, :text]
@@ -56,8 +62,14 @@ end
 defimpl Inspect, for: BeamScope.Opaque do
   import Inspect.Algebra
 
-  def inspect(%{kind: kind, text: text}, opts),
-    do: concat(["#opaque<", to_string(kind), ", ", to_doc(text, opts), ">"])
+  # The VM's own texts begin with "#".
+  @marks ["pid(", "ref()", "port()", "fun(", "time()", "stacktrace()"]
+
+  def inspect(%{kind: kind, text: text}, opts) do
+    if kind != :atom and String.starts_with?(text, @marks),
+      do: text,
+      else: concat(["#opaque<", to_string(kind), ", ", to_doc(text, opts), ">"])
+  end
 end
 
 defimpl Inspect, for: BeamScope.Truncated do

@@ -24,8 +24,9 @@ defmodule BeamScope.Golden.Difference do
     end
   end
 
-  # The message weighs as much as all that came of it.
-  defp align(expected, actual),
+  @doc "The steps of a role against those that were expected. The message weighs as much as all that came of it."
+  @spec align([Step.t()], [Step.t()]) :: Align.t()
+  def align(expected, actual),
     do: Align.align(expected, actual, by: &{&1.message, details(&1)}, group: &{&1.what, &1.order})
 
   defp details(step), do: Map.take(step, [:from, :to, :reply, :state, :handler])
@@ -96,8 +97,9 @@ defmodule BeamScope.Golden.Difference do
   defp text(%Step{} = step, _width), do: Text.flat(step)
   defp text(other, width), do: Term.text(other, width)
 
-  # In the words of the file.
-  defp diff(%{expected: expected, actual: actual}), do: Diff.diff(fields(expected), fields(actual))
+  @doc "What differs between two steps, in the words of the file."
+  @spec diff(Align.Entry.t()) :: Diff.t()
+  def diff(%{expected: expected, actual: actual}), do: Diff.diff(fields(expected), fields(actual))
 
   defp fields(step) do
     for {key, value} <- Map.take(step, [:what, :message, :from, :to, :reply, :state, :handler]),

@@ -22,6 +22,10 @@ defmodule BeamScope.Golden.Roles do
             ~w(elixir_code_server elixir_sup erl_signal_server socket_registry)a
   @families ["Elixir.Logger", "Elixir.ExUnit.", "Elixir.Mix.", "Elixir.IEx.", "Elixir.BeamScope.Recorder"]
 
+  @doc "The names of the system's own processes, and what the names and modules of others of them begin with."
+  @spec system() :: {[atom], [String.t()]}
+  def system, do: {@system, @families}
+
   @doc "Whether this is one of the system's own processes."
   @spec system?(term) :: boolean
   def system?(name) when is_atom(name) and name != nil,

@@ -16,7 +16,8 @@ defmodule BeamScope.Terminal.Align do
   """
 
   alias BeamScope.{Align, Diff}
-  alias BeamScope.Align.Entry
+  alias BeamScope.Align.{Entry, Step}
+  alias BeamScope.Golden.{Difference, Text}
   alias BeamScope.Terminal.{Style, Term}
 
   @side_by_side 100
@@ -62,10 +63,17 @@ defmodule BeamScope.Terminal.Align do
   defp later(n), do: [[{:dim, "  … #{Style.count(n, "more divergence")} after it"}]]
 
   defp at(style, opts) do
-    opts = Keyword.validate!(opts, text: &Term.text/2, diff: & &1.diff, who: nil, sentence: true)
+    opts = Keyword.validate!(opts, text: &text/2, diff: &difference/1, who: nil, sentence: true)
     column = if style.width >= @side_by_side, do: div(style.width - Style.width(@gap), 2)
     %{style: style, text: opts[:text], diff: opts[:diff], column: column}
   end
+
+  # Steps in the words of golden executions.
+  defp text(%Step{} = step, width), do: [Text.flat(step)] |> Style.fit(max(width, 1)) |> hd()
+  defp text(term, width), do: Term.text(term, width)
+
+  defp difference(%Entry{expected: %Step{}, actual: %Step{}} = entry), do: Difference.diff(entry)
+  defp difference(entry), do: entry.diff
 
   # ---- above the entries ----
 

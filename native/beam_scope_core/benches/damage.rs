@@ -17,7 +17,12 @@ fn main() {
     let began = Instant::now();
     let whole = rows(bytes.clone()).expect("a recording");
     let most = (began.elapsed() * 10).max(Duration::from_secs(1));
-    println!("{path}: {} bytes, {} events, read in {:.1?}", bytes.len(), whole.len(), began.elapsed());
+    println!(
+        "{path}: {} bytes, {} events, read in {:.1?}",
+        bytes.len(),
+        whole.len(),
+        began.elapsed()
+    );
 
     let mut told = Told::new(most);
     for n in 0..cuts {
@@ -44,9 +49,10 @@ fn rows(bytes: Vec<u8>) -> Option<Rows> {
     for chunk in rec.chunks().iter().filter(|chunk| !chunk.carried) {
         let Ok(view) = rec.view(chunk) else { continue };
         for row in view.rows() {
-            let print = row.terms.iter().fold(0u64, |print, id| {
-                print.rotate_left(5) ^ view.arena.content_hash(*id)
-            });
+            let print = row
+                .terms
+                .iter()
+                .fold(0u64, |print, id| print.rotate_left(5) ^ view.arena.content_hash(*id));
             all.push((row.seq, row.at_ns, print));
         }
     }

@@ -5,7 +5,7 @@
 //! 1. [`capture`]: a record is written into the ring of the thread it happened on; one drainer merges the rings by time.
 //! 2. [`store`]: records become rows in chunks; their terms are interned, so equal terms are stored once.
 //! 3. [`timeline`]: processes, transitions, mailboxes, the supervision tree and who caused what, read from chunks.
-//! 4. [`diff`], [`pattern`], [`query`], [`expect`], [`infer`], [`align`]: what a user asks of the above.
+//! 4. [`diff`], [`pattern`], [`query`], [`expect`], [`infer`], [`align`], [`compare`]: what a user asks of the above.
 //!
 //! [`term`] is the language all of them share: the wire form of a captured BEAM term, its interned form and an owned one.
 #![deny(unsafe_code)]
@@ -13,6 +13,7 @@
 pub mod align;
 pub mod busy;
 pub mod capture;
+pub mod compare;
 pub mod diff;
 pub mod event;
 pub mod expect;

@@ -16,14 +16,14 @@ pub struct SharedAtom {
 }
 
 /// What every inference knows from the start.
-pub(super) const NIL: AtomId = AtomId(0);
-pub(super) const TRUE: AtomId = AtomId(1);
-pub(super) const FALSE: AtomId = AtomId(2);
+pub(crate) const NIL: AtomId = AtomId(0);
+pub(crate) const TRUE: AtomId = AtomId(1);
+pub(crate) const FALSE: AtomId = AtomId(2);
 const KNOWN: [&str; 3] = ["nil", "true", "false"];
 
 /// Every atom that anything is said of.
 #[derive(Debug)]
-pub(super) struct Atoms {
+pub(crate) struct Atoms {
     list: Vec<SharedAtom>,
     ids: HashMap<Box<str>, AtomId>,
 }
@@ -55,22 +55,22 @@ impl Atoms {
     }
 
     /// The atom with this text.
-    pub(super) fn of_text(&mut self, text: &str) -> AtomId {
+    pub(crate) fn of_text(&mut self, text: &str) -> AtomId {
         self.enter(text.into(), None)
     }
 
-    pub(super) fn text(&self, id: AtomId) -> &str {
+    pub(crate) fn text(&self, id: AtomId) -> &str {
         self.list.get(id.0 as usize).map_or("", |atom| &atom.text)
     }
 
-    pub(super) fn into_list(self) -> Vec<SharedAtom> {
+    pub(crate) fn into_list(self) -> Vec<SharedAtom> {
         self.list
     }
 }
 
 /// The atoms of one recording, as far as they were met.
 #[derive(Debug)]
-pub(super) struct Local {
+pub(crate) struct Local {
     recording: usize,
     words: Arc<Words>,
     shared: HashMap<AtomId, Option<AtomId>>,
@@ -78,7 +78,7 @@ pub(super) struct Local {
 }
 
 impl Local {
-    pub(super) fn new(recording: usize, words: Arc<Words>) -> Self {
+    pub(crate) fn new(recording: usize, words: Arc<Words>) -> Self {
         Self {
             recording,
             words,
@@ -88,7 +88,7 @@ impl Local {
     }
 
     /// The shared atom that one of this recording is; `None` where nobody knows what it is called.
-    pub(super) fn shared(&mut self, atoms: &mut Atoms, id: AtomId) -> Option<AtomId> {
+    pub(crate) fn shared(&mut self, atoms: &mut Atoms, id: AtomId) -> Option<AtomId> {
         if let Some(known) = self.shared.get(&id) {
             return *known;
         }
@@ -104,11 +104,11 @@ impl Local {
     }
 
     /// The atom of this recording that a shared one is, if it was met.
-    pub(super) fn own(&self, shared: AtomId) -> Option<AtomId> {
+    pub(crate) fn own(&self, shared: AtomId) -> Option<AtomId> {
         self.own.get(&shared).copied()
     }
 
-    pub(super) fn words(&self) -> &Words {
+    pub(crate) fn words(&self) -> &Words {
         &self.words
     }
 }

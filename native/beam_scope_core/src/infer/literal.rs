@@ -11,7 +11,7 @@ const MOST_BYTES: usize = 80;
 const MOST_DEPTH: usize = 4;
 
 /// The term with shared atoms. `None` where it cannot be written down.
-pub(super) fn literal(local: &mut Local, atoms: &mut Atoms, arena: &Arena, node: NodeId) -> Option<Value> {
+pub(crate) fn literal(local: &mut Local, atoms: &mut Atoms, arena: &Arena, node: NodeId) -> Option<Value> {
     if !arena.is_complete(node) {
         return None;
     }

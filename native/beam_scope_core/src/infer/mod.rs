@@ -17,7 +17,7 @@
 //! All is bounded: roles, fields, pairs, kinds of messages, values, what waits for an answer. What was left out is said in
 //! [`Inference::notes`]. The time is that of one pass, whatever the states hold: a part that stayed the same is not looked at.
 
-mod atoms;
+pub(crate) mod atoms;
 mod calls;
 mod candidate;
 mod cell;
@@ -25,7 +25,7 @@ mod chance;
 mod choose;
 mod follows;
 mod layout;
-mod literal;
+pub(crate) mod literal;
 mod pairs;
 mod read;
 mod role;

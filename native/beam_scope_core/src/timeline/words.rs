@@ -49,6 +49,8 @@ words! {
     Normal = "normal", Killed = "killed", Shutdown = "shutdown",
     Name = "name", InitialCall = "initial_call", Parent = "parent", Ancestors = "ancestors", Links = "links",
     Module = "module", Behaviour = "behaviour",
+    Ack = "ack", Nack = "nack", IoRequest = "io_request", IoReply = "io_reply", CodeCall = "code_call",
+    CodeServer = "code_server", Registrar = "registrar",
 }
 
 type Texts = Box<dyn Fn(AtomId) -> Option<Box<str>> + Send + Sync>;

@@ -13,11 +13,11 @@ use beam_scope_core::infer::{
     Amount, Candidate, Inference, Measure, Note, Operand, Path, Property, Relation, Reply, RoleKey, RoleSeen, Step, Tag,
 };
 use beam_scope_core::term::arena::Arena;
-use beam_scope_core::term::{AtomId, Kind, Value};
-use rustler::codegen_runtime::ErlNifTerm;
-use rustler::{Atom, Encoder, Env, Term};
+use beam_scope_core::term::{AtomId, Value};
+use rustler::{Encoder, Env, Term};
 
-use crate::decode::{opaque, Decoder, Origin};
+use super::shared::Shared;
+use crate::decode::{Decoder, Origin};
 use crate::maps::{atom, MapBuilder};
 
 /// An inference, to be told.
@@ -27,41 +27,13 @@ pub(crate) struct Found<'a, 'o> {
     origin: Shared<'o>,
 }
 
-/// The atoms of an inference: each is one of the recording that it was seen in.
-struct Shared<'o> {
-    found: &'o Inference,
-    origins: &'o [&'o dyn Origin],
-}
-
-impl Origin for Shared<'_> {
-    fn atom(&self, env: Env<'_>, id: AtomId) -> ErlNifTerm {
-        let known = usize::try_from(id.0).ok().and_then(|at| self.found.atoms.get(at));
-        let Some(known) = known else {
-            return opaque(env, Kind::Atom, "");
-        };
-        match (Atom::existing_from_utf8_bytes(env, known.text.as_bytes()), known.origin) {
-            (Ok(atom), _) => atom.as_c_arg(),
-            (Err(_), Some((recording, id))) => self.origins[recording].atom(env, id),
-            (Err(_), None) => opaque(env, Kind::Atom, &known.text),
-        }
-    }
-
-    fn pid(&self, env: Env<'_>, _word: u64) -> ErlNifTerm {
-        // What is written down has no pids in it.
-        opaque(env, Kind::Pid, "#PID<?>")
-    }
-
-    fn is_local(&self) -> bool {
-        false
-    }
-}
-
 impl<'a, 'o> Found<'a, 'o> {
     pub(crate) const fn new(env: Env<'a>, found: &'o Inference, origins: &'o [&'o dyn Origin]) -> Self {
+        let atoms = found.atoms.as_slice();
         Self {
             env,
             found,
-            origin: Shared { found, origins },
+            origin: Shared { atoms, origins },
         }
     }
 

@@ -1,11 +1,13 @@
 //! Answers of the core as maps of the VM, and questions of the VM as the core's.
 
 pub(crate) mod check;
+pub(crate) mod comparison;
 pub(crate) mod event;
 pub(crate) mod finding;
 pub(crate) mod inference;
 mod process;
 pub(crate) mod question;
+mod shared;
 mod transition;
 mod world;
 

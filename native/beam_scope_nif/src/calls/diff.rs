@@ -62,14 +62,14 @@ pub(crate) fn between<'a>(
 }
 
 /// Makes terms of differences.
-pub(super) struct Writer<'a, 'o> {
+pub(crate) struct Writer<'a, 'o> {
     env: Env<'a>,
     terms: Decoder<'a, 'o>,
     origin: &'o dyn Origin,
 }
 
 impl<'a, 'o> Writer<'a, 'o> {
-    pub(super) fn new(env: Env<'a>, arena: &'o Arena, origin: &'o dyn Origin) -> Self {
+    pub(crate) fn new(env: Env<'a>, arena: &'o Arena, origin: &'o dyn Origin) -> Self {
         Self {
             env,
             terms: Decoder::new(env, arena, origin),
@@ -77,8 +77,12 @@ impl<'a, 'o> Writer<'a, 'o> {
         }
     }
 
+    pub(crate) fn term(&mut self, node: NodeId) -> Term<'a> {
+        self.terms.term(node)
+    }
+
     // As deep as the difference, which the core bounds.
-    pub(super) fn diff(&mut self, diff: &Diff) -> Term<'a> {
+    pub(crate) fn diff(&mut self, diff: &Diff) -> Term<'a> {
         let env = self.env;
         match diff {
             Diff::Same => atoms::same().encode(env),

@@ -2,6 +2,7 @@
 
 mod align;
 mod check;
+mod compare;
 pub(crate) mod diff;
 mod expect;
 mod infer;
