@@ -15,26 +15,25 @@ defmodule BeamScope.Bench.Httpd do
 
   defmodule Store do
     use GenServer
-    def start_link(bad), do: GenServer.start_link(__MODULE__, bad, name: __MODULE__)
+    def start_link(_), do: GenServer.start_link(__MODULE__, nil, name: __MODULE__)
     def visit(who), do: GenServer.call(__MODULE__, {:visit, who})
     @impl true
-    def init(bad), do: {:ok, %{visits: 0, last: nil, bad: bad}}
+    def init(_), do: {:ok, %{visits: 0, last: nil}}
     @impl true
-    def handle_call({:visit, who}, _from, %{bad: who} = state) when is_binary(who),
-      do: {:reply, 1 / (state.visits - state.visits), state}
+    def handle_call({:visit, "poison"}, _from, state), do: {:reply, 1 / (state.visits - state.visits), state}
 
     def handle_call({:visit, who}, _from, state),
       do: {:reply, state.visits + 1, %{state | visits: state.visits + 1, last: who}}
   end
 
-  def run(requests, bad, path) do
+  def run(requests, port, poison, path) do
     {:ok, _} = Application.ensure_all_started(:inets)
     root = System.tmp_dir!() |> to_charlist()
-    {:ok, supervisor} = Supervisor.start_link([{Store, bad}], strategy: :one_for_one)
+    {:ok, supervisor} = Supervisor.start_link([Store], strategy: :one_for_one)
 
     {:ok, server} =
       :inets.start(:httpd,
-        port: 0,
+        port: port,
         bind_address: {127, 0, 0, 1},
         server_name: ~c"bench",
         server_root: root,
@@ -43,8 +42,6 @@ defmodule BeamScope.Bench.Httpd do
         erl_script_alias: {~c"/erl", [Handler]}
       )
 
-    [port: port] = :httpd.info(server, [:port])
-
     rec =
       BeamScope.start!([{:tree, supervisor}, {:app, :inets}],
         level: :full,
@@ -52,7 +49,7 @@ defmodule BeamScope.Bench.Httpd do
         limits: [events: 50_000_000, ms: 600_000]
       )
 
-    codes = for n <- 1..requests, do: get(port, "client#{n}")
+    codes = for n <- 1..requests, do: get(port, if(n == poison, do: "poison", else: "client#{n}"))
     Process.sleep(100)
     BeamScope.stop!(rec)
     :inets.stop(:httpd, server)
@@ -80,8 +77,12 @@ end
 
 alias BeamScope.{Bench.Httpd, Replay}
 Logger.configure(level: :none)
-good = Httpd.run(requests, nil, Path.join(directory, "good.beamscope"))
-bad = Httpd.run(requests, "client#{div(requests, 2)}", Path.join(directory, "bad.beamscope"))
+# The same port for both: it is part of names and states.
+{:ok, socket} = :gen_tcp.listen(0, [])
+{:ok, port} = :inet.port(socket)
+:gen_tcp.close(socket)
+good = Httpd.run(requests, port, nil, Path.join(directory, "good.beamscope"))
+bad = Httpd.run(requests, port, div(requests, 2), Path.join(directory, "bad.beamscope"))
 for rec <- [good, bad], do: IO.inspect(BeamScope.info(rec))
 loaded = BeamScope.load!(Path.join(directory, "bad.beamscope"))
 
@@ -94,3 +95,8 @@ IO.inspect(crash, label: "the crash (#{div(time, 1000)} ms)")
 IO.inspect(Replay.transition!(crash))
 {time, world} = :timer.tc(fn -> Replay.world(crash) end)
 IO.puts("the world then: #{length(world.members)} processes, #{div(time, 1000)} ms")
+
+{time, comparison} =
+  :timer.tc(fn -> BeamScope.compare(BeamScope.load!(Path.join(directory, "good.beamscope")), loaded) end)
+
+IO.inspect(comparison, label: "compared in #{div(time, 1000)} ms")

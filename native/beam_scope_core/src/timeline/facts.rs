@@ -11,8 +11,8 @@ use crate::term::Value;
 use super::initial::{self, parent_pid, AtomName, Initial, Role};
 use super::moment::{Module, Selector};
 use super::rows::{field, term};
-use super::shape::{pid, word};
-use super::words::Words;
+use super::shape::{pid, tuple, word};
+use super::words::{Word, Words};
 
 /// How a process came to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,7 +134,7 @@ pub struct Facts {
     by_module: HashMap<AtomName, Vec<TrackId>>,
     /// Children announced by their parent: the call they were spawned with.
     announced: HashMap<u64, (TrackId, u64, NodeId)>,
-    /// Ended tracks that may be replaced, by what makes a child the same child.
+    /// Ended tracks that may be replaced, by what makes a child the same child; of those without a name the ones that failed.
     ended: HashMap<ChildKey, Vec<TrackId>>,
 }
 
@@ -264,7 +264,7 @@ impl Facts {
             }
             EventKind::Exit => {
                 if let Some(reason) = import(self, 0) {
-                    self.exited(row, reason);
+                    self.exited(words, row, reason);
                 }
             }
             EventKind::Link | EventKind::GettingLinked => {
@@ -460,7 +460,7 @@ impl Facts {
         }
     }
 
-    fn exited(&mut self, row: &EventRow, reason: NodeId) {
+    fn exited(&mut self, words: &Words, row: &EventRow, reason: NodeId) {
         let Some(track) = self.track_mut(row.track) else { return };
         track.ended = Some((Stamp::of(row), reason));
         for span in track
@@ -471,8 +471,21 @@ impl Facts {
         {
             span.to = Some(row.seq);
         }
+        let abnormal = !self.is_normal(words, reason);
         for key in self.child_keys(row.track) {
-            self.ended.entry(key).or_default().push(row.track);
+            // Without a name all children of a pool are alike: one that ended as it should was hardly started again.
+            if key.name.is_some() || abnormal {
+                self.ended.entry(key).or_default().push(row.track);
+            }
+        }
+    }
+
+    /// `normal`, `shutdown`, `{shutdown, _}`.
+    fn is_normal(&self, words: &Words, reason: NodeId) -> bool {
+        let expected = |node| matches!(word(words, &self.arena, node), Some(Word::Normal | Word::Shutdown));
+        match *tuple(&self.arena, reason) {
+            [tag, _] => word(words, &self.arena, tag) == Some(Word::Shutdown),
+            _ => expected(reason),
         }
     }
 
