@@ -35,6 +35,8 @@ pub struct StoreConfig {
     pub start_ns: u64,
     /// The same moment in nanoseconds of Unix time.
     pub start_unix_ns: u64,
+    /// What each bit of a pid word adds to the two numbers that a pid prints as, number and serial. Empty: nobody knows.
+    pub pid_shape: Vec<(u32, u32)>,
 }
 
 impl StoreConfig {
@@ -54,6 +56,7 @@ impl Default for StoreConfig {
             budget: None,
             start_ns: 0,
             start_unix_ns: 0,
+            pid_shape: Vec::new(),
         }
     }
 }

@@ -89,6 +89,7 @@ fn store_config(config: Term<'_>) -> Result<StoreConfig, Error> {
         chunk_events: optional(config, "chunk_events")?.unwrap_or(default.chunk_events),
         start_ns,
         start_unix_ns: clock.unix_ns(start_ns),
+        pid_shape: vm::pid_shape(),
         ..default
     })
 }

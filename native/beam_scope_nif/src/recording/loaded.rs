@@ -42,6 +42,8 @@ pub(crate) fn is_foreign(rec: &Recording) -> bool {
 pub(crate) struct Loaded {
     table: Arc<AtomTable>,
     same_vm: bool,
+    /// See [`beam_scope_core::store::StoreConfig::pid_shape`].
+    pid_shape: Vec<(u32, u32)>,
     /// Atoms are never collected, so their words stay right.
     atoms: Mutex<HashMap<AtomId, Word>>,
 }
@@ -51,6 +53,7 @@ impl Loaded {
         Self {
             table,
             same_vm: !is_foreign(rec),
+            pid_shape: rec.config().pid_shape.clone(),
             atoms: Mutex::default(),
         }
     }
@@ -84,6 +87,12 @@ impl Origin for Loaded {
             .filter(|_| word & 0xF == PID && vm::layout().immediates);
         match checked {
             Some(word) if self.same_vm => vm::term(word),
+            // As it was printed where it lived: releases part number and serial differently.
+            Some(_) if !self.pid_shape.is_empty() => {
+                let set = self.pid_shape.iter().zip(0..).filter(|(_, bit)| word >> bit & 1 == 1);
+                let (number, serial) = set.fold((0, 0), |(number, serial), ((n, s), _)| (number | n, serial | s));
+                opaque(env, Kind::Pid, &format!("#PID<0.{number}.{serial}>"))
+            }
             // An immediate: the VM prints it from its own bits.
             Some(word) => opaque(env, Kind::Pid, &format!("#PID{}", api::print(word, &mut [0; 64]))),
             None => opaque(env, Kind::Pid, "#PID<?>"),

@@ -135,3 +135,27 @@ pub(crate) fn term(word: Word) -> ErlNifTerm {
     // SAFETY: as above. A wrong word is harmless until a function of the VM gets it; callers pass words that came from it.
     unsafe { std::mem::transmute::<Word, ErlNifTerm>(word) }
 }
+
+/// What each bit of a local pid's word adds to the number and to the serial that the VM prints, which differs by release. The VM is
+/// asked what it prints for words with one bit set. Empty when it prints no such thing.
+pub(crate) fn pid_shape() -> Vec<(u32, u32)> {
+    static SHAPE: OnceLock<Vec<(u32, u32)>> = OnceLock::new();
+    let shape = SHAPE.get_or_init(|| {
+        let printed = |bit: u32| {
+            let word = 1usize.checked_shl(bit)? | PID_TAG;
+            let text = api::print(word, &mut [0; 64]).to_owned();
+            let (_, numbers) = text.trim_end_matches('>').split_once("<0.")?;
+            let (number, serial) = numbers.split_once('.')?;
+            Some((number.parse().ok()?, serial.parse().ok()?))
+        };
+        // Below them is the tag.
+        let tag = [(0, 0); 4];
+        let bits: Option<Vec<_>> = (4..usize::BITS).map(printed).collect();
+        let bits = bits.filter(|_| layout().immediates);
+        bits.map_or_else(Vec::new, |bits| tag.into_iter().chain(bits).collect())
+    });
+    shape.clone()
+}
+
+/// The tag bits of a local pid.
+const PID_TAG: Word = 0x3;

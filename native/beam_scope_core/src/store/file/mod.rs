@@ -64,6 +64,8 @@ struct Place {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Begin {
     start_unix_ns: u64,
+    /// See [`StoreConfig::pid_shape`]: pids print as they did where they lived.
+    pid_shape: Vec<(u32, u32)>,
     meta: Vec<u8>,
 }
 
@@ -183,6 +185,7 @@ impl Recording {
     fn begin(&self) -> Begin {
         Begin {
             start_unix_ns: self.config.start_unix_ns,
+            pid_shape: self.config.pid_shape.clone(),
             meta: self.meta(),
         }
     }
@@ -238,6 +241,7 @@ fn restore(found: Found) -> Result<Arc<Recording>, StoreError> {
     let table = Arc::new(AtomTable::new(atoms));
     let config = StoreConfig {
         start_unix_ns: end.begin.start_unix_ns,
+        pid_shape: end.begin.pid_shape,
         ..StoreConfig::default()
     };
     let index = Index::restore(Restored {

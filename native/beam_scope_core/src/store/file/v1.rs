@@ -66,6 +66,7 @@ fn finish(head: HeadV1, chunks: Vec<Sealed>, atoms: Vec<(u64, String)>) -> Resul
         end: End {
             begin: Begin {
                 start_unix_ns: head.start_unix_ns,
+                pid_shape: Vec::new(),
                 meta: head.meta,
             },
             stopped_ns: head.stopped_ns,
