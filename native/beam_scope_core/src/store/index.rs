@@ -288,6 +288,9 @@ impl Index {
         }
         let (counts, first_ns, last_ns) = (one.counts.clone(), one.chunk.first_ns, one.chunk.last_ns);
         self.damage.chunks += 1;
+        if cfg!(mutant = "file_damage_uncounted") {
+            return;
+        }
         self.damaged += counts.stored;
         add(&mut self.evicted, &counts);
         self.losses.push(Loss {

@@ -80,7 +80,7 @@ impl ChunkIndex {
             return None;
         }
         let Ok(view) = reading.rec.view(&self.chunk) else {
-            return Some(self.first_seq());
+            return Some(self.first_seq()).filter(|_| !cfg!(mutant = "timeline_damage_is_stale"));
         };
         let mut rows = view.track_rows(track);
         let is = |row: &&EventRow| is_mark(reading.words, &view, row);

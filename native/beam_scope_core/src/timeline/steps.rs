@@ -98,7 +98,7 @@ impl Timeline {
         let mut hit = Hit::default();
         for chunk in inner.chunks(span, way) {
             let mut found = self.transitions_in(&inner, chunk, tracks.as_deref(), span)?;
-            if way == Way::Backward {
+            if way == Way::Backward && !cfg!(mutant = "steps_back_first") {
                 found.reverse();
             }
             for one in found {

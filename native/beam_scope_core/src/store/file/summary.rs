@@ -79,7 +79,7 @@ impl Summary {
 
     fn gather(&mut self, view: &ChunkView) {
         for row in view.rows() {
-            let first = self.seen.insert(row.track);
+            let first = self.seen.insert(row.track) && !cfg!(mutant = "file_summary_forgets_first");
             let stated = row.kind == EventKind::State && self.stated.insert(row.track);
             if first || stated || row.kind.bit() & LIFE != 0 {
                 self.push(view, row);

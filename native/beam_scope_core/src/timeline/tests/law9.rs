@@ -84,3 +84,38 @@ proptest! {
         prop_assert_eq!(answers(&reopened(&kit), events), live);
     }
 }
+
+/// What a damaged part of a file told is unknown afterwards, not what was told before it.
+#[test]
+fn a_state_after_damage_is_not_the_one_before_it() {
+    let mut kit = Kit::chunked(4);
+    for n in 0..40 {
+        kit.looped(1, i(n)).ev(2, EventKind::Link, &[p(9)]);
+    }
+    for _ in 0..20 {
+        kit.ev(2, EventKind::Link, &[p(9)]);
+    }
+    kit.rec.stop(StopReason::Requested);
+    let path = std::env::temp_dir().join(format!("beam_scope-damage-{}", std::process::id()));
+    kit.rec.save(&path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let mut hit = 0;
+    for at in (100..bytes.len()).step_by(37) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        let Ok(rec) = Recording::from_bytes(damaged) else {
+            continue;
+        };
+        let timeline = Timeline::new(rec);
+        for seq in 0..100u64 {
+            let state = timeline.state_at(&pid(1), Moment::Seq(seq));
+            let told = (seq / 2).min(39) as i64;
+            match state {
+                Ok(state) => assert_eq!(state.state.to_value(), i(told), "byte {at}, event {seq}"),
+                Err(_) => hit += 1,
+            }
+        }
+    }
+    assert!(hit > 50, "{hit}");
+}
