@@ -129,9 +129,7 @@ defmodule BeamScope.Tui.Loop do
   end
 
   defp press(_key, %{done?: true} = model), do: model
-
-  # A fold or the place in a list moves what the next key is about.
-  defp press(key, model), do: model |> Model.update(key) |> Model.touch()
+  defp press(key, model), do: Model.update(model, key)
 
   defp seen(%{done?: true} = model), do: model
   defp seen(model), do: Model.refresh(model)

@@ -93,15 +93,6 @@ defmodule BeamScope.Tui.Model do
   defp outline({known, term}, unfolded) when known in [:ok, :last], do: Outline.rows(term, unfolded)
   defp outline(_unknown, _unfolded), do: []
 
-  @doc """
-  What the next of several keys needs to know: the rows that can be chosen. Cheap where the cursor stands where it stood.
-  """
-  @spec touch(t) :: t
-  def touch(%__MODULE__{world: %{moment: %{seq: seq}}, cursor: %{moment: %{seq: seq}}} = model),
-    do: refresh(model)
-
-  def touch(model), do: model
-
   @doc "The model after a key."
   @spec update(t, BeamScope.Tui.Keys.key()) :: t
   def update(model, key) when key in [:ctrl_c, :eof], do: %{model | done?: true}
@@ -111,7 +102,9 @@ defmodule BeamScope.Tui.Model do
 
   defp typed(model, %Prompt{} = prompt), do: %{model | prompt: prompt}
   defp typed(model, :cancel), do: %{model | prompt: nil}
-  defp typed(model, {:done, kind, text}), do: Steps.answer(%{model | prompt: nil, said: nil}, kind, text)
+
+  defp typed(model, {:done, kind, text}),
+    do: Steps.answer(refresh(%{model | prompt: nil, said: nil}), kind, text)
 
   defp overlay(model, key) when key in [:up, :down, :page_up, :page_down, :home, :end],
     do: scroll(model, :overlay, key)
@@ -143,13 +136,16 @@ defmodule BeamScope.Tui.Model do
   defp act(model, key) when key in [:end, {:char, "G"}], do: Steps.jump(model, :end)
   defp act(model, :tab), do: focus(model, 1)
   defp act(model, :back_tab), do: focus(model, -1)
-  defp act(model, {:char, "j"}), do: move(model, :down)
-  defp act(model, {:char, "k"}), do: move(model, :up)
-  defp act(model, key) when key in [:up, :down, :page_up, :page_down], do: move(model, key)
-  defp act(model, {:char, "p"}), do: Steps.pick(model)
-  defp act(model, key) when key in [:enter, {:char, " "}], do: fold(model, key)
   defp act(model, {:char, "a"}), do: %{model | picked: nil}
-  defp act(model, _key), do: model
+  defp act(model, key), do: model |> refresh() |> choose(key)
+
+  # Keys about what is on the screen: the keys before may have changed that.
+  defp choose(model, {:char, "j"}), do: move(model, :down)
+  defp choose(model, {:char, "k"}), do: move(model, :up)
+  defp choose(model, key) when key in [:up, :down, :page_up, :page_down], do: move(model, key)
+  defp choose(model, {:char, "p"}), do: Steps.pick(model)
+  defp choose(model, key) when key in [:enter, {:char, " "}], do: fold(model, key)
+  defp choose(model, _key), do: model
 
   defp open(model, overlay), do: %{model | overlay: overlay, scroll: Map.delete(model.scroll, :overlay)}
 
@@ -172,7 +168,7 @@ defmodule BeamScope.Tui.Model do
 
   defp moved(at, key, count), do: (at + by(key)) |> min(count - 1) |> max(0)
 
-  # Where the end is, only the view knows: it shows the last page, and `clamp/3` takes that for the place.
+  # Where the end is, only the view knows: it shows the last page at most.
   defp scroll(model, pane, :home), do: %{model | scroll: Map.delete(model.scroll, pane)}
   defp scroll(model, pane, :end), do: %{model | scroll: Map.put(model.scroll, pane, 1_000_000)}
 

@@ -13,7 +13,7 @@ defmodule BeamScope.Tui.Place do
       iex> BeamScope.Tui.Place.parse("1.5 s")
       {:ok, {:ms, 1.5e3}}
       iex> BeamScope.Tui.Place.parse("noon")
-      {:error, ~s("noon" is no moment: give start, end, #1234 (an event) or a time such as 12.5, 12.5ms, 3s)}
+      {:error, "noon is no moment: give start, end, #1234 (an event) or a time such as 12.5, 12.5ms, 3s"}
   """
   @spec parse(String.t()) :: {:ok, Moment.like()} | {:error, String.t()}
   def parse(text) do
@@ -41,7 +41,7 @@ defmodule BeamScope.Tui.Place do
   defp time(_), do: nil
 
   defp no_moment(text) do
-    shown = BeamScope.Terminal.Term.text(text, 40)
-    {:error, "#{shown} is no moment: give start, end, #1234 (an event) or a time such as 12.5, 12.5ms, 3s"}
+    {:error,
+     "#{String.slice(text, 0, 40)} is no moment: give start, end, #1234 (an event) or a time such as 12.5, 12.5ms, 3s"}
   end
 end
