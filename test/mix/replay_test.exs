@@ -74,9 +74,9 @@ defmodule Mix.Tasks.BeamScope.ReplayTest do
 
       term = %{tmux: tmux, dir: dir}
 
-      # The number of the process stays while one program becomes the next.
+      # The number of the process stays while one program becomes the next. What is waited for must not stand in the command.
       view = "sh -c 'echo $$ >#{dir}/pid; exec mix beam_scope.replay #{path}'"
-      type(term, "stty -g >#{dir}/before; #{view}; echo \"left with $?\"; stty -g >#{dir}/after; echo over")
+      type(term, "stty -g >#{dir}/before; #{view}; echo \"left with $?\"; echo i''s over")
       key(term, "Enter")
       see(term, ~r/help +q/)
       %{term: term}
@@ -98,7 +98,7 @@ defmodule Mix.Tasks.BeamScope.ReplayTest do
       for line <- String.split(small, "\n"), do: assert(BeamScope.Terminal.Style.width(line) <= 60)
 
       key(term, "q")
-      assert see(term, ~r/^over/m) =~ "left with 0"
+      assert see(term, ~r/is over/) =~ "left with 0"
       assert_restored(term)
     end
 
@@ -106,14 +106,14 @@ defmodule Mix.Tasks.BeamScope.ReplayTest do
       key(term, "/")
       see(term, ~r/handled PATTERN/)
       key(term, "C-c")
-      see(term, ~r/^over/m)
+      see(term, ~r/is over/)
       assert_restored(term)
     end
 
     test "a kill that nobody can catch leaves the terminal as it was", %{term: term} do
       pid = term.dir |> Path.join("pid") |> File.read!() |> String.trim()
       {_, 0} = System.cmd("kill", ["-KILL", pid])
-      see(term, ~r/^over/m)
+      see(term, ~r/is over/)
       assert_restored(term)
     end
 
@@ -134,9 +134,9 @@ defmodule Mix.Tasks.BeamScope.ReplayTest do
   defp assert_restored(%{tmux: tmux, dir: dir}) do
     before = File.read!(Path.join(dir, "before"))
     # The keeper of a system that was killed has its work to do yet when the shell goes on.
-    type(%{tmux: tmux}, "sleep 1; stty -g >#{dir}/after; echo at last")
+    type(%{tmux: tmux}, "sleep 1; stty -g >#{dir}/after; echo at l''ast")
     key(%{tmux: tmux}, "Enter")
-    see(%{tmux: tmux}, ~r/^at last/m)
+    see(%{tmux: tmux}, ~r/at last/)
     assert File.read!(Path.join(dir, "after")) == before
     {flags, 0} = tmux.(["display", "-p", "\#{alternate_on} \#{cursor_flag}"])
     assert String.trim(flags) == "0 1"

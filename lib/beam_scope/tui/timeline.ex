@@ -122,6 +122,8 @@ defmodule BeamScope.Tui.Timeline do
 
   @doc "What stands below the bar: the cursor, over crashes, over losses."
   @spec marks(t, non_neg_integer, pos_integer) :: Style.line()
+  def marks(%__MODULE__{counts: []}, _at_ns, _width), do: []
+
   def marks(%__MODULE__{} = timeline, at_ns, width) do
     crashes = MapSet.new(timeline.crashes, &column(timeline, &1, width))
     gaps = gaps(timeline, width)

@@ -15,7 +15,7 @@ defmodule BeamScope.Tui.View do
   # Right panes with fewer rows than this for all of them show one at a time.
   @all_panes 12
   @right [:change, :state, :mailbox, :flight]
-  @weights %{change: 5, state: 4, mailbox: 2, flight: 2}
+  @weights %{change: 5, state: 4, mailbox: 3, flight: 2}
 
   @type size :: {pos_integer, pos_integer}
 

@@ -42,7 +42,7 @@ defmodule BeamScope.Tui.TimelineTest do
   end
 
   test "the cursor stands over a crash, a crash over a gap" do
-    timeline = %Timeline{from_ns: 0, to_ns: 100, gaps: [{20, 50}], crashes: [30, 90]}
+    timeline = %Timeline{from_ns: 0, to_ns: 100, counts: [1], gaps: [{20, 50}], crashes: [30, 90]}
     assert timeline |> Timeline.marks(95, 10) |> Enum.map_join(&Style.text/1) == "  ░✗░░   ▲"
     assert {:exit, "▲"} = timeline |> Timeline.marks(95, 10) |> List.last()
   end
