@@ -3,7 +3,7 @@ defmodule BeamScope.Tui.Loop do
   Keys in, pictures out, until the end.
   """
 
-  alias BeamScope.Replay
+  alias BeamScope.{Error, Replay}
   alias BeamScope.Terminal.Style
   alias BeamScope.Tui.{Keys, Model, Screen, Timeline, View}
 
@@ -73,6 +73,7 @@ defmodule BeamScope.Tui.Loop do
   end
 
   # Whoever is done with Ctrl-C ends this process. The keeper restores the terminal when the system ends.
+  @spec interrupted() :: no_return
   defp interrupted do
     Process.sleep(@stuck_ms)
     System.halt(130)
@@ -132,5 +133,11 @@ defmodule BeamScope.Tui.Loop do
   defp press(key, model), do: Model.update(model, key)
 
   defp seen(%{done?: true} = model), do: model
-  defp seen(model), do: Model.refresh(model)
+
+  # A file that went away, or a part of it that cannot be read: what was so elsewhere may still be seen.
+  defp seen(model) do
+    Model.refresh(model)
+  rescue
+    error in Error -> %{model | said: error |> Exception.message() |> String.replace("\n", " ")}
+  end
 end

@@ -18,6 +18,7 @@ defmodule BeamScope.Tui.Manual do
     {"Search", nil},
     {"/", "search ahead"},
     {"n N", "the same again, ahead or back"},
+    {"↑", "while typing: what was typed last"},
     {"  crash", "a callback failed, or a process ended badly"},
     {"  changed KEY", "changed balance, changed account.owner, changed \"total\""},
     {"  state PATTERN", "state %{balance: n} when n > 10"},

@@ -43,6 +43,7 @@ defmodule BeamScope.Tui.Model do
     unfolded: %{[] => 1},
     scroll: %{},
     waiting: %{},
+    typed: %{},
     done?: false
   ]
 
@@ -70,7 +71,7 @@ defmodule BeamScope.Tui.Model do
   def refresh(%__MODULE__{} = model) do
     world = Ask.world(model.world, model.cursor)
     rows = Forest.rows(world.tree, model.folded)
-    member = World.member(world, %{track: model.selected})
+    member = World.member(world, model.selected)
     step = Ask.step(model.cursor, model.selected)
     state = Ask.state(model.rec, model.selected, model.cursor.moment, step)
     outline = outline(state, model.unfolded)
@@ -103,8 +104,11 @@ defmodule BeamScope.Tui.Model do
   defp typed(model, %Prompt{} = prompt), do: %{model | prompt: prompt}
   defp typed(model, :cancel), do: %{model | prompt: nil}
 
-  defp typed(model, {:done, kind, text}),
-    do: Steps.answer(refresh(%{model | prompt: nil, said: nil}), kind, text)
+  defp typed(model, {:done, kind, text}) do
+    %{model | prompt: nil, said: nil, typed: Map.put(model.typed, kind, text)}
+    |> refresh()
+    |> Steps.answer(kind, text)
+  end
 
   defp overlay(model, key) when key in [:up, :down, :page_up, :page_down, :home, :end],
     do: scroll(model, :overlay, key)
@@ -118,10 +122,10 @@ defmodule BeamScope.Tui.Model do
   defp act(model, {:char, "q"}), do: %{model | done?: true}
   defp act(model, {:char, "?"}), do: open(model, :help)
   defp act(model, {:char, "i"}), do: open(model, :info)
-  defp act(model, {:char, "/"}), do: %{model | prompt: Prompt.new(:search)}
-  defp act(model, {:char, ":"}), do: %{model | prompt: Prompt.new(:place)}
-  defp act(model, {:char, "#"}), do: %{model | prompt: Prompt.new(:place, "#")}
-  defp act(model, {:char, "f"}), do: %{model | prompt: Prompt.new(:process)}
+  defp act(model, {:char, "/"}), do: ask(model, :search)
+  defp act(model, {:char, ":"}), do: ask(model, :place)
+  defp act(model, {:char, "#"}), do: ask(model, :place, "#")
+  defp act(model, {:char, "f"}), do: ask(model, :process)
   defp act(model, key) when key in [:right, {:char, "l"}], do: Steps.step(model, :event, :forward)
   defp act(model, key) when key in [:left, {:char, "h"}], do: Steps.step(model, :event, :backward)
   defp act(model, {:char, "m"}), do: Steps.step(model, :message, :forward)
@@ -146,6 +150,9 @@ defmodule BeamScope.Tui.Model do
   defp choose(model, {:char, "p"}), do: Steps.pick(model)
   defp choose(model, key) when key in [:enter, {:char, " "}], do: fold(model, key)
   defp choose(model, _key), do: model
+
+  defp ask(model, kind, text \\ ""),
+    do: %{model | prompt: Prompt.new(kind, text, Map.get(model.typed, kind, ""))}
 
   defp open(model, overlay), do: %{model | overlay: overlay, scroll: Map.delete(model.scroll, :overlay)}
 

@@ -7,14 +7,14 @@ defmodule BeamScope.Tui.Prompt do
   @longest 300
 
   @enforce_keys [:kind]
-  defstruct [:kind, text: ""]
+  defstruct [:kind, text: "", last: ""]
 
   @type kind :: :search | :place | :process
-  @type t :: %__MODULE__{kind: kind, text: String.t()}
+  @type t :: %__MODULE__{kind: kind, text: String.t(), last: String.t()}
 
-  @doc "A prompt that asks for something."
-  @spec new(kind, String.t()) :: t
-  def new(kind, text \\ ""), do: %__MODULE__{kind: kind, text: text}
+  @doc "A prompt that asks for something; `last` is what was typed there before, which the arrow up brings back."
+  @spec new(kind, String.t(), String.t()) :: t
+  def new(kind, text, last), do: %__MODULE__{kind: kind, text: text, last: last}
 
   @doc "What a key makes of it: a prompt, the text once it is finished, or the end of it."
   @spec update(t, BeamScope.Tui.Keys.key()) :: t | :cancel | {:done, kind, String.t()}
@@ -24,6 +24,7 @@ defmodule BeamScope.Tui.Prompt do
 
   def update(%{text: ""}, :backspace), do: :cancel
   def update(prompt, :backspace), do: %{prompt | text: String.slice(prompt.text, 0..-2//1)}
+  def update(prompt, :up), do: %{prompt | text: prompt.last}
   def update(prompt, :ctrl_u), do: %{prompt | text: ""}
   def update(%{text: ""}, :enter), do: :cancel
   def update(%{kind: kind, text: text}, :enter), do: {:done, kind, text}

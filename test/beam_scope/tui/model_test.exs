@@ -67,6 +67,7 @@ defmodule BeamScope.Tui.ModelTest do
     assert seq(press(one, ["nN"])) == seq(one)
     assert press(one, ["N"]).said =~ "n looks ahead"
     assert press(model, ["n"]).said =~ "Nothing was searched for yet"
+    assert press(one, ["/", :up]).prompt.text == "handled {:pay, _}"
     assert press(model, ["/{:pay,", :enter]).said == "That is no Elixir pattern"
     assert press(model, ["/{:no_such_message_here}", :enter]).said =~ "N looks back"
   end
