@@ -42,7 +42,11 @@ defmodule Mix.Tasks.BeamScope.ReplayTest do
       assert_raise Mix.Error, ~r/give the file/, fn -> Replay.run([]) end
       assert_raise Mix.Error, ~r/one file at a time/, fn -> Replay.run([path, "another"]) end
       assert_raise Mix.Error, ~r/--at: noon is no moment/, fn -> Replay.run([path, "--at", "noon"]) end
-      assert_raise Mix.Error, ~r/outside the recording/, fn -> Replay.run([path, "--at", "999s"]) end
+
+      assert_raise Mix.Error, ~r/outside the recording/, fn ->
+        Replay.run([path, "--print", "--at", "999s"])
+      end
+
       assert_raise Mix.Error, ~r/No such file/, fn -> Replay.run([path <> ".missing"]) end
 
       damaged = Shop.path()
@@ -52,26 +56,20 @@ defmodule Mix.Tasks.BeamScope.ReplayTest do
     end
   end
 
+  # A terminal at one end only is none.
+  @tag skip: if(System.find_executable("tmux"), do: nil, else: "tmux is not installed")
+  test "a pipe behind it gets no viewer", %{path: path} do
+    {tmux, _dir} = tmux()
+    {_, 0} = tmux.(["send-keys", "-l", "mix beam_scope.replay #{path} | cat; echo i''s over"])
+    {_, 0} = tmux.(["send-keys", "Enter"])
+    assert see(%{tmux: tmux}, ~r/is over/) =~ "this needs a terminal"
+  end
+
   describe "in a terminal" do
     @describetag skip: if(System.find_executable("tmux"), do: nil, else: "tmux is not installed")
 
     setup %{path: path} do
-      socket = "beam_scope_#{System.pid()}_#{System.unique_integer([:positive])}"
-      dir = Path.join(System.tmp_dir!(), socket)
-      File.mkdir_p!(dir)
-      # Nothing of the person's own settings; text as UTF-8, whatever the locale is.
-      tmux = fn args ->
-        System.cmd("tmux", ["-u", "-f", "/dev/null", "-L", socket | args], stderr_to_stdout: true)
-      end
-
-      {_, 0} =
-        tmux.(["new-session", "-d", "-x", "100", "-y", "30", "-e", "LC_ALL=C.UTF-8", "-e", "PS1=$ ", "sh"])
-
-      on_exit(fn ->
-        tmux.(["kill-server"])
-        File.rm_rf!(dir)
-      end)
-
+      {tmux, dir} = tmux()
       term = %{tmux: tmux, dir: dir}
 
       # The number of the process stays while one program becomes the next. What is waited for must not stand in the command.
@@ -130,6 +128,27 @@ defmodule Mix.Tasks.BeamScope.ReplayTest do
         100
       )
     end
+  end
+
+  # A terminal of our own with a shell, and a folder.
+  defp tmux do
+    socket = "beam_scope_#{System.pid()}_#{System.unique_integer([:positive])}"
+    dir = Path.join(System.tmp_dir!(), socket)
+    File.mkdir_p!(dir)
+    # Nothing of the person's own settings; text as UTF-8, whatever the locale is.
+    tmux = fn args ->
+      System.cmd("tmux", ["-u", "-f", "/dev/null", "-L", socket | args], stderr_to_stdout: true)
+    end
+
+    {_, 0} =
+      tmux.(["new-session", "-d", "-x", "100", "-y", "30", "-e", "LC_ALL=C.UTF-8", "-e", "PS1=$ ", "sh"])
+
+    on_exit(fn ->
+      tmux.(["kill-server"])
+      File.rm_rf!(dir)
+    end)
+
+    {tmux, dir}
   end
 
   defp assert_restored(%{tmux: tmux, dir: dir}) do

@@ -3,7 +3,7 @@ defmodule BeamScope.Tui.Loop do
   Keys in, pictures out, until the end.
   """
 
-  alias BeamScope.{Error, Replay}
+  alias BeamScope.{Error, Recording, Replay}
   alias BeamScope.Terminal.Style
   alias BeamScope.Tui.{Keys, Model, Screen, Timeline, View}
 
@@ -15,19 +15,19 @@ defmodule BeamScope.Tui.Loop do
   @stuck_ms 1_500
 
   @doc """
-  Shows the recording from a cursor on until a key ends it. `:no_terminal` where standard input and output are none.
+  Shows a recording from a moment on until a key ends it. `:no_terminal` where standard input and output are none.
 
   For a program that has the terminal to itself, as a mix task has; not for a shell, which reads the same keys.
   """
-  @spec run(Replay.t(), String.t()) :: :ok | {:error, :no_terminal}
-  def run(%Replay{} = cursor, name) do
+  @spec run(Recording.t(), BeamScope.moment(), String.t()) :: :ok | {:error, :no_terminal | Error.t()}
+  def run(%Recording{} = rec, moment, name) do
     with {:ok, screen} <- Screen.open() do
       level = Logger.level()
       # What is logged would be printed into the picture.
       Logger.configure(level: :none)
 
       try do
-        start(screen, cursor, name)
+        start(screen, rec, moment, name)
       after
         Logger.configure(level: level)
         Screen.close(screen)
@@ -35,19 +35,29 @@ defmodule BeamScope.Tui.Loop do
     end
   end
 
-  defp start(screen, cursor, name) do
-    style = Style.new(ansi: true)
+  defp start(screen, rec, moment, name) do
     reader = spawn_link(reader(self(), Process.group_leader()))
     screen = Screen.paint(screen, ["Reading #{Style.clean(name)} …"], {1, 1})
-    {screen, model} = Screen.busy(screen, fn -> Model.new(cursor, name) end)
-    timeline(model, self())
 
     try do
-      loop(%{screen: screen, model: model, style: style, rest: "", keys: []})
+      # The first question to a long recording takes seconds.
+      case Screen.busy(screen, fn -> first(rec, moment, name) end) do
+        {screen, %Model{} = model} -> begin(screen, model)
+        {_screen, error} -> error
+      end
     after
       Process.unlink(reader)
       Process.exit(reader, :kill)
     end
+  end
+
+  defp first(rec, moment, name) do
+    with {:ok, cursor} <- Replay.open(rec, at: moment), do: Model.new(cursor, name)
+  end
+
+  defp begin(screen, model) do
+    timeline(model, self())
+    loop(%{screen: screen, model: model, style: Style.new(ansi: true), rest: ""})
   end
 
   defp reader(loop, leader) do
@@ -125,19 +135,20 @@ defmodule BeamScope.Tui.Loop do
 
   defp pressed(%{screen: screen, model: model} = state, keys) do
     screen = if :ctrl_l in keys, do: Screen.forget(screen), else: screen
-    {screen, model} = Screen.busy(screen, fn -> keys |> Enum.reduce(model, &press/2) |> seen() end)
+    {screen, model} = Screen.busy(screen, fn -> after_keys(model, keys) end)
     %{state | screen: screen, model: model}
+  end
+
+  # A file that went away, or a part of it that cannot be read: what was so elsewhere may still be seen.
+  defp after_keys(model, keys) do
+    keys |> Enum.reduce(model, &press/2) |> seen()
+  rescue
+    error in Error -> %{model | said: error |> Exception.message() |> String.replace("\n", " ")}
   end
 
   defp press(_key, %{done?: true} = model), do: model
   defp press(key, model), do: Model.update(model, key)
 
   defp seen(%{done?: true} = model), do: model
-
-  # A file that went away, or a part of it that cannot be read: what was so elsewhere may still be seen.
-  defp seen(model) do
-    Model.refresh(model)
-  rescue
-    error in Error -> %{model | said: error |> Exception.message() |> String.replace("\n", " ")}
-  end
+  defp seen(model), do: Model.refresh(model)
 end

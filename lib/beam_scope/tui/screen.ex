@@ -22,7 +22,12 @@ defmodule BeamScope.Tui.Screen do
   # by its name, once, and kept open: the name is gone when we are. What we paint comes as lines, one a picture; `q` ends it.
   # In the background of another session signals of the terminal do not come; those that are sent to us all are ignored.
   @keeper ~S"""
-  if [ -e "/proc/$1/fd/0" ]; then tty=/proc/$1/fd/0; else tty=/dev/$(ps -o tty= -p "$1" | tr -d ' '); fi
+  if [ -e "/proc/$1/fd/0" ]; then
+    tty=/proc/$1/fd/0
+    [ -t 0 ] <"/proc/$1/fd/1" || { echo no; exit 1; }
+  else
+    tty=/dev/$(ps -o tty= -p "$1" | tr -d ' ')
+  fi
   saved=$(stty -g <"$tty") 2>/dev/null || { echo no; exit 1; }
   exec 3<>"$tty" || { echo no; exit 1; }
   trap '' INT HUP TERM QUIT TSTP TTOU

@@ -73,11 +73,23 @@ defmodule Mix.Tasks.BeamScope.Replay do
     Mix.Task.run("app.config")
     {:ok, _} = Application.ensure_all_started(:beam_scope)
 
-    with {:ok, rec} <- BeamScope.load(file), {:ok, cursor} <- Replay.open(rec, at: moment) do
-      if opts[:print], do: print(cursor), else: view(cursor, file)
+    with {:ok, rec} <- BeamScope.load(file), :ok <- show(rec, moment, file, opts) do
+      :ok
     else
       {:error, %Error{} = error} -> Mix.raise(Exception.message(error))
+      {:error, :no_terminal} -> Mix.raise(no_terminal(file))
     end
+  end
+
+  defp show(rec, moment, file, opts) do
+    if opts[:print],
+      do: with({:ok, cursor} <- Replay.open(rec, at: moment), do: print(cursor)),
+      else: Loop.run(rec, moment, Path.basename(file))
+  end
+
+  defp no_terminal(file) do
+    "this needs a terminal, and standard input or output is none. " <>
+      "To print what was so at a moment instead: mix beam_scope.replay #{file} --print --at end"
   end
 
   defp file([file]), do: file
@@ -88,19 +100,6 @@ defmodule Mix.Tasks.BeamScope.Replay do
     case Place.parse(text) do
       {:ok, moment} -> moment
       {:error, why} -> Mix.raise("--at: " <> why)
-    end
-  end
-
-  defp view(cursor, file) do
-    case Loop.run(cursor, Path.basename(file)) do
-      :ok ->
-        :ok
-
-      {:error, :no_terminal} ->
-        Mix.raise(
-          "this needs a terminal, and standard input or output is none. " <>
-            "To print what was so at a moment instead: mix beam_scope.replay #{file} --print --at end"
-        )
     end
   end
 
