@@ -12,6 +12,8 @@ defmodule BeamScope.Replay do
 
   A step back costs what a step forward costs: nothing is replayed from the start. All functions run on dirty schedulers.
   `{:error, %BeamScope.Error{reason: :not_found}}` says that there is nothing in that direction; the forms with `!` raise it.
+
+  `mix beam_scope.replay FILE` does all of this with the keyboard, for a recording in a file.
   """
 
   alias BeamScope.{Error, Event, Moment, Native, Recording, Transition, World}

@@ -64,9 +64,11 @@ defmodule BeamScope.Terminal.Processes do
     ["  ", {role, "✗ " <> Style.time(at.at_ns) <> " " <> reason(reason)}]
   end
 
-  defp normal?(reason) when reason in [:normal, :shutdown], do: true
-  defp normal?({:shutdown, _}), do: true
-  defp normal?(_), do: false
+  @doc "Whether an exit reason is one of an orderly end."
+  @spec normal?(term) :: boolean
+  def normal?(reason) when reason in [:normal, :shutdown], do: true
+  def normal?({:shutdown, _}), do: true
+  def normal?(_), do: false
 
   @doc "An exit reason in few words: of an error with a stacktrace, the error and where it was."
   @spec reason(term, pos_integer) :: String.t()

@@ -43,7 +43,9 @@ defmodule BeamScope.Terminal.Style do
     heading: [:bright],
     error: [:red, :bright],
     warn: [:yellow],
-    ok: [:green]
+    ok: [:green],
+    bar: [:cyan],
+    selected: [:reverse]
   }
 
   @ascii %{
@@ -62,7 +64,20 @@ defmodule BeamScope.Terminal.Style do
     "✓" => "+",
     "‹" => "<",
     "›" => ">",
-    "≈" => "~"
+    "≈" => "~",
+    "✉" => "@",
+    "▸" => ">",
+    "▾" => "v",
+    "▲" => "^",
+    "░" => "?",
+    "▁" => ".",
+    "▂" => ".",
+    "▃" => ":",
+    "▄" => ":",
+    "▅" => "=",
+    "▆" => "=",
+    "▇" => "#",
+    "█" => "#"
   }
 
   @doc """

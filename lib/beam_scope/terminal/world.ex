@@ -71,7 +71,9 @@ defmodule BeamScope.Terminal.World do
     [[{:heading, "On their way"}]] ++ lines ++ Processes.more(count - length(shown), "message")
   end
 
-  defp flight(flight) do
+  @doc "One message on its way."
+  @spec flight(map) :: Style.line()
+  def flight(flight) do
     [
       {:moment, "##{flight.sent}  "},
       {:name, Processes.who(flight.from, flight.from_name)},
