@@ -1,0 +1,278 @@
+defmodule BeamScope.Replay.WhatIf.Life do
+  @moduledoc """
+  The edited life beside the recorded one, group by group (see `BeamScope.Replay.WhatIf.Plan`).
+
+  What is not a message of others but comes of what the process did is made anew: continue steps, timeouts (by the time of the
+  recording: one fires where the next message was further away) and what it sends itself. As long as the lives are the same all of it comes as recorded.
+  """
+
+  alias BeamScope.Replay.WhatIf.{Compare, Driver, Peer, Plan, StandIns}
+  alias BeamScope.Terminal.Term
+
+  @doc "Lives it. `table` knows the start state, `packed` is that state."
+  @spec run(map, map, StandIns.t(), pos_integer) :: map
+  def run(peer, plan, table, limit) do
+    life = %{
+      peer: peer,
+      plan: plan,
+      table: table,
+      steps: [],
+      left: limit,
+      notes: [],
+      answered: [],
+      unanswered: []
+    }
+
+    at = %{
+      recorded: plan.state,
+      edited: plan.state,
+      timeout: :recorded,
+      last_ns: nil,
+      parted?: false,
+      ended: nil
+    }
+
+    loop(plan.groups, Map.merge(life, at))
+  end
+
+  defp loop([], life), do: %{life | steps: Enum.reverse(life.steps)}
+
+  defp loop(_groups, %{left: 0} = life),
+    do:
+      loop(
+        [],
+        note(
+          life,
+          "the edited life was not followed further: it had handled as many messages as limit: lets it"
+        )
+      )
+
+  defp loop([group | rest] = groups, life) do
+    case due(group, life) do
+      :timeout -> one(timeout(group, life), groups, life)
+      :pass -> rest |> loop(passed(group, life))
+      :run -> one(group, rest, life)
+    end
+  end
+
+  # ---- what comes next ----
+
+  defp due(_group, %{ended: ended}) when ended != nil, do: :pass
+  defp due(%{edit: :skipped}, _life), do: :pass
+  defp due(%{derived?: true}, _life), do: :pass
+  defp due(%{kind: :timeout, edit: nil}, %{parted?: false}), do: :run
+  defp due(%{kind: :timeout, edit: nil} = group, life), do: if(late?(group, life), do: :run, else: :pass)
+  defp due(group, %{parted?: true} = life), do: if(late?(group, life), do: :timeout, else: :run)
+  defp due(_group, _life), do: :run
+
+  defp late?(group, %{timeout: ms, last_ns: last}) when is_integer(ms) and is_integer(last),
+    do: group.began_ns - last >= ms * 1_000_000
+
+  defp late?(_group, _life), do: false
+
+  defp timeout(group, %{last_ns: last, timeout: ms}),
+    do: :timeout |> extra(:timeout, group) |> Map.put(:done_ns, last + ms * 1_000_000)
+
+  defp extra(kind, message, group) do
+    %{kind: kind, message: message, run: message, edit: nil, derived?: false, recorded: []}
+    |> Map.merge(Map.take(group, [:seq, :began, :began_ns]))
+    |> Map.put(:done_ns, group.began_ns)
+  end
+
+  # ---- a group that only the recorded life has ----
+
+  defp passed(group, life), do: settle(group, [], nil, %{life | last_ns: group.done_ns})
+
+  # ---- a group that is run ----
+
+  defp one(group, rest, life) do
+    case StandIns.pack(group.run, life.table, "message") do
+      {:ok, _, _} -> handled(group, rest, life)
+      {:error, _} -> loop(rest, note(passed(group, life), unbuildable(group)))
+    end
+  end
+
+  # All that the recording has was looked at before; this is of the edited life's own making.
+  defp unbuildable(group),
+    do: "what it sent itself after ##{group.seq} holds a value that cannot be rebuilt, and was not handled"
+
+  defp handled(group, rest, life) do
+    {outcomes, life} = callbacks(what(group), group, group.recorded, life)
+    rest = to_itself(outcomes, group, rest, life)
+    last = List.last(outcomes)
+    life = %{life | timeout: last.next, last_ns: group.done_ns}
+    loop(rest, settle(group, outcomes, group.run, %{life | ended: if(last.result != :ok, do: last.result)}))
+  end
+
+  defp what(%{kind: :continue, run: {:continue, term}, edit: nil}), do: {:continue, term}
+  defp what(group), do: {:message, group.run}
+
+  # The message and its continue steps.
+  defp callbacks(what, group, recorded, life) do
+    {outcome, life} = callback(what, group, List.first(recorded), life)
+
+    if outcome.next == :continue and life.left > 0 do
+      {more, life} = callbacks(:continue, group, Enum.drop(recorded, 1), life)
+      {[outcome | more], life}
+    else
+      {[outcome], life}
+    end
+  end
+
+  defp callback(what, group, recorded, life) do
+    question = %{do: what, answers: if(recorded, do: recorded.answers, else: [])}
+    {:ok, packed, table} = StandIns.pack(question, life.table, "message")
+    told = ask(life.peer, packed, describe(group))
+    table = pair(table, recorded, told)
+    outcome = outcome(told, table, life)
+
+    calls =
+      for key <- [:answered, :unanswered],
+          into: %{},
+          do: {key, Map.fetch!(life, key) ++ calls(told[key], table, life)}
+
+    {outcome, Map.merge(%{life | table: table, left: life.left - 1, edited: outcome.state}, calls)}
+  end
+
+  defp describe(%{seq: nil} = group), do: Term.text(group.run, 60)
+  defp describe(%{edit: :inserted} = group), do: Term.text(group.run, 60)
+  defp describe(group), do: "##{group.seq} #{Term.text(group.run, 60)}"
+
+  # Atoms that are not known here must not become so.
+  defp ask(peer, packed, doing) do
+    told = Peer.call(peer, Driver, :step, [:erlang.term_to_binary(packed)], doing)
+
+    try do
+      :erlang.binary_to_term(told, [:safe])
+    rescue
+      ArgumentError ->
+        unknown = peer |> Peer.call(Driver, :atoms, []) |> Enum.reject(&atom?/1)
+        peer |> Peer.call(Driver, :without, [unknown]) |> :erlang.binary_to_term([:safe])
+    end
+  end
+
+  defp atom?(text) do
+    _ = String.to_existing_atom(text)
+    true
+  rescue
+    ArgumentError -> false
+  end
+
+  defp pair(table, nil, _told), do: table
+
+  defp pair(table, recorded, told) do
+    table =
+      if match?({:new, _}, told.state),
+        do: StandIns.pair(table, recorded.state, elem(told.state, 1)),
+        else: table
+
+    table = StandIns.pair(table, recorded.reply, told.reply)
+
+    if is_list(recorded.sends),
+      do:
+        StandIns.pair(
+          table,
+          messages(recorded.sends),
+          for({to, message} <- told.sends, Plan.told?(to), do: message)
+        ),
+      else: table
+  end
+
+  defp messages(sends), do: for(%{message: message} <- sends, do: message)
+
+  defp outcome(told, table, life) do
+    %{
+      state: state(told.state, table, life),
+      reply: StandIns.unpack(table, told.reply),
+      result: StandIns.unpack(table, told.result),
+      sends: for({to, message} <- told.sends, Plan.told?(to), do: sent(to, message, table, life)),
+      next: told.next
+    }
+  end
+
+  defp state(:same, _table, life), do: life.edited
+  defp state({:new, state}, table, _life), do: StandIns.unpack(table, state)
+
+  defp sent(to, message, table, life) do
+    to = StandIns.unpack(table, to)
+    %{to: Plan.to(Map.get(table.aliases, to, to), life.plan.names), message: StandIns.unpack(table, message)}
+  end
+
+  defp calls(calls, table, life) do
+    for {to, request} <- calls,
+        do: %{
+          to: table |> StandIns.unpack(to) |> Plan.to(life.plan.names),
+          request: StandIns.unpack(table, request)
+        }
+  end
+
+  # ---- what it sent itself ----
+
+  # Each is the recorded one of its like that comes later, or else comes next, as to a process with nothing to do.
+  defp to_itself(outcomes, group, rest, %{plan: plan}) do
+    own = for outcome <- outcomes, %{to: to, message: message} <- outcome.sends, own?(to, plan), do: message
+
+    {rest, extra} =
+      Enum.reduce(own, {rest, []}, fn message, {rest, extra} ->
+        case claim(rest, message) do
+          {:ok, rest} ->
+            {rest, extra}
+
+          :none ->
+            {rest, extra ++ [extra(BeamScope.Replay.WhatIf.Edit.kind(message), message, after_it(group))]}
+        end
+      end)
+
+    extra ++ rest
+  end
+
+  defp own?(to, plan), do: to == plan.process.pid or to in plan.own_names
+  defp after_it(group), do: %{group | began_ns: group.done_ns}
+
+  defp claim(groups, message) do
+    index =
+      Enum.find_index(groups, &(unclaimed?(&1) and &1.message === message)) ||
+        Enum.find_index(groups, &(unclaimed?(&1) and &1.derived?))
+
+    if index, do: {:ok, List.update_at(groups, index, &claimed(&1, message))}, else: :none
+  end
+
+  defp unclaimed?(group), do: group.edit == nil and not is_map_key(group, :claimed?)
+
+  defp claimed(group, message),
+    do: group |> Map.put(:claimed?, true) |> Map.merge(%{derived?: false, run: message})
+
+  # ---- steps ----
+
+  # One for the message, and one for each continue step of either life.
+  defp settle(group, outcomes, run, life) do
+    count = max(length(group.recorded), length(outcomes))
+
+    Enum.reduce(0..(count - 1)//1, life, fn n, life ->
+      step(group, n, Enum.at(group.recorded, n), Enum.at(outcomes, n), run, life)
+    end)
+  end
+
+  defp step(group, n, recorded, edited, run, life) do
+    same? =
+      if life.ended != nil and edited == nil and recorded != nil,
+        do: false,
+        else: Compare.step(recorded, edited, life.recorded, life.edited)
+
+    step = %{
+      message: if(n == 0, do: group.message, else: recorded && recorded.message),
+      kind: if(n == 0, do: group.kind, else: :continue),
+      run: if(n == 0, do: run),
+      edit: if(n == 0, do: group.edit),
+      moment: recorded && recorded.moment,
+      recorded: recorded && Map.take(recorded, [:state, :reply, :sends, :result]),
+      edited: edited && Map.take(edited, [:state, :reply, :sends, :result]),
+      same?: same?
+    }
+
+    life = if recorded, do: %{life | recorded: recorded.state}, else: life
+    %{life | steps: [step | life.steps], parted?: life.parted? or same? == false}
+  end
+
+  defp note(life, text), do: %{life | notes: life.notes ++ [text]}
+end
