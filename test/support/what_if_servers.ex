@@ -46,6 +46,12 @@ defmodule BeamScope.WhatIfServers do
     end
 
     def handle_cast({:watch, pid}, s), do: {:noreply, Map.put(s, Process.monitor(pid), pid)}
+
+    def handle_cast({:work, ms}, s) do
+      Process.sleep(ms)
+      {:noreply, s}
+    end
+
     def handle_cast({:stop, reason}, s), do: {:stop, reason, s}
 
     @impl true

@@ -16,7 +16,7 @@ defmodule BeamScope.Replay.WhatIf.Driver do
   The leader traces what the other process sends, and owns the stand-ins for servers whose answers the recording has.
   """
 
-  alias BeamScope.Replay.WhatIf.{Callbacks, Stub, Terms}
+  alias BeamScope.Replay.WhatIf.{Callbacks, Sink, Stub, Terms}
 
   @doc """
   Begins a life. The binary holds `%{module:, state:, own:, names:, stubs: [{token | nil, [name]}], traps?:, env:}`.
@@ -59,7 +59,7 @@ defmodule BeamScope.Replay.WhatIf.Driver do
   defp lead(setup, caller) do
     Process.register(self(), __MODULE__)
     Terms.new()
-    {:ok, io} = StringIO.open("")
+    io = Sink.start()
     for {app, env} <- setup.env, {key, value} <- env, do: Application.put_env(app, key, value)
     for {token, names} <- setup.stubs, do: Stub.start(token, names, self())
     {pid, _monitor} = spawn_monitor(fn -> live(setup, io) end)

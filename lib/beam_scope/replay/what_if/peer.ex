@@ -8,6 +8,7 @@ defmodule BeamScope.Replay.WhatIf.Peer do
   """
 
   alias BeamScope.Error
+  alias BeamScope.Replay.WhatIf.Sink
 
   @boot_ms 30_000
 
@@ -26,6 +27,7 @@ defmodule BeamScope.Replay.WhatIf.Peer do
   defp run(caller, timeout, fun) do
     Process.flag(:trap_exit, true)
     watch(caller, self())
+    Process.group_leader(self(), Sink.start())
 
     case start() do
       {:ok, pid} -> run_in(pid, timeout, fun)

@@ -26,14 +26,20 @@ defmodule BeamScope.Replay.WhatIf.Plan do
   @spec read(Replay.t(), BeamScope.selector(), pos_integer) :: {:ok, map} | {:error, Error.t()}
   def read(%Replay{recording: rec, moment: moment}, selector, limit) do
     with {:ok, process} <- process(rec, selector, moment),
-         {:ok, module} <- callbacks(process),
+         :ok <- gen_server(process),
          {:ok, state} <- state(rec, process, moment),
          {:ok, transitions} <- transitions(rec, process, moment, limit + 1) do
       {run, stop} = runnable(transitions, limit)
       context = context(rec, process)
       seen = seen(rec, process, run)
 
-      plan = %{process: process, module: module, state: state, groups: groups(run, seen, context)}
+      plan = %{
+        process: process,
+        module: callbacks(process, run),
+        state: state,
+        groups: groups(run, seen, context)
+      }
+
       {:ok, plan |> Map.merge(context) |> Map.put(:stop, stop) |> waiting(rec, run)}
     end
   end
@@ -55,9 +61,23 @@ defmodule BeamScope.Replay.WhatIf.Plan do
   defp alive?(%{spawned_at: from, exited_at: to}, seq),
     do: (from == nil or from.seq <= seq) and (to == nil or to.seq > seq)
 
-  defp callbacks(%{behaviour: :agent}), do: {:ok, Agent.Server}
-  defp callbacks(%{behaviour: :gen_server, module: module}) when module != nil, do: {:ok, module}
-  defp callbacks(process), do: {:error, Error.new(:not_a_gen_server, process)}
+  defp gen_server(%{behaviour: behaviour, module: module})
+       when behaviour in [:gen_server, :agent] and module != nil,
+       do: :ok
+
+  defp gen_server(process), do: {:error, Error.new(:not_a_gen_server, process)}
+
+  # An Agent says that its module is that of the function it began with. One that lived before the recording is known by what it handles:
+  # its initial call is that function, while a gen_server's is an `init/1`.
+  defp callbacks(%{behaviour: :agent}, _run), do: Agent.Server
+  defp callbacks(%{initial_call: {module, :init, 1}}, _run), do: module
+
+  defp callbacks(%{module: module}, run),
+    do: if(run != [] and Enum.all?(run, &agents?(&1.message)), do: Agent.Server, else: module)
+
+  defp agents?({:"$gen_call", _from, {what, _fun}}), do: what in [:get, :update, :get_and_update]
+  defp agents?({:"$gen_cast", {:cast, _fun}}), do: true
+  defp agents?(_message), do: false
 
   defp state(rec, process, moment) do
     case BeamScope.state_at(rec, process, moment) do
@@ -111,26 +131,35 @@ defmodule BeamScope.Replay.WhatIf.Plan do
     %{
       sends?: sends?,
       pid: process.pid,
-      names:
-        for(
-          %{pid: pid, name: name} when is_atom(name) and name != nil <- processes,
-          into: %{},
-          do: {pid, name}
-        ),
+      names: names(processes, process),
       own_names: Enum.filter(process.names, &is_atom/1)
     }
+  end
+
+  # Not those that bore its name before it did, or after it: whoever sends to that name means this one.
+  defp names(processes, %{pid: own, names: own_names}) do
+    for %{pid: pid, name: name} <- processes,
+        is_atom(name) and name != nil,
+        pid == own or name not in own_names,
+        into: %{},
+        do: {pid, name}
   end
 
   defp seen(_rec, _process, []), do: []
 
   defp seen(rec, process, [first | _] = run) do
-    range = [since: first.began, until: List.last(run).moment, limit: :infinity]
+    range = [since: first.began, until: until(List.last(run), process), limit: :infinity]
 
     case Query.events(rec, [process: process, kind: [:send, :send_to_dead, :receive]] ++ range) do
       {:ok, events} -> Enum.to_list(events)
       {:error, error} -> raise(error)
     end
   end
+
+  # One that stops replies, and is done with `terminate/2`, after its last state was seen.
+  defp until(%{result: :ok, moment: moment}, _process), do: moment
+  defp until(_last, %{exited_at: nil}), do: :end
+  defp until(_last, %{exited_at: moment}), do: moment
 
   @doc "Whom a message went to, as it is compared and shown: a name where there is one."
   @spec to(term, map) :: term
@@ -153,11 +182,11 @@ defmodule BeamScope.Replay.WhatIf.Plan do
     |> derive(context, [])
   end
 
-  # Those of one transition; events and transitions are both in order.
-  defp take(%{began: began, moment: moment}, events) do
+  # Those of one transition; events and transitions are both in order. All that is left is the last one's.
+  defp take(%{began: began, moment: moment, result: result}, events) do
     events
     |> Enum.drop_while(&(&1.moment.seq <= began.seq))
-    |> Enum.split_while(&(&1.moment.seq <= moment.seq))
+    |> Enum.split_while(&(result != :ok or &1.moment.seq <= moment.seq))
   end
 
   defp add([group | groups], %{kind: :continue} = t, outcome),

@@ -47,7 +47,9 @@ defmodule BeamScope.Replay.WhatIf.StandIns do
 
   defp walk(map, path, table) when is_map(map) do
     {pairs, table} =
-      Enum.map_reduce(map, table, fn {key, value}, table ->
+      map
+      |> Map.to_list()
+      |> Enum.map_reduce(table, fn {key, value}, table ->
         {packed, table} = walk(key, [" (a key)" | path], table)
         {value, table} = walk(value, [key(key) | path], table)
         {{packed, value}, table}
@@ -132,7 +134,9 @@ defmodule BeamScope.Replay.WhatIf.StandIns do
   def pair(table, a, b) when is_map(a) and is_map(b) do
     table = pair_keys(table, a, b)
 
-    Enum.reduce(a, table, fn {key, value}, table ->
+    a
+    |> Map.to_list()
+    |> Enum.reduce(table, fn {key, value}, table ->
       case b do
         %{^key => other} -> pair(table, value, other)
         _ -> pair_under(table, table.tokens[key], value, b)
@@ -153,8 +157,8 @@ defmodule BeamScope.Replay.WhatIf.StandIns do
 
   # Keys that are identities have no place: one that is new on each side is the same; of several it cannot be said.
   defp pair_keys(table, a, b) do
-    new = for {key, _} <- a, identity(key) != nil, not is_map_key(table.tokens, key), do: key
-    made = for {{mark(), _, id} = key, _} <- b, id < 0, not is_map_key(table.terms, key), do: key
+    new = for {key, _} <- Map.to_list(a), identity(key) != nil, not is_map_key(table.tokens, key), do: key
+    made = for {{mark(), _, id} = key, _} <- Map.to_list(b), id < 0, not is_map_key(table.terms, key), do: key
 
     case {new, made} do
       {[recorded], [edited]} -> pair(table, recorded, edited)
