@@ -61,6 +61,10 @@ defmodule BeamScope.WhatIfServers do
     @impl true
     def handle_info({:DOWN, ref, _, _, _}, s), do: {:noreply, Map.delete(s, ref)}
     def handle_info(what, s), do: {:noreply, %{s | log: [what | s.log]}}
+
+    @impl true
+    def terminate(_reason, %{heir: heir, n: n}), do: send(heir, {:last, n})
+    def terminate(_reason, _s), do: :ok
   end
 
   defmodule Dice do

@@ -275,11 +275,13 @@ defmodule BeamScope.WhatIf do
   end
 
   defp calls(life) do
-    for {to, calls} <- Enum.group_by(life.unanswered, & &1.to) do
-      "#{count(calls)} to #{BeamScope.Terminal.Term.text(to, 40)} had no answer in the recording and failed as if nobody were there"
-    end ++
-      for {to, calls} <- Enum.group_by(life.answered, & &1.to),
-          do: "#{count(calls)} to #{BeamScope.Terminal.Term.text(to, 40)} got the answer of the recording"
+    told(life.unanswered, "had no answer in the recording and failed as if nobody were there") ++
+      told(life.answered, "got the answer of the recording")
+  end
+
+  defp told(calls, what) do
+    for {to, calls} <- Enum.group_by(calls, & &1.to),
+        do: "#{count(calls)} to #{BeamScope.Terminal.Term.text(to, 40)} #{what}"
   end
 
   defp count(calls), do: BeamScope.Terminal.Style.count(length(calls), "call")

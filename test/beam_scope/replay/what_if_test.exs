@@ -209,6 +209,22 @@ defmodule BeamScope.Replay.WhatIfTest do
       end
     end
 
+    test "terminate/2 is called, and what it sends is recorded" do
+      heir = self()
+
+      rec =
+        recorded(:heir, Purse, %{heir: heir}, fn pid ->
+          GenServer.call(pid, {:add, 2})
+          GenServer.call(pid, :close)
+        end)
+
+      assert_received {:last, 2}
+      assert Enum.uniq(verdicts(what_if!(rec, :heir, :none))) == [true]
+      life = what_if!(rec, :heir, {:insert, WhatIf.cast({:add, 1})})
+      assert %{to: heir, message: {:last, 3}} in life.sends.edited_only
+      refute_received _
+    end
+
     test "a server that throws dice has another life, and that is said" do
       rec = recorded(:dice, Dice, nil, &GenServer.cast(&1, :throw))
       life = what_if!(rec, :dice, :none)

@@ -7,12 +7,19 @@ defmodule BeamScope.Replay.WhatIf.Callbacks do
 
   @doc """
   The outcome of a message. `result` is `:ok`, `{:stop, reason}` or `{:crash, class, reason}`; `next` is `nil`, a number of milliseconds, or
-  `{:continue, term}`.
+  `{:continue, term}`. `failing` is called before `terminate/2` is, where the process fails: what it sends from there on is mixed with what the
+  handlers of logs send in a recording.
   """
-  @spec handle(module, {:message | :continue, term}, term) :: outcome
-  def handle(module, what, state) do
-    what |> attempt(module, state) |> outcome(state) |> ended(module)
+  @spec handle(module, {:message | :continue, term}, term, (() -> term)) :: outcome
+  def handle(module, what, state, failing) do
+    outcome = what |> attempt(module, state) |> outcome(state)
+    if outcome.result != :ok and fails?(outcome.because), do: failing.()
+    ended(outcome, module)
   end
+
+  defp fails?(reason) when reason in [:normal, :shutdown], do: false
+  defp fails?({:shutdown, _}), do: false
+  defp fails?(_reason), do: true
 
   # A thrown value counts as returned.
   defp attempt(what, module, state) do

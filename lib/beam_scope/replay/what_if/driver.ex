@@ -100,6 +100,9 @@ defmodule BeamScope.Replay.WhatIf.Driver do
       {__MODULE__, :done, ^pid, outcome} ->
         {outcome, calls}
 
+      {__MODULE__, :failed} ->
+        wait(pid, calls)
+
       {:DOWN, _, :process, ^pid, reason} ->
         {%{state: :same, reply: nil, result: {:stop, reason}, next: nil}, calls}
 
@@ -114,7 +117,8 @@ defmodule BeamScope.Replay.WhatIf.Driver do
   defp sends(pid) do
     ref = :erlang.trace_delivered(pid)
     receive do: ({:trace_delivered, ^pid, ^ref} -> :ok)
-    pid |> sent([]) |> Enum.reject(&match?({_, {__MODULE__, _, _, _}}, &1))
+    sent = pid |> sent([]) |> Enum.take_while(&(not match?({_, {__MODULE__, :failed}}, &1)))
+    Enum.reject(sent, &match?({_, {__MODULE__, :done, _, _}}, &1))
   end
 
   defp sent(pid, done) do
@@ -148,8 +152,8 @@ defmodule BeamScope.Replay.WhatIf.Driver do
   defp next(module, state, leader, continue) do
     receive do
       {__MODULE__, :handle, what} ->
-        outcome =
-          Callbacks.handle(module, if(what == :continue, do: {:continue, continue}, else: what), state)
+        what = if what == :continue, do: {:continue, continue}, else: what
+        outcome = Callbacks.handle(module, what, state, fn -> send(leader, {__MODULE__, :failed}) end)
 
         pass_over()
         {asked, action} = action(outcome.next)

@@ -212,6 +212,7 @@ defmodule BeamScope.Replay.WhatIf.Plan do
 
   defp recorded(t, events, %{sends?: sends?} = context) do
     {reply, sends} = t.message |> tag() |> replied(Enum.filter(events, &(&1.kind != :receive)))
+    sends = if failed?(t.result), do: Enum.filter(sends, &(&1.moment.seq <= t.moment.seq)), else: sends
 
     %{
       state: t.to,
@@ -224,6 +225,16 @@ defmodule BeamScope.Replay.WhatIf.Plan do
       answers: answers(events)
     }
   end
+
+  @doc """
+  Whether a process that ends so is logged: what handlers of logs send then is not to be told from what `terminate/2` does, and none of
+  it is compared.
+  """
+  @spec failed?(term) :: boolean
+  def failed?(:ok), do: false
+  def failed?({:stop, reason}) when reason in [:normal, :shutdown], do: false
+  def failed?({:stop, {:shutdown, _}}), do: false
+  def failed?(_result), do: true
 
   defp sends(events, context) do
     for %{to: to, to_name: name, message: message} <- events,
