@@ -47,6 +47,11 @@ defmodule BeamScope.WhatIfServers do
 
     def handle_cast({:watch, pid}, s), do: {:noreply, Map.put(s, Process.monitor(pid), pid)}
 
+    def handle_cast({:wake, ms}, s) do
+      Process.send_after(self(), :woken, ms)
+      {:noreply, s}
+    end
+
     def handle_cast({:work, ms}, s) do
       Process.sleep(ms)
       {:noreply, s}
@@ -81,6 +86,7 @@ defmodule BeamScope.WhatIfServers do
   defmodule Wild do
     @moduledoc "A server whose callbacks do what one would rather not run twice."
     use GenServer
+    require Logger
 
     @impl true
     def init(_), do: {:ok, %{held: nil}}
@@ -108,6 +114,7 @@ defmodule BeamScope.WhatIfServers do
     @impl true
     def handle_info(:print, s) do
       IO.puts("printed by the edited life")
+      Logger.error("logged by the edited life")
       {:noreply, s}
     end
   end

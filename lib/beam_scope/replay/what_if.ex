@@ -292,15 +292,19 @@ defmodule BeamScope.WhatIf do
         do: [],
         else: ["what the recorded life sent is not known at this level: record at :full to compare it"]
 
-    if Enum.any?(life.plan.groups, &from_runtime?/1), do: unknown ++ [from_runtime()], else: unknown
+    if Enum.any?(life.plan.groups, &from_runtime?(&1, life.plan)),
+      do: unknown ++ [from_runtime()],
+      else: unknown
   end
 
-  defp from_runtime?(%{message: message}),
+  # Nobody is known to have sent it, where all sends are recorded; or it says itself what it is.
+  defp from_runtime?(%{kind: :info, from: nil, edit: nil}, %{sends?: true}), do: true
+
+  defp from_runtime?(%{message: message}, _plan),
     do: match?({label, _} when label in [:down, :exit, :reply], Event.classify(message))
 
   defp from_runtime,
-    do:
-      "exits, monitors' messages and replies of tasks came as recorded, whatever the edited life started or stopped"
+    do: "messages of timers, monitors and tasks came as recorded, whatever the edited life started or stopped"
 end
 
 defimpl Inspect, for: BeamScope.WhatIf do

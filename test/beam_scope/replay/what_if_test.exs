@@ -290,6 +290,48 @@ defmodule BeamScope.Replay.WhatIfTest do
                what_if!(rec, :timeouts, {:replace, first, WhatIf.call({:idle, 600_000})}).final
     end
 
+    test "continue steps go with their message" do
+      rec =
+        purse(:continues, fn pid ->
+          GenServer.call(pid, {:then, 3})
+          GenServer.call(pid, {:add, 1})
+        end)
+
+      life = what_if!(rec, :continues, {:skip, handled(rec, :continues, 1)})
+      assert {%{n: 7}, %{n: 1}} = life.final
+      assert [:call, :continue, :continue, :continue, :continue, :call] = Enum.map(life.steps, & &1.kind)
+      assert [nil, nil, nil, nil, nil, %{reply: {:ok, 1}}] = Enum.map(life.steps, & &1.edited)
+
+      life = what_if!(rec, :continues, {:replace, handled(rec, :continues, 1), WhatIf.call({:then, 4})})
+      assert {%{n: 7}, %{n: 11}} = life.final
+      assert [_, _, _, _, _, %{kind: :continue, recorded: nil}, _] = life.steps
+
+      # From between a message and its continue steps.
+      late = Replay.open!(rec, at: handled(rec, :continues, 2))
+      life = Replay.what_if!(late, :continues, :none, force: true)
+      assert [:continue, :continue, :continue, :call] = Enum.map(life.steps, & &1.kind)
+      assert Enum.uniq(verdicts(life)) == [true]
+
+      assert {:error, %Error{reason: :invalid_edit} = error} =
+               Replay.what_if(late, :continues, {:skip, handled(rec, :continues, 3)}, force: true)
+
+      assert Exception.message(error) =~ "a continue step is no message"
+    end
+
+    test "messages of timers come as recorded, and that is said" do
+      rec =
+        purse(:timers, fn pid ->
+          GenServer.cast(pid, {:wake, 1})
+          Process.sleep(20)
+          GenServer.call(pid, {:add, 1})
+        end)
+
+      assert Enum.uniq(verdicts(what_if!(rec, :timers, :none))) == [true]
+      life = what_if!(rec, :timers, {:skip, handled(rec, :timers, 1)})
+      assert {%{log: [:woken]}, %{log: [:woken]}} = life.final
+      assert Enum.any?(life.not_run, &(&1 =~ "messages of timers"))
+    end
+
     test "calls that the recording has no answer for fail as if nobody were there" do
       rec =
         purse(:asks, fn pid ->
@@ -364,9 +406,10 @@ defmodule BeamScope.Replay.WhatIfTest do
       assert_raise ArgumentError, fn -> String.to_existing_atom("what_if_made_" <> rest) end
     end
 
-    test "what it prints is not printed here" do
+    test "what it prints or logs is not printed here" do
       rec = recorded(:prints, Wild, nil, &GenServer.cast(&1, :nothing))
-      assert ExUnit.CaptureIO.capture_io(fn -> what_if!(rec, :prints, {:insert, :print}) end) == ""
+      print = fn -> assert %{ended: {nil, nil}} = what_if!(rec, :prints, {:insert, :print}) end
+      assert ExUnit.CaptureIO.capture_io(print) == ""
     end
 
     test "no process stays, and the peer is gone" do

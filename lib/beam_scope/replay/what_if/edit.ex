@@ -4,6 +4,7 @@ defmodule BeamScope.Replay.WhatIf.Edit do
   """
 
   alias BeamScope.{Error, Event, Moment, Recording.Query, Terminal, Transition}
+  alias BeamScope.Replay.WhatIf.Group
 
   @type which :: Transition.t() | Event.t() | Moment.t() | non_neg_integer
   @type t ::
@@ -15,8 +16,8 @@ defmodule BeamScope.Replay.WhatIf.Edit do
 
   @words ":none, {:skip, which}, {:replace, which, message}, {:insert, message} or {:insert, :before | :after, which, message}"
 
-  @doc "The groups of a plan (see `BeamScope.Replay.WhatIf.Plan`) with the edit in them."
-  @spec apply([map], t | term, BeamScope.Recording.t(), map) :: {:ok, [map]} | {:error, Error.t()}
+  @doc "The groups of a plan with the edit in them."
+  @spec apply([Group.t()], t | term, BeamScope.Recording.t(), map) :: {:ok, [Group.t()]} | {:error, Error.t()}
   def apply(groups, :none, _rec, _process), do: {:ok, groups}
 
   def apply(groups, {:insert, message}, _rec, _process),
@@ -37,22 +38,14 @@ defmodule BeamScope.Replay.WhatIf.Edit do
   def apply(_groups, other, _rec, _process), do: Query.invalid(:edit, other, @words)
 
   defp inserted(message, neighbour) do
-    {seq, began} = if neighbour, do: {neighbour.seq, neighbour.began_ns}, else: {nil, 0}
-
-    %{kind: kind(message), message: message, run: message, recorded: [], edit: :inserted, derived?: false}
-    |> Map.merge(%{seq: seq, began: seq, began_ns: began, done_ns: began, answers: []})
+    at = if neighbour, do: Map.take(neighbour, [:seq, :began, :began_ns]), else: %{}
+    Group.new(message, [edit: :inserted, done_ns: Map.get(at, :began_ns, 0)] ++ Map.to_list(at))
   end
-
-  @doc "What a message is to a gen_server."
-  @spec kind(term) :: :call | :cast | :info
-  def kind({:"$gen_call", {_, _}, _}), do: :call
-  def kind({:"$gen_cast", _}), do: :cast
-  def kind(_message), do: :info
 
   defp at(groups, which, rec, process, fun) do
     with {:ok, n} <- find(groups, which, rec, process) do
       case Enum.split(groups, n) do
-        {_, [%{kind: kind} | _]} when kind in [:continue, :timeout] -> no_message(kind, which)
+        {_, [%{kind: kind} | _]} when kind in [:continue, :timeout] -> no_message(kind)
         {before, [group | rest]} -> {:ok, before ++ fun.(group) ++ rest}
       end
     end
@@ -121,7 +114,7 @@ defmodule BeamScope.Replay.WhatIf.Edit do
     end
   end
 
-  defp no_message(kind, _which) do
+  defp no_message(kind) do
     {:error,
      Error.new(
        :invalid_edit,

@@ -1,12 +1,12 @@
 defmodule BeamScope.Replay.WhatIf.Life do
   @moduledoc """
-  The edited life beside the recorded one, group by group (see `BeamScope.Replay.WhatIf.Plan`).
+  The edited life beside the recorded one, group by group (see `BeamScope.Replay.WhatIf.Group`).
 
   What is not a message of others but comes of what the process did is made anew: continue steps, timeouts (by the time of the
   recording: one fires where the next message was further away) and what it sends itself. As long as the lives are the same all of it comes as recorded.
   """
 
-  alias BeamScope.Replay.WhatIf.{Compare, Driver, Peer, Plan, StandIns}
+  alias BeamScope.Replay.WhatIf.{Compare, Driver, Group, Peer, Seen, StandIns}
   alias BeamScope.Terminal.Term
 
   @doc "Lives it. `table` knows the start state, `packed` is that state."
@@ -59,7 +59,7 @@ defmodule BeamScope.Replay.WhatIf.Life do
 
   defp due(_group, %{ended: ended}) when ended != nil, do: :pass
   defp due(%{edit: :skipped}, _life), do: :pass
-  defp due(%{derived?: true}, _life), do: :pass
+  defp due(%{derived?: true, claimed?: false}, _life), do: :pass
   defp due(%{kind: :timeout, edit: nil}, %{parted?: false}), do: :run
   defp due(%{kind: :timeout, edit: nil} = group, life), do: if(late?(group, life), do: :run, else: :pass)
   defp due(group, %{parted?: true} = life), do: if(late?(group, life), do: :timeout, else: :run)
@@ -71,13 +71,9 @@ defmodule BeamScope.Replay.WhatIf.Life do
   defp late?(_group, _life), do: false
 
   defp timeout(group, %{last_ns: last, timeout: ms}),
-    do: :timeout |> extra(:timeout, group) |> Map.put(:done_ns, last + ms * 1_000_000)
+    do: Group.new(:timeout, [kind: :timeout, done_ns: last + ms * 1_000_000] ++ place(group))
 
-  defp extra(kind, message, group) do
-    %{kind: kind, message: message, run: message, edit: nil, derived?: false, recorded: []}
-    |> Map.merge(Map.take(group, [:seq, :began, :began_ns]))
-    |> Map.put(:done_ns, group.began_ns)
-  end
+  defp place(group), do: group |> Map.take([:seq, :began, :began_ns]) |> Map.to_list()
 
   # ---- a group that only the recorded life has ----
 
@@ -173,7 +169,7 @@ defmodule BeamScope.Replay.WhatIf.Life do
         StandIns.pair(
           table,
           messages(recorded.sends),
-          for({to, message} <- told.sends, Plan.told?(to), do: message)
+          for({to, message} <- told.sends, Seen.told?(to), do: message)
         ),
       else: table
   end
@@ -185,7 +181,7 @@ defmodule BeamScope.Replay.WhatIf.Life do
       state: state(told.state, table, life),
       reply: StandIns.unpack(table, told.reply),
       result: StandIns.unpack(table, told.result),
-      sends: for({to, message} <- told.sends, Plan.told?(to), do: sent(to, message, table, life)),
+      sends: for({to, message} <- told.sends, Seen.told?(to), do: sent(to, message, table, life)),
       next: told.next
     }
   end
@@ -195,13 +191,13 @@ defmodule BeamScope.Replay.WhatIf.Life do
 
   defp sent(to, message, table, life) do
     to = StandIns.unpack(table, to)
-    %{to: Plan.to(Map.get(table.aliases, to, to), life.plan.names), message: StandIns.unpack(table, message)}
+    %{to: Seen.to(Map.get(table.aliases, to, to), life.plan.names), message: StandIns.unpack(table, message)}
   end
 
   defp calls(calls, table, life) do
     for {to, request} <- calls,
         do: %{
-          to: table |> StandIns.unpack(to) |> Plan.to(life.plan.names),
+          to: table |> StandIns.unpack(to) |> Seen.to(life.plan.names),
           request: StandIns.unpack(table, request)
         }
   end
@@ -211,36 +207,28 @@ defmodule BeamScope.Replay.WhatIf.Life do
   # Each is the recorded one of its like that comes later, or else comes next, as to a process with nothing to do.
   defp to_itself(outcomes, group, rest, %{plan: plan}) do
     own = for outcome <- outcomes, %{to: to, message: message} <- outcome.sends, own?(to, plan), do: message
-
-    {rest, extra} =
-      Enum.reduce(own, {rest, []}, fn message, {rest, extra} ->
-        case claim(rest, message) do
-          {:ok, rest} ->
-            {rest, extra}
-
-          :none ->
-            {rest, extra ++ [extra(BeamScope.Replay.WhatIf.Edit.kind(message), message, after_it(group))]}
-        end
-      end)
-
-    extra ++ rest
+    # Those of earlier steps first.
+    {earlier, rest} = Enum.split_while(rest, &(&1.from == :itself))
+    {rest, extra} = Enum.reduce(own, {rest, []}, &claim(&1, group, &2))
+    earlier ++ Enum.reverse(extra) ++ rest
   end
 
   defp own?(to, plan), do: to == plan.process.pid or to in plan.own_names
-  defp after_it(group), do: %{group | began_ns: group.done_ns}
 
-  defp claim(groups, message) do
+  defp claim(message, group, {rest, extra}) do
     index =
-      Enum.find_index(groups, &(unclaimed?(&1) and &1.message === message)) ||
-        Enum.find_index(groups, &(unclaimed?(&1) and &1.derived?))
+      Enum.find_index(rest, &(unclaimed?(&1) and &1.message === message)) ||
+        Enum.find_index(rest, &(unclaimed?(&1) and &1.derived?))
 
-    if index, do: {:ok, List.update_at(groups, index, &claimed(&1, message))}, else: :none
+    if index,
+      do: {List.update_at(rest, index, &%{&1 | claimed?: true, run: message}), extra},
+      else: {rest, [itself(message, group) | extra]}
   end
 
-  defp unclaimed?(group), do: group.edit == nil and not is_map_key(group, :claimed?)
+  defp unclaimed?(group), do: group.edit == nil and not group.claimed?
 
-  defp claimed(group, message),
-    do: group |> Map.put(:claimed?, true) |> Map.merge(%{derived?: false, run: message})
+  defp itself(message, %{done_ns: ns} = group),
+    do: Group.new(message, place(group) ++ [from: :itself, began_ns: ns, done_ns: ns])
 
   # ---- steps ----
 

@@ -1,26 +1,11 @@
 defmodule BeamScope.Replay.WhatIf.Plan do
   @moduledoc """
-  What the recording has to say: the state at the cursor, and what was handled from there on, in *groups*: a message with the continue
-  steps that followed it.
-
-  A group is a map of `kind`, `message` (as recorded), `run` (what the edited life gets), `edit` (`nil`, `:skipped`, `:replaced`, `:inserted`),
-  `seq`, `began`, `began_ns`, `done_ns`, `derived?` (the process sent it itself, in a step that is run, too) and `recorded`: an outcome for the message and one
-  for each continue step, `%{state:, reply:, sends:, result:, message:, kind:, moment:, answers:}`.
+  What the recording has to say: the state at the cursor, and what was handled from there on, as groups (see
+  `BeamScope.Replay.WhatIf.Group`).
   """
 
-  alias BeamScope.{Error, Event, Moment, Recording.Query, Replay, Terminal, Unknown}
-  alias BeamScope.Replay.WhatIf.Edit
-
-  # The runtime's own errands (loading code, logging) depend on what was loaded and logged before, not on the messages.
-  @errands [
-    :code_server,
-    :logger,
-    Logger,
-    :logger_proxy,
-    :logger_std_h_default,
-    :error_logger,
-    :standard_error
-  ]
+  alias BeamScope.{Error, Moment, Recording.Query, Replay, Terminal, Unknown}
+  alias BeamScope.Replay.WhatIf.{Group, Seen}
 
   @doc "The plan, or why there is none."
   @spec read(Replay.t(), BeamScope.selector(), pos_integer) :: {:ok, map} | {:error, Error.t()}
@@ -31,16 +16,13 @@ defmodule BeamScope.Replay.WhatIf.Plan do
          {:ok, transitions} <- transitions(rec, process, moment, limit + 1) do
       {run, stop} = runnable(transitions, limit)
       context = context(rec, process)
-      seen = seen(rec, process, run)
 
-      plan = %{
-        process: process,
-        module: callbacks(process, run),
-        state: state,
-        groups: groups(run, seen, context)
-      }
+      groups =
+        groups(run, Seen.events(rec, process, run), context) ++
+          waiting(rec, process, stop, context, List.last(run))
 
-      {:ok, plan |> Map.merge(context) |> Map.put(:stop, stop) |> waiting(rec, run)}
+      plan = %{process: process, module: callbacks(process, run), state: state, stop: stop}
+      {:ok, plan |> Map.merge(context) |> Map.put(:groups, derive(groups, context, []))}
     end
   end
 
@@ -145,120 +127,29 @@ defmodule BeamScope.Replay.WhatIf.Plan do
         do: {pid, name}
   end
 
-  defp seen(_rec, _process, []), do: []
-
-  defp seen(rec, process, [first | _] = run) do
-    range = [since: first.began, until: until(List.last(run), process), limit: :infinity]
-
-    case Query.events(rec, [process: process, kind: [:send, :send_to_dead, :receive]] ++ range) do
-      {:ok, events} -> Enum.to_list(events)
-      {:error, error} -> raise(error)
-    end
-  end
-
-  # One that stops replies, and is done with `terminate/2`, after its last state was seen.
-  defp until(%{result: :ok, moment: moment}, _process), do: moment
-  defp until(_last, %{exited_at: nil}), do: :end
-  defp until(_last, %{exited_at: moment}), do: moment
-
-  @doc "Whom a message went to, as it is compared and shown: a name where there is one."
-  @spec to(term, map) :: term
-  def to(to, names), do: Map.get(names, to, to)
-
-  @doc "Whether what was sent there is no errand of the runtime."
-  @spec told?(term) :: boolean
-  def told?(to), do: to not in @errands
-
   # ---- groups ----
 
   defp groups(run, events, context) do
     run
     |> Enum.reduce({[], events}, fn transition, {groups, events} ->
-      {mine, events} = take(transition, events)
-      {add(groups, transition, recorded(transition, mine, context)), events}
+      {mine, events} = Seen.take(transition, events)
+      {add(groups, transition, Seen.outcome(transition, mine, context)), events}
     end)
     |> elem(0)
     |> Enum.reverse()
-    |> derive(context, [])
-  end
-
-  # Those of one transition; events and transitions are both in order. All that is left is the last one's.
-  defp take(%{began: began, moment: moment, result: result}, events) do
-    events
-    |> Enum.drop_while(&(&1.moment.seq <= began.seq))
-    |> Enum.split_while(&(result != :ok or &1.moment.seq <= moment.seq))
   end
 
   defp add([group | groups], %{kind: :continue} = t, outcome),
     do: [%{group | recorded: group.recorded ++ [outcome], done_ns: t.moment.at_ns} | groups]
 
   defp add(groups, t, outcome) do
+    began = [began: t.began.seq, began_ns: t.began.at_ns]
+    done = [seq: t.moment.seq, done_ns: t.moment.at_ns]
+
     [
-      %{
-        kind: t.kind,
-        message: t.message,
-        run: t.message,
-        edit: nil,
-        derived?: false,
-        seq: t.moment.seq,
-        began: t.began.seq,
-        began_ns: t.began.at_ns,
-        done_ns: t.moment.at_ns,
-        recorded: [outcome]
-      }
+      Group.new(t.message, [kind: t.kind, from: t.from_process, recorded: [outcome]] ++ began ++ done)
       | groups
     ]
-  end
-
-  defp recorded(t, events, %{sends?: sends?} = context) do
-    {reply, sends} = t.message |> tag() |> replied(Enum.filter(events, &(&1.kind != :receive)))
-    sends = if failed?(t.result), do: Enum.filter(sends, &(&1.moment.seq <= t.moment.seq)), else: sends
-
-    %{
-      state: t.to,
-      result: t.result,
-      reply: if(sends?, do: reply, else: :unknown),
-      sends: if(sends?, do: sends(sends, context), else: :unknown),
-      message: t.message,
-      kind: t.kind,
-      moment: t.moment,
-      answers: answers(events)
-    }
-  end
-
-  @doc """
-  Whether a process that ends so is logged: what handlers of logs send then is not to be told from what `terminate/2` does, and none of
-  it is compared.
-  """
-  @spec failed?(term) :: boolean
-  def failed?(:ok), do: false
-  def failed?({:stop, reason}) when reason in [:normal, :shutdown], do: false
-  def failed?({:stop, {:shutdown, _}}), do: false
-  def failed?(_result), do: true
-
-  defp sends(events, context) do
-    for %{to: to, to_name: name, message: message} <- events,
-        to = name || to(to, context.names),
-        told?(to),
-        do: %{to: to, message: message}
-  end
-
-  defp tag({:"$gen_call", {_pid, tag}, _}), do: tag
-  defp tag(_message), do: nil
-
-  defp replied(nil, sends), do: {nil, sends}
-
-  defp replied(tag, sends) do
-    {replies, others} = Enum.split_with(sends, &match?({^tag, _}, &1.message))
-    reply = for %{message: {_, reply}} <- replies, do: {:ok, reply}
-    {List.first(reply), others}
-  end
-
-  # The calls of this step that were answered in it: whom, what, and with what.
-  defp answers(events) do
-    for %Event{kind: :send, message: {:"$gen_call", {_, tag}, request}} = call <- events,
-        %Event{kind: :receive, message: {^tag, reply}} <- events,
-        do: {call.to, request, reply}
   end
 
   # What the process sent itself comes of the steps before it, if those are run, too.
@@ -281,29 +172,11 @@ defmodule BeamScope.Replay.WhatIf.Plan do
   defp own?(to, context), do: to == context.pid
 
   # What waited when the recorded process ended by itself would have come next.
-  defp waiting(%{stop: nil, sends?: true} = plan, rec, [_ | _] = run) do
-    last = List.last(run)
-
-    if last.result == :ok,
-      do: plan,
-      else: %{
-        plan
-        | groups:
-            plan.groups ++ for(message <- left(rec, plan.process, last.moment), do: unhandled(message, last))
-      }
+  defp waiting(rec, process, nil, %{sends?: true}, %{result: result, moment: %{seq: seq, at_ns: ns} = moment})
+       when result != :ok do
+    for message <- BeamScope.mailbox(rec, process, moment),
+        do: Group.new(message, from: :unknown, seq: seq, began: seq, began_ns: ns, done_ns: ns)
   end
 
-  defp waiting(plan, _rec, _run), do: plan
-
-  defp left(rec, process, moment), do: rec |> BeamScope.mailbox(process, moment) |> Enum.to_list()
-
-  defp unhandled(message, last) do
-    %{kind: Edit.kind(message), message: message, run: message, edit: nil, derived?: false, recorded: []}
-    |> Map.merge(%{
-      seq: last.moment.seq,
-      began: last.moment.seq,
-      began_ns: last.moment.at_ns,
-      done_ns: last.moment.at_ns
-    })
-  end
+  defp waiting(_rec, _process, _stop, _context, _last), do: []
 end
