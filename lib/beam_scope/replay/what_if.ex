@@ -218,6 +218,7 @@ defmodule BeamScope.WhatIf do
       for to <- asked, not is_atom(to), to != plan.process.pid, not is_map_key(plan.names, to), do: {to, []}
 
     known = Map.values(plan.names)
+    sent = sent ++ plan.registered
 
     others =
       for name <- Enum.uniq(sent ++ asked),

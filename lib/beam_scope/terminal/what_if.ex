@@ -43,15 +43,20 @@ defmodule BeamScope.Terminal.WhatIf do
 
   defp question(nil, :none), do: [{:heading, " lived again?"}, {:dim, "  nothing was changed"}]
   defp question(nil, _edit), do: [{:heading, "?"}, {:dim, "  the life ended before the edit"}]
-  defp question(%{edit: :skipped} = step, _), do: [{:heading, " had not handled "} | what(step)] ++ ["?"]
+  defp question(%{edit: :skipped} = step, _), do: asked([{:heading, " had not handled "} | what(step)])
 
-  defp question(%{edit: :replaced, run: run} = step, _),
-    do:
-      [{:heading, " had handled "}] ++
-        message(step.kind, run) ++ [{:heading, " in place of "} | what(step)] ++ ["?"]
+  defp question(%{edit: :replaced, run: run} = step, _) do
+    instead = [{:heading, " in place of "} | what(step)]
+    asked([{:heading, " had handled "}] ++ message(step.kind, run) ++ instead)
+  end
 
   defp question(%{edit: :inserted} = step, _),
     do: [{:heading, " had handled "} | what(step)] ++ [{:heading, " as well?"}]
+
+  # In the last span, so that it is not wrapped alone.
+  defp asked(line), do: List.update_at(line, -1, &mark/1)
+  defp mark({role, text}), do: {role, text <> "?"}
+  defp mark(text), do: text <> "?"
 
   defp counts(steps) do
     parts =

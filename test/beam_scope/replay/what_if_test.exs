@@ -365,8 +365,9 @@ defmodule BeamScope.Replay.WhatIfTest do
 
       assert os_pid != System.pid()
       assert eventually(fn -> not File.exists?("/proc/#{os_pid}") end)
-      # A pid of this node is a process that has ended there, the name of a process here is nobody's.
-      assert {false, nil} = rec |> what_if!(:apart, {:insert, WhatIf.call({:seen, self()})}) |> reply()
+      # A pid of this node is a process that has ended there, and the name of a process here a stand-in's.
+      assert {false, %Opaque{kind: :pid, text: "#PID<new" <> _}} =
+               rec |> what_if!(:apart, {:insert, WhatIf.call({:seen, self()})}) |> reply()
 
       life = what_if!(rec, :apart, :none)
       assert [%{edited: %{state: %{held: {one, one, ref}}}}, _] = life.steps
@@ -397,6 +398,21 @@ defmodule BeamScope.Replay.WhatIfTest do
       assert to == self()
       refute_receive _, 50
       assert Agent.get(agent, & &1) == []
+    end
+
+    test "a name that somebody has here, or had in the recording, is somebody's there; another is nobody's" do
+      {:ok, _} = Agent.start_link(fn -> [] end, name: :unrecorded_name)
+      rec = purse(:names, fn pid -> GenServer.call(pid, {:add, 1}) end)
+      tell = &{:insert, WhatIf.cast({:tell, &1})}
+
+      assert %{ended: {nil, nil}, sends: %{edited_only: [%{to: :unrecorded_name}]}} =
+               what_if!(rec, :names, tell.(:unrecorded_name))
+
+      assert %{ended: {nil, {:crash, :error, :badarg}}} = life = what_if!(rec, :names, tell.(:no_such_name))
+      assert Enum.any?(life.not_run, &(&1 =~ "it sent to :no_such_name"))
+
+      assert %{ended: {nil, {:crash, :error, :badarg}}} =
+               what_if!(reloaded(rec), :names, tell.(:unrecorded_name))
     end
 
     test "atoms that only the edited life makes are not made here" do

@@ -91,7 +91,12 @@ defmodule BeamScope.Replay.WhatIf.Driver do
     %{do: what, answers: answers} = bytes |> :erlang.binary_to_term() |> Terms.unpack()
     send(life.pid, {__MODULE__, :handle, what})
     {outcome, calls} = wait(life.pid, %{answers: answers, answered: [], unanswered: []})
-    last = outcome |> Map.merge(Map.delete(calls, :answers)) |> replied(what, sends(life.pid))
+    sends = sends(life.pid)
+    nobody = for {to, _} <- sends, is_atom(to), Process.whereis(to) == nil, do: to
+
+    last =
+      outcome |> Map.merge(Map.delete(calls, :answers)) |> Map.put(:nobody, nobody) |> replied(what, sends)
+
     {:erlang.term_to_binary(Terms.pack(last)), %{life | last: last}}
   end
 

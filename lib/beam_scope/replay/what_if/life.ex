@@ -122,13 +122,29 @@ defmodule BeamScope.Replay.WhatIf.Life do
     table = pair(table, recorded, told)
     outcome = outcome(told, table, life)
 
-    calls =
-      for key <- [:answered, :unanswered],
-          into: %{},
-          do: {key, Map.fetch!(life, key) ++ calls(told[key], table, life)}
-
-    {outcome, Map.merge(%{life | table: table, left: life.left - 1, edited: outcome.state}, calls)}
+    life = %{life | table: table, left: life.left - 1, edited: outcome.state} |> calls(told) |> nobody(told)
+    {outcome, life}
   end
+
+  defp calls(life, told) do
+    %{
+      life
+      | answered: life.answered ++ calls(told.answered, life.table, life),
+        unanswered: life.unanswered ++ calls(told.unanswered, life.table, life)
+    }
+  end
+
+  # A send to a name that nobody bears fails; where the code usually runs somebody may bear it.
+  defp nobody(life, %{nobody: [_ | _] = names, result: result}) when result != :ok do
+    names = Enum.map_join(names, ", ", &Term.text(&1, 40))
+
+    note(
+      life,
+      "it sent to #{names}, which no process of the recording was called: to send to such a name fails"
+    )
+  end
+
+  defp nobody(life, _told), do: life
 
   defp describe(%{seq: nil} = group), do: Term.text(group.run, 60)
   defp describe(%{edit: :inserted} = group), do: Term.text(group.run, 60)

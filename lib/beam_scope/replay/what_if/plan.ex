@@ -107,16 +107,23 @@ defmodule BeamScope.Replay.WhatIf.Plan do
 
   defp context(rec, process) do
     processes = Enum.to_list(BeamScope.processes(rec))
-    # Sends are recorded with states at this level alone.
-    sends? = BeamScope.info(rec).level == :full
 
     %{
-      sends?: sends?,
+      sends?: sends?(BeamScope.info(rec)),
       pid: process.pid,
       names: names(processes, process),
+      registered: registered(rec),
       own_names: Enum.filter(process.names, &is_atom/1)
     }
   end
+
+  # Of a recording of this very system: an edit may make a process send where it did not, and to a name that nobody bears that fails.
+  defp registered(%{pid: nil}), do: []
+  defp registered(_rec), do: Elixir.Process.registered()
+
+  # States and sends together are recorded at one level alone; a file does not always say which it was.
+  defp sends?(%{level: nil, by_kind: %{send: sends}}), do: sends > 0
+  defp sends?(%{level: level}), do: level == :full
 
   # Not those that bore its name before it did, or after it: whoever sends to that name means this one.
   defp names(processes, %{pid: own, names: own_names}) do
