@@ -20,7 +20,7 @@ defmodule BeamScope.WhatIf do
   """
 
   alias BeamScope.{Diff, Error, Event, Process, Recording.Query, Replay}
-  alias BeamScope.Replay.WhatIf.{Compare, Driver, Edit, Life, Peer, Plan, SideEffects, StandIns}
+  alias BeamScope.Replay.WhatIf.{Check, Compare, Edit, Life, Peer, Plan, Setup, SideEffects}
 
   defstruct [:process, :module, :edit, :start, :first_difference, :final, :ended, :diff, :sends] ++
               [steps: [], side_effects: [], not_run: []]
@@ -85,10 +85,10 @@ defmodule BeamScope.WhatIf do
          {:ok, timeout} <- positive(opts, :timeout, @timeout),
          {:ok, limit} <- positive(opts, :limit, @limit),
          {:ok, plan} <- Plan.read(cursor, process, limit),
-         :ok <- code(plan.module),
+         :ok <- Check.code(plan.module),
          {:ok, groups} <- Edit.apply(plan.groups, edit, cursor.recording, plan.process),
-         {:ok, plan} <- rebuildable(%{plan | groups: groups}),
-         :ok <- forced(opts, plan),
+         {:ok, plan} <- Check.rebuildable(%{plan | groups: groups}),
+         :ok <- Check.forced(opts, plan),
          %{} = life <- Peer.with_peer(timeout, &live(&1, plan, 2 * limit)),
          do: {:ok, result(life, edit)}
   end
@@ -100,154 +100,11 @@ defmodule BeamScope.WhatIf do
     end
   end
 
-  defp code(module),
-    do:
-      if(Code.ensure_loaded?(module),
-        do: :ok,
-        else: {:error, Error.new(:no_code, %{module: module, where: :here})}
-      )
-
-  # ---- can it be run ----
-
-  # Everything that will be, before anything is. The table is not kept: what a message names may be made on the way to it.
-  defp rebuildable(plan) do
-    with :ok <- packs(plan.state, "state"),
-         :ok <- Enum.reduce_while(plan.groups, :ok, &message/2),
-         do: {:ok, %{plan | groups: Enum.map(plan.groups, &with_answers/1)}}
-  end
-
-  defp message(%{edit: :skipped}, :ok), do: {:cont, :ok}
-
-  defp message(group, :ok) do
-    root = if group.edit in [:inserted, :replaced], do: "message", else: "message of ##{group.seq}: message"
-
-    case packs(group.run, root) do
-      :ok -> {:cont, :ok}
-      error -> {:halt, error}
-    end
-  end
-
-  defp packs(term, root) do
-    case StandIns.pack(term, %StandIns{}, root) do
-      {:ok, _, _} -> :ok
-      {:error, {path, what}} -> {:error, Error.new(:cannot_rebuild, %{path: path, value: what})}
-    end
-  end
-
-  # An answer that was cut is none.
-  defp with_answers(group) do
-    whole? = fn answer -> packs(answer, "answer") == :ok end
-    %{group | recorded: for(one <- group.recorded, do: %{one | answers: Enum.filter(one.answers, whole?)})}
-  end
-
-  defp forced(opts, plan) do
-    case Keyword.get(opts, :force, false) do
-      true -> :ok
-      false -> {:error, Error.new(:needs_force, would_run(plan))}
-      other -> Query.invalid(:force, other, "true or false")
-    end
-  end
-
-  defp would_run(plan) do
-    run = Enum.reject(plan.groups, &(&1.edit == :skipped))
-    callbacks = run |> Enum.map(&callback(&1.kind)) |> Enum.uniq() |> Enum.sort()
-
-    %{
-      module: plan.module,
-      callbacks: callbacks,
-      messages: length(run),
-      side_effects: SideEffects.of(plan.module)
-    }
-  end
-
-  defp callback(:call), do: "handle_call/3"
-  defp callback(:cast), do: "handle_cast/2"
-  defp callback(:continue), do: "handle_continue/2"
-  defp callback(_info), do: "handle_info/2"
-
-  # ---- running it ----
-
   defp live(peer, plan, limit) do
-    notes = same_code(peer, plan.module)
-    {:ok, state, table} = StandIns.pack(plan.state, %StandIns{}, "state")
-    {:ok, own, table} = StandIns.pack(plan.process.pid, table, "process")
-    {stubs, table} = stubs(plan, table)
-
-    setup = %{
-      module: plan.module,
-      state: state,
-      own: own,
-      names: plan.own_names,
-      stubs: stubs,
-      traps?: Enum.any?(plan.groups, &match?({:EXIT, _, _}, &1.message)),
-      env: env(plan.module)
-    }
-
-    :ok = Peer.call(peer, Driver, :start, [:erlang.term_to_binary(setup)])
+    {table, notes} = Setup.start(peer, plan)
     life = Life.run(peer, plan, table, limit)
     %{life | notes: notes ++ life.notes}
   end
-
-  defp same_code(peer, module) do
-    here = module.module_info(:md5)
-
-    case Peer.call(peer, :code, :ensure_loaded, [module]) do
-      {:module, ^module} ->
-        if Peer.call(peer, module, :module_info, [:md5]) == here,
-          do: [],
-          else: ["the code of #{inspect(module)} on disk, which was run, is not the one that is loaded here"]
-
-      {:error, _} ->
-        throw({:beam_scope_peer, Error.new(:no_code, %{module: module, where: :peer})})
-    end
-  end
-
-  # Every name that the recording knows, and whom it called: their answers are those of the recording, or none.
-  defp stubs(plan, table) do
-    asked = for group <- plan.groups, one <- group.recorded, {to, _, _} <- one.answers, do: to
-
-    sent =
-      for %{sends: sends} when is_list(sends) <- Enum.flat_map(plan.groups, & &1.recorded),
-          %{to: to} <- sends,
-          is_atom(to),
-          do: to
-
-    named = for {pid, name} <- plan.names, do: {pid, [name]}
-
-    pids =
-      for to <- asked, not is_atom(to), to != plan.process.pid, not is_map_key(plan.names, to), do: {to, []}
-
-    known = Map.values(plan.names)
-    sent = sent ++ plan.registered
-
-    others =
-      for name <- Enum.uniq(sent ++ asked),
-          is_atom(name),
-          name not in known,
-          name not in plan.own_names,
-          do: {nil, [name]}
-
-    (named ++ Enum.uniq(pids))
-    |> Enum.reject(&match?({pid, _} when pid == plan.process.pid, &1))
-    |> Enum.map_reduce(table, fn {pid, names}, table ->
-      {:ok, token, table} = StandIns.pack(pid, table, "process")
-      {{token, names}, table}
-    end)
-    |> then(fn {stubs, table} -> {stubs ++ others, table} end)
-  end
-
-  # What the callbacks may ask `Application.get_env/2` for, of their own application: not what cannot live there.
-  defp env(module) do
-    case :application.get_application(module) do
-      {:ok, app} ->
-        [{app, for({key, value} <- Application.get_all_env(app), plain?(value), do: {key, value})}]
-
-      :undefined ->
-        []
-    end
-  end
-
-  defp plain?(value), do: match?({:ok, ^value, _}, StandIns.pack(value, %StandIns{}, "env"))
 
   # ---- what came of it ----
 

@@ -73,13 +73,31 @@ defmodule BeamScope.Replay.WhatIf.Peer do
     base = %{
       connection: :standard_io,
       wait_boot: @boot_ms,
-      args: ~w(-kernel logger_level none -start_epmd false +S 1:1)c,
+      args: ~w(-kernel logger_level none -start_epmd false +S 1:1)c ++ boot(),
       env: for(name <- ~w(ERL_FLAGS ERL_AFLAGS ERL_ZFLAGS)c, do: {name, []})
     }
 
     case executable() do
       nil -> base
       path -> Map.put(base, :exec, String.to_charlist(path))
+    end
+  end
+
+  # A release has no boot file where Erlang looks for one, but beside that which it was booted with.
+  defp boot do
+    with {:ok, [[boot | _] | _]} <- :init.get_argument(:boot),
+         clean = boot |> List.to_string() |> Path.dirname() |> Path.join("start_clean"),
+         true <- File.regular?(clean <> ".boot") do
+      [~c"-boot", String.to_charlist(clean)] ++ boot_variables()
+    else
+      _ -> []
+    end
+  end
+
+  defp boot_variables do
+    case :init.get_argument(:boot_var) do
+      {:ok, variables} -> Enum.flat_map(variables, &[~c"-boot_var" | &1])
+      :error -> []
     end
   end
 
