@@ -22,6 +22,8 @@ defmodule BeamScope.Replay.WhatIfTest do
     rec
   end
 
+  defp ended(nil), do: :ok
+
   defp ended(pid) do
     monitor = Process.monitor(pid)
     Process.exit(pid, :kill)
@@ -269,7 +271,7 @@ defmodule BeamScope.Replay.WhatIfTest do
       life = what_if!(rec, :itself, {:skip, handled(rec, :itself, 1)})
       assert {%{log: [:hello]}, %{log: []}} = life.final
       life = what_if!(rec, :itself, {:insert, WhatIf.cast({:to_self, :again})})
-      assert {%{log: [:hello]}, %{log: [:again, :hello]}} = life.final
+      assert {%{log: [:hello]}, %{log: [:hello, :again]}} = life.final
     end
 
     test "a timeout comes where the recording left the time for it" do
@@ -345,6 +347,57 @@ defmodule BeamScope.Replay.WhatIfTest do
       assert {nil, {:stop, {:noproc, {GenServer, :call, [:asks_bank, {:add, 2}, 5000]}}}} = life.ended
       assert Enum.any?(life.not_run, &(&1 =~ "1 call to :asks_bank had no answer in the recording"))
     end
+  end
+
+  test "the edited life is that of a server which is really told so" do
+    for n <- 1..10 do
+      messages = for _ <- 1..(2 + :rand.uniform(8)), do: message()
+      at = :rand.uniform(length(messages)) - 1
+      told = Enum.at(messages, at)
+      other = message()
+      rec = recorded(:random, Purse, %{}, &tell_one_by_one(&1, messages))
+      handled = Enum.filter(BeamScope.history(rec, :random), &(&1.message === told))
+      which = Enum.at(handled, Enum.count(Enum.take(messages, at), &(&1 === told)))
+
+      {edit, edited} =
+        Enum.at(
+          [
+            {:none, messages},
+            {{:skip, which}, List.delete_at(messages, at)},
+            {{:replace, which, other}, List.replace_at(messages, at, other)},
+            {{:insert, :before, which, other}, List.insert_at(messages, at, other)}
+          ],
+          rem(n, 4)
+        )
+
+      life = what_if!(rec, :random, edit)
+      ended(Process.whereis(:random))
+      {:ok, pid} = GenServer.start(Purse, %{}, name: :random)
+      assert {edit, messages, elem(life.final, 1)} == {edit, messages, tell_one_by_one(pid, edited)}
+      ended(pid)
+    end
+  end
+
+  defp message do
+    case :rand.uniform(7) do
+      1 -> WhatIf.call({:add, :rand.uniform(9)})
+      2 -> WhatIf.call({:then, :rand.uniform(3)})
+      3 -> WhatIf.cast({:to_self, {:x, :rand.uniform(3)}})
+      4 -> WhatIf.cast({:to_self, WhatIf.cast({:to_self, {:y, :rand.uniform(3)}})})
+      5 -> WhatIf.call(:later)
+      6 -> WhatIf.cast(:answer)
+      7 -> WhatIf.cast({:add, :rand.uniform(9)})
+    end
+  end
+
+  # Each when the server is done with the one before, and with what it sent itself.
+  defp tell_one_by_one(pid, messages) do
+    for message <- messages do
+      send(pid, message)
+      for _ <- 1..3, do: :sys.get_state(pid)
+    end
+
+    :sys.get_state(pid)
   end
 
   describe "apart from this node" do

@@ -27,7 +27,7 @@ defmodule BeamScope.Replay.WhatIf.Edit do
     do: at(groups, which, rec, process, &[%{&1 | edit: :skipped}])
 
   def apply(groups, {:replace, which, message}, rec, process),
-    do: at(groups, which, rec, process, &[%{&1 | edit: :replaced, run: message, derived?: false}])
+    do: at(groups, which, rec, process, &[%{&1 | edit: :replaced, run: message, origin: nil}])
 
   def apply(groups, {:insert, :before, which, message}, rec, process),
     do: at(groups, which, rec, process, &[inserted(message, &1), &1])

@@ -7,11 +7,11 @@ defmodule BeamScope.Replay.WhatIf.Group do
     * `began`, `seq` – the numbers between which the message was handled; `began_ns`, `done_ns` – the time of the whole group
     * `recorded` – what came of it in the recorded life, and then of each continue step: `%{state:, reply:, sends:, result:, message:, kind:, moment:,
       answers:}`; empty where that life did not handle it
-    * `derived?` – the process sent it itself, in a step that is run, too: it comes if the edited life sends it; `claimed?` – it has
+    * `origin` – the `seq` of the group in which the process sent it itself: it comes if the edited life sends it there; `claimed?` – it has
   """
 
-  defstruct [:kind, :message, :run, :from, :edit, :seq, :began] ++
-              [began_ns: 0, done_ns: 0, recorded: [], derived?: false, claimed?: false]
+  defstruct [:kind, :message, :run, :from, :edit, :seq, :began, :origin] ++
+              [began_ns: 0, done_ns: 0, recorded: [], claimed?: false]
 
   @type t :: %__MODULE__{
           kind: atom,
@@ -24,7 +24,7 @@ defmodule BeamScope.Replay.WhatIf.Group do
           began_ns: non_neg_integer,
           done_ns: non_neg_integer,
           recorded: [map],
-          derived?: boolean,
+          origin: non_neg_integer | nil,
           claimed?: boolean
         }
 

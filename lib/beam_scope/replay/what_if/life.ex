@@ -59,7 +59,7 @@ defmodule BeamScope.Replay.WhatIf.Life do
 
   defp due(_group, %{ended: ended}) when ended != nil, do: :pass
   defp due(%{edit: :skipped}, _life), do: :pass
-  defp due(%{derived?: true, claimed?: false}, _life), do: :pass
+  defp due(%{origin: origin, claimed?: false}, _life) when origin != nil, do: :pass
   defp due(%{kind: :timeout, edit: nil}, %{parted?: false}), do: :run
   defp due(%{kind: :timeout, edit: nil} = group, life), do: if(late?(group, life), do: :run, else: :pass)
   defp due(group, %{parted?: true} = life), do: if(late?(group, life), do: :timeout, else: :run)
@@ -220,31 +220,39 @@ defmodule BeamScope.Replay.WhatIf.Life do
 
   # ---- what it sent itself ----
 
-  # Each is the recorded one of its like that comes later, or else comes next, as to a process with nothing to do.
+  # Each is the recorded one that the same step sent, or else comes next, as to a process with nothing to do; but not before what was sent
+  # earlier.
   defp to_itself(outcomes, group, rest, %{plan: plan}) do
     own = for outcome <- outcomes, %{to: to, message: message} <- outcome.sends, own?(to, plan), do: message
-    # Those of earlier steps first.
-    {earlier, rest} = Enum.split_while(rest, &(&1.from == :itself))
-    {rest, extra} = Enum.reduce(own, {rest, []}, &claim(&1, group, &2))
-    earlier ++ Enum.reverse(extra) ++ rest
+    Enum.reduce(own, rest, &claim(&1, group, plan, &2))
   end
 
   defp own?(to, plan), do: to == plan.process.pid or to in plan.own_names
 
-  defp claim(message, group, {rest, extra}) do
-    index =
-      Enum.find_index(rest, &(unclaimed?(&1) and &1.message === message)) ||
-        Enum.find_index(rest, &(unclaimed?(&1) and &1.derived?))
+  defp claim(message, group, plan, rest) do
+    same? = &(&1.message === message)
+    mine? = &(unclaimed?(&1) and group.recorded != [] and &1.origin == group.seq)
+    # Where sends were not recorded any one like it may be it.
+    any? = &(unclaimed?(&1) and not plan.sends? and same?.(&1))
 
-    if index,
-      do: {List.update_at(rest, index, &%{&1 | claimed?: true, run: message}), extra},
-      else: {rest, [itself(message, group) | extra]}
+    case Enum.find_index(rest, &(mine?.(&1) and same?.(&1))) ||
+           Enum.find_index(rest, &(mine?.(&1) or any?.(&1))) do
+      nil -> List.insert_at(rest, sent_before(rest), itself(message, group))
+      index -> List.update_at(rest, index, &%{&1 | claimed?: true, run: message})
+    end
+  end
+
+  # How many of the groups to come lead up to the last one that it has sent itself already.
+  defp sent_before(rest) do
+    rest
+    |> Enum.with_index(1)
+    |> Enum.reduce(0, fn {group, n}, last -> if group.claimed?, do: n, else: last end)
   end
 
   defp unclaimed?(group), do: group.edit == nil and not group.claimed?
 
   defp itself(message, %{done_ns: ns} = group),
-    do: Group.new(message, place(group) ++ [from: :itself, began_ns: ns, done_ns: ns])
+    do: Group.new(message, place(group) ++ [claimed?: true, began_ns: ns, done_ns: ns])
 
   # ---- steps ----
 

@@ -163,20 +163,24 @@ defmodule BeamScope.Replay.WhatIf.Plan do
   defp derive([], _context, _waiting), do: []
 
   defp derive([group | groups], context, waiting) do
-    derived? = group.message in waiting
+    {origin, waiting} = origin(group.message, waiting)
 
     own =
       for %{to: to, message: message} <- sent(group),
-          to in context.own_names or own?(to, context),
-          do: message
+          to in context.own_names or to == context.pid,
+          do: {message, group.seq}
 
-    waiting = (waiting -- [group.message]) ++ own
-    [%{group | derived?: derived?} | derive(groups, context, waiting)]
+    [%{group | origin: origin} | derive(groups, context, waiting ++ own)]
+  end
+
+  defp origin(message, waiting) do
+    case List.keytake(waiting, message, 0) do
+      {{_, seq}, waiting} -> {seq, waiting}
+      nil -> {nil, waiting}
+    end
   end
 
   defp sent(group), do: for(%{sends: sends} when is_list(sends) <- group.recorded, send <- sends, do: send)
-
-  defp own?(to, context), do: to == context.pid
 
   # What waited when the recorded process ended by itself would have come next.
   defp waiting(rec, process, nil, %{sends?: true}, %{result: result, moment: %{seq: seq, at_ns: ns} = moment})
