@@ -288,6 +288,27 @@ defmodule BeamScope.Replay.WhatIfTest do
       assert {_, %{log: [:timeout], n: 5}} =
                what_if!(rec, :timeouts, {:replace, first, WhatIf.call({:idle, 20})}).final
 
+      # Since the last message that was handled: one that is skipped does not put it off, nor does it end with the messages.
+      second = handled(rec, :timeouts, 2)
+
+      idle =
+        purse(:idle, fn pid ->
+          GenServer.call(pid, {:idle, 200})
+          Process.sleep(120)
+          GenServer.call(pid, {:add, 1})
+          Process.sleep(120)
+          GenServer.call(pid, {:add, 2})
+        end)
+
+      assert {%{log: []}, %{log: [:timeout], n: 2}} =
+               what_if!(idle, :idle, {:skip, handled(idle, :idle, 2)}).final
+
+      assert {_, %{log: [:timeout], n: 4}} =
+               what_if!(rec, :timeouts, {:replace, second, WhatIf.call({:idle, 0})}).final
+
+      last = {:insert, :after, handled(rec, :timeouts, 3), WhatIf.call({:idle, 1})}
+      assert {%{log: []}, %{log: [:timeout], n: 6}} = what_if!(rec, :timeouts, last).final
+
       assert {_, %{log: [], n: 5}} =
                what_if!(rec, :timeouts, {:replace, first, WhatIf.call({:idle, 600_000})}).final
     end

@@ -3,13 +3,16 @@ defmodule BeamScope.Replay.WhatIf.Life do
   The edited life beside the recorded one, group by group (see `BeamScope.Replay.WhatIf.Group`).
 
   What is not a message of others but comes of what the process did is made anew: continue steps, timeouts (by the time of the
-  recording: one fires where the next message was further away) and what it sends itself. As long as the lives are the same all of it comes as recorded.
+  recording: one fires where the next message was further away) and what it sends itself. Until the edit, and as long as the lives are the same, timeouts come as
+  recorded.
   """
 
   alias BeamScope.Replay.WhatIf.{Compare, Driver, Group, Peer, Seen, StandIns}
   alias BeamScope.Terminal.Term
 
-  @doc "Lives it. `table` knows the start state, `packed` is that state."
+  @enough "the edited life was not followed further: it had handled as many messages as limit: lets it"
+
+  @doc "Lives it, in a peer where it was begun. The table knows whom the start named."
   @spec run(map, map, StandIns.t(), pos_integer) :: map
   def run(peer, plan, table, limit) do
     life = %{
@@ -35,17 +38,16 @@ defmodule BeamScope.Replay.WhatIf.Life do
     loop(plan.groups, Map.merge(life, at))
   end
 
-  defp loop([], life), do: %{life | steps: Enum.reverse(life.steps)}
+  # Nothing comes any more, but the recording went on, and with it the time.
+  defp loop([], life) do
+    rest = %Group{began_ns: life.plan.until_ns}
 
-  defp loop(_groups, %{left: 0} = life),
-    do:
-      loop(
-        [],
-        note(
-          life,
-          "the edited life was not followed further: it had handled as many messages as limit: lets it"
-        )
-      )
+    if life.left > 0 and life.ended == nil and life.parted? and late?(rest, life),
+      do: one(timeout(rest, life), [], life),
+      else: %{life | steps: Enum.reverse(life.steps)}
+  end
+
+  defp loop(_groups, %{left: 0} = life), do: loop([], note(life, @enough))
 
   defp loop([group | rest] = groups, life) do
     case due(group, life) do
@@ -77,7 +79,8 @@ defmodule BeamScope.Replay.WhatIf.Life do
 
   # ---- a group that only the recorded life has ----
 
-  defp passed(group, life), do: settle(group, [], nil, %{life | last_ns: group.done_ns})
+  # Its timeout goes on.
+  defp passed(group, life), do: settle(group, [], nil, life)
 
   # ---- a group that is run ----
 
@@ -283,7 +286,7 @@ defmodule BeamScope.Replay.WhatIf.Life do
     }
 
     life = if recorded, do: %{life | recorded: recorded.state}, else: life
-    %{life | steps: [step | life.steps], parted?: life.parted? or same? == false}
+    %{life | steps: [step | life.steps], parted?: life.parted? or same? == false or group.edit != nil}
   end
 
   defp note(life, text), do: %{life | notes: life.notes ++ [text]}

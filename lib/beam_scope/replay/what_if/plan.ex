@@ -82,9 +82,14 @@ defmodule BeamScope.Replay.WhatIf.Plan do
     {run, rest} = Enum.split_while(Enum.take(transitions, limit), &(why_not(&1) == nil))
 
     case {rest, Enum.drop(transitions, limit)} do
-      {[first | _], _} -> {run, why_not(first)}
-      {[], [_ | _]} -> {run, "there are more messages than limit: #{limit}, which were not run"}
-      {[], []} -> {run, nil}
+      {[first | _], _} ->
+        {run, why_not(first)}
+
+      {[], [next | _]} ->
+        {run, why_not(next) || "there are more messages than limit: #{limit}, which were not run"}
+
+      {[], []} ->
+        {run, nil}
     end
   end
 
@@ -107,9 +112,11 @@ defmodule BeamScope.Replay.WhatIf.Plan do
 
   defp context(rec, process) do
     processes = Enum.to_list(BeamScope.processes(rec))
+    info = BeamScope.info(rec)
 
     %{
-      sends?: sends?(BeamScope.info(rec)),
+      sends?: sends?(info),
+      until_ns: info.duration_ns,
       pid: process.pid,
       names: names(processes, process),
       registered: registered(rec),
