@@ -21,7 +21,7 @@ defmodule BeamScope.Error do
   | `:already_traced` | `%{pid:, tracer:}` | another tool traces the process (OTP 25 and 26) |
   | `:pattern_in_use` | `{m, f, a}` | another tool has a trace pattern on a function that is needed (OTP 25 and 26) |
   | `:own_process` | the pid | a process of BeamScope itself |
-  | `:needs_force` | the target | `:all` without `force: true` |
+  | `:needs_force` | the target, or what would be run | `:all`, or `BeamScope.Replay.what_if/4`, without `force: true` |
   | `:closed` | the recording's id | a recording used after `close/1` |
   | `:stopped` | the stop reason | a change to a recording that has ended |
   | `:outside_recording` | the moment | a moment that the recording does not hold |
@@ -51,6 +51,11 @@ defmodule BeamScope.Error do
   | `:golden_version` | `%{path:, version:, known:}` | another version of BeamScope wrote the golden execution |
   | `:golden_level` | `%{path:, expected:, actual:}` | the golden execution was recorded at another level |
   | `:golden_incomplete` | text | the recording lost events, so that it cannot be told the same twice |
+  | `:not_a_gen_server` | the `%BeamScope.Process{}` | callbacks of another behaviour cannot be run again |
+  | `:cannot_rebuild` | `%{path:, value:}` | a state or message that is to be run holds what cannot be made again |
+  | `:no_code` | `%{module:, where:}` | the module whose callbacks are to be run is not there, or only in memory |
+  | `:invalid_edit` | text | what is to be edited is no message that the process handled after the cursor |
+  | `:peer` | any | the virtual machine that callbacks are run in did not start, or ended |
 
   Functions of the data plane use further atoms of their own; `message/1` prints those plainly.
 
@@ -108,6 +113,11 @@ defmodule BeamScope.Error do
           | :golden_version
           | :golden_level
           | :golden_incomplete
+          | :not_a_gen_server
+          | :cannot_rebuild
+          | :no_code
+          | :invalid_edit
+          | :peer
           | atom()
 
   @type t :: %__MODULE__{reason: reason(), detail: term()}
@@ -190,6 +200,13 @@ defmodule BeamScope.Error do
 
   defp describe(:own_process, pid),
     do: "#{short(pid)} belongs to BeamScope, which does not record itself"
+
+  defp describe(:needs_force, %{callbacks: callbacks, messages: n} = would) do
+    messages = BeamScope.Terminal.Style.count(n, "message")
+
+    "this runs the code of #{inspect(would.module)}: #{messages} through #{Enum.join(callbacks, ", ")}. " <>
+      Enum.join(would.side_effects, " ") <> " Say `force: true` when that is meant"
+  end
 
   defp describe(:needs_force, target) do
     "#{inspect(target)} records every process of the system, which can be too much for it. " <>
@@ -305,8 +322,30 @@ defmodule BeamScope.Error do
   defp describe(:golden_incomplete, text),
     do: "the recording is not complete (#{text}), so it cannot be told the same twice. Raise its limits:"
 
+  defp describe(:not_a_gen_server, process) do
+    "#{BeamScope.Terminal.Processes.label(process)} is #{process.behaviour || "of no known behaviour"}: only the callbacks of a gen_server " <>
+      "or an Agent can be run again"
+  end
+
+  defp describe(:cannot_rebuild, %{path: path, value: value}) do
+    "#{path} is #{BeamScope.Terminal.Term.text(value, 60)}, which cannot be made again: nothing was run" <>
+      instead(value)
+  end
+
+  defp describe(:no_code, %{module: module, where: :here}),
+    do:
+      "the module #{inspect(module)} is not available here, so its callbacks cannot be run. Start from the project that it belongs to"
+
+  defp describe(:no_code, %{module: module}) do
+    "the module #{inspect(module)} is only in memory, and its callbacks are run in another virtual machine: it must be in a file on the " <>
+      "code path (a module of a script or of IEx is not)"
+  end
+
+  defp describe(:peer, detail), do: "the virtual machine that the callbacks run in failed" <> because(detail)
+
   defp describe(reason, text)
        when reason in [
+              :invalid_edit,
               :ambiguous_process,
               :assertion_failed,
               :not_running,
@@ -317,6 +356,10 @@ defmodule BeamScope.Error do
 
   defp describe(reason, nil), do: plain(reason)
   defp describe(reason, detail), do: plain(reason) <> because(detail)
+
+  defp instead(%BeamScope.Truncated{}), do: ". Record with a larger budget:"
+  defp instead(%BeamScope.Redacted{}), do: ". The recording's redact: option says what is kept out"
+  defp instead(_value), do: ""
 
   defp anew(version, known) when is_integer(version) and is_integer(known) and version < known,
     do: "; BEAM_SCOPE_UPDATE=1 writes it anew"

@@ -16,7 +16,7 @@ defmodule BeamScope.Replay do
   `mix beam_scope.replay FILE` does all of this with the keyboard, for a recording in a file.
   """
 
-  alias BeamScope.{Error, Event, Moment, Native, Recording, Transition, World}
+  alias BeamScope.{Error, Event, Moment, Native, Recording, Transition, WhatIf, World}
   alias BeamScope.Recording.Query
 
   @enforce_keys [:recording, :moment, :event]
@@ -294,6 +294,62 @@ defmodule BeamScope.Replay do
       {:error, error} -> raise(error)
     end
   end
+
+  @doc """
+  What would have become of a process, had one message not come, been another, or come besides?
+
+  From the state at the cursor the messages that the recording has of it are run through its real callbacks, with the edit, and the two
+  lives are compared: a `%BeamScope.WhatIf{}`, which prints as a short story.
+
+      {:ok, cursor} = BeamScope.Replay.open(rec, at: before)
+      BeamScope.Replay.what_if(cursor, Cart, {:skip, poison}, force: true)
+      BeamScope.Replay.what_if(cursor, Cart, {:replace, transition, BeamScope.WhatIf.cast({:add, 3})}, force: true)
+      BeamScope.Replay.what_if(cursor, Cart, {:insert, :after, 42, :tick}, force: true)
+
+  ## Edits
+
+    * `{:skip, which}`, `{:replace, which, message}`, `{:insert, :before | :after, which, message}`, where `which` is one that the process handled
+      after the cursor: a transition, an event, a moment or its number
+    * `{:insert, message}` at the cursor
+    * `:none` changes nothing: a server that does the same whenever it is told the same has the same life again
+
+  Messages are whole, as they lie in a mailbox: `BeamScope.WhatIf.call/1` and `cast/1` make such.
+
+  ## What is run, and where
+
+  Only gen_servers and Agents. The callbacks run in a second virtual machine (`:peer`, over standard input and output, without name or distribution)
+  that has this node's code paths and starts no application. Recorded pids and names lead to stand-ins there, never to the processes they
+  name: what is sent to them is recorded and goes nowhere; calls get the answer that the recording has for that request in that step, or fail. But the code is the real one: **what
+  it does to files, sockets, databases and programs it does for real.** Therefore `force: true` is needed, and the error without it says
+  what would be run and what it may do.
+
+  A start state or message that holds what cannot be made again (local funs, ports, tables; what was truncated or redacted) is refused, and the
+  error says where it stands. References and pids of the recording become others that are equal where those were.
+
+    * `force:` must be `true`
+    * `timeout:` for all of it, in milliseconds (10,000); the virtual machine is ended then
+    * `limit:` how many messages at most (1,000)
+
+  ## Example
+
+      iex> {:ok, agent} = Agent.start_link(fn -> 1 end)
+      iex> {_, rec} = BeamScope.record([trace: agent], fn ->
+      ...>   Agent.update(agent, Kernel, :+, [1])
+      ...>   Agent.update(agent, Kernel, :*, [10])
+      ...> end)
+      iex> [_read, add, _multiply] = Enum.to_list(BeamScope.history(rec, agent))
+      iex> cursor = BeamScope.Replay.open!(rec, at: add.began)
+      iex> {:ok, life} = BeamScope.Replay.what_if(cursor, agent, {:skip, add}, force: true)
+      iex> life.final
+      {20, 10}
+  """
+  @spec what_if(t, BeamScope.selector(), BeamScope.Replay.WhatIf.Edit.t(), keyword) ::
+          {:ok, WhatIf.t()} | {:error, Error.t()}
+  def what_if(%__MODULE__{} = cursor, process, edit, opts \\ []), do: WhatIf.run(cursor, process, edit, opts)
+
+  @doc "`what_if/4` that raises `BeamScope.Error`."
+  @spec what_if!(t, BeamScope.selector(), BeamScope.Replay.WhatIf.Edit.t(), keyword) :: WhatIf.t()
+  def what_if!(cursor, process, edit, opts \\ []), do: bang(what_if(cursor, process, edit, opts))
 
   defp bang({:ok, value}), do: value
   defp bang({:error, error}), do: raise(error)
