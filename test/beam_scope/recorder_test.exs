@@ -44,6 +44,23 @@ defmodule BeamScope.RecorderTest do
       end
     end
 
+    # Up to OTP 25 to make a large map on a thread of ours killed the virtual machine.
+    test "processes that begin with large maps are recorded" do
+      big = Map.new(1..300, &{&1, &1})
+
+      {pid, rec} =
+        BeamScope.record([], fn ->
+          {:ok, pid} = Agent.start(Map, :merge, [big, %{{:key, big} => big}])
+          Agent.update(pid, &Map.put(&1, :a, 1))
+          Process.exit(pid, {:shutdown, big})
+          pid
+        end)
+
+      assert BeamScope.processes(rec) |> Enum.any?(&(&1.pid == pid))
+      spawned = rec |> BeamScope.events(kind: :spawned) |> Enum.at(0)
+      assert inspect(spawned.mfa, limit: :infinity) =~ "300 => 300"
+    end
+
     test "stopping twice is fine, closing frees, and then it is closed", %{
       collector: collector,
       counter: counter

@@ -46,7 +46,12 @@ pub(crate) struct Decoder<'a, 'o> {
     built: HashMap<NodeId, ErlNifTerm>,
     /// Node name and creation as references of this VM carry them, in external form; made when first needed.
     reference_head: Option<Vec<u8>>,
+    /// Maps with more pairs are left out.
+    largest_map: usize,
 }
+
+/// The VM keeps maps of up to so many pairs as arrays, sorted by a function of its own.
+const SMALL_MAP: usize = 32;
 
 /// One step of building.
 enum Task {
@@ -62,7 +67,21 @@ impl<'a, 'o> Decoder<'a, 'o> {
             origin,
             built: HashMap::new(),
             reference_head: None,
+            largest_map: usize::MAX,
         }
+    }
+
+    /// For threads that are none of the VM's: larger maps are left out, since to make one the VM up to OTP 25 sorts its keys with a
+    /// function that takes every thread for a scheduler, and crashes.
+    pub(crate) fn outside(env: Env<'a>, arena: &'o Arena, origin: &'o dyn Origin) -> Self {
+        Self {
+            largest_map: SMALL_MAP,
+            ..Self::new(env, arena, origin)
+        }
+    }
+
+    fn leaves_out(&self, id: NodeId) -> bool {
+        self.arena.map_len(id) > self.largest_map
     }
 
     /// The term of a node.
@@ -94,6 +113,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
                 tasks.extend(self.arena.list_iter(id).map(Task::Visit));
             }
             Node::Tuple(parts) | Node::TruncatedTuple(parts, _) => tasks.extend(parts.iter().copied().map(Task::Visit)),
+            Node::Map { .. } | Node::TruncatedMap { .. } if self.leaves_out(id) => {}
             Node::Map { .. } | Node::TruncatedMap { .. } => {
                 for (key, value) in self.arena.map_iter(id) {
                     tasks.push(Task::Visit(key));
@@ -122,6 +142,9 @@ impl<'a, 'o> Decoder<'a, 'o> {
             Node::List { .. } => self.list(id, None),
             Node::Improper { tail, .. } => self.list(id, Some(tail)),
             Node::Tuple(parts) => self.tuple(parts),
+            Node::Map { .. } | Node::TruncatedMap { .. } if self.leaves_out(id) => {
+                self.truncated(Kind::Map, self.arena.map_len(id) as u64, None)
+            }
             Node::Map { .. } => self.map(id),
             Node::Pid(word) => self.origin.pid(self.env, word),
             Node::Ref(words) => self.reference(words),

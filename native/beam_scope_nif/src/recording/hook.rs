@@ -37,7 +37,7 @@ fn fact<'a>(env: Env<'a>, header: &Header, payload: &[u8]) -> Option<Term<'a>> {
         terms.push(id);
         rest = rest.get(read..)?;
     }
-    let mut decoder = Decoder::new(env, &arena, &Live);
+    let mut decoder = Decoder::outside(env, &arena, &Live);
     let mut term = |i: usize| terms.get(i).map(|id| decoder.term(*id));
     // SAFETY: the word of a pid of this VM, which is a term without memory behind it.
     let pid = unsafe { Term::new(env, vm::term(header.pid as vm::Word)) };
