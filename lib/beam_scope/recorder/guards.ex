@@ -16,6 +16,7 @@ defmodule BeamScope.Recorder.Guards do
 
   alias BeamScope.Native
   alias BeamScope.Recorder.{Generations, Session}
+  alias BeamScope.Recorder.Session.Builtins
 
   @literals {:erts_literal_area_collector, :release_area_switch, 0}
   @hibernations [
@@ -39,7 +40,14 @@ defmodule BeamScope.Recorder.Guards do
 
   @doc "The functions to watch, and whose words their calls speak of."
   @spec functions() :: [guard()]
-  def functions, do: [{@literals, :all} | for(mfa <- @hibernations, exists?(mfa), do: {mfa, :process})]
+  def functions do
+    watched = for mfa <- @hibernations, exists?(mfa), do: mfa
+
+    # What another session could switch off in silence is no guard.
+    if Builtins.among(watched) == [] or Builtins.independent?(),
+      do: [{@literals, :all} | for(mfa <- watched, do: {mfa, :process})],
+      else: []
+  end
 
   defp exists?({module, function, arity}), do: {function, arity} in module.module_info(:functions)
 

@@ -7,6 +7,7 @@ defmodule BeamScope.Recorder.Setup do
   """
 
   alias BeamScope.Error
+  alias BeamScope.Recorder.Session.Builtins
 
   alias BeamScope.Recorder.{
     Baseline,
@@ -37,6 +38,7 @@ defmodule BeamScope.Recorder.Setup do
       &ask_code/1,
       &borrow/1,
       &open_native/1,
+      &say_builtins/1,
       &open_session/1,
       &patterns/1,
       &baseline/1,
@@ -380,6 +382,26 @@ defmodule BeamScope.Recorder.Setup do
       rescan(%{state | follow: follow, targets: targets}, left - 1)
     else
       _ -> {:ok, state}
+    end
+  end
+
+  # Where sessions of the virtual machine get in each other's way nobody can tell whether they did. To find out ends a session, so
+  # that is done before there is one of this recording.
+  defp say_builtins(%{options: %{internal: %{native: _}}} = state), do: {:ok, state}
+
+  defp say_builtins(state) do
+    built_in = Builtins.among(state.plan.calls)
+
+    if built_in == [] or Builtins.independent?() do
+      {:ok, state}
+    else
+      {:ok,
+       note(
+         state,
+         "calls of built-in functions (#{Enum.map_join(Enum.take(built_in, 3), ", ", fn {m, f, a} -> Exception.format_mfa(m, f, a) end)}, …) " <>
+           "are missed from the moment on at which another trace session ends, another recording's too: a fault of this Erlang/OTP " <>
+           "release, erlang/otp#10349. Record them in one recording at a time"
+       )}
     end
   end
 
