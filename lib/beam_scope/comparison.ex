@@ -73,10 +73,21 @@ defmodule BeamScope.Comparison do
   alias BeamScope.Align.Step
   alias BeamScope.Comparison.{Options, Role}
   alias BeamScope.Golden.Difference
+  alias BeamScope.Recorder.Profile
   alias BeamScope.Recording.Query
 
   @enforce_keys [:recordings]
-  defstruct [:recordings, :first, :options, roles: [], counts: %{}, left_out: 0, lost: {0, 0}, unclear: 0]
+  defstruct [
+    :recordings,
+    :first,
+    :options,
+    roles: [],
+    counts: %{},
+    left_out: 0,
+    lost: {0, 0},
+    unclear: 0,
+    fallback?: false
+  ]
 
   @type t :: %__MODULE__{
           roles: [Role.t()],
@@ -85,6 +96,7 @@ defmodule BeamScope.Comparison do
           left_out: non_neg_integer,
           lost: {non_neg_integer, non_neg_integer},
           unclear: non_neg_integer,
+          fallback?: boolean,
           recordings: {Recording.t(), Recording.t()}
         }
 
@@ -152,7 +164,9 @@ defmodule BeamScope.Comparison do
          {:ok, info_b} <- Query.ask(b, fn -> Recorder.info(b) end),
          :ok <- same_level(info_a[:level], info_b[:level]),
          {:ok, asked} <- Options.native(opts, {a, info_a}, {b, info_b}),
-         do: Query.ask(b, fn -> Native.compare(a.native, b.native, Map.put(asked, :focus, focus)) end)
+         {:ok, answer} <-
+           Query.ask(b, fn -> Native.compare(a.native, b.native, Map.put(asked, :focus, focus)) end),
+         do: {:ok, Map.put(answer, :fallback?, Enum.any?([info_a, info_b], &Profile.fallback?(&1[:profile])))}
   end
 
   # What one of them did not look for would be missing in it.
@@ -222,6 +236,7 @@ defmodule BeamScope.Comparison do
       left_out: found.left_out,
       lost: found.lost,
       unclear: found.unclear,
+      fallback?: found.fallback?,
       recordings: recordings,
       options: opts
     }

@@ -37,6 +37,7 @@ defmodule BeamScope.Error do
   | `:setup_failed` | any | the virtual machine refused a step of the set-up |
   | `:timeout` | any | an internal process did not answer in time |
   | `:file` | any | a file could not be written or read |
+  | `:fallback` | text | states come from callbacks, and the question needs what loops tell |
   | `:no_such_table` | the table, or `%{table:, known:}` | no ETS table, or one that the recording does not follow |
   | `:no_source` | text | the source of what was recorded cannot be shown |
   | `:sink` | `%{sink:, reason:}` | what `to:` names cannot take a recording, or has none |
@@ -102,6 +103,7 @@ defmodule BeamScope.Error do
           | :sink
           | :no_source
           | :no_such_table
+          | :fallback
           | :unknown_format
           | :assertion_failed
           | :no_expectations
@@ -349,6 +351,7 @@ defmodule BeamScope.Error do
               :ambiguous_process,
               :assertion_failed,
               :not_running,
+              :fallback,
               :invalid_moment,
               :invalid_recording
             ],

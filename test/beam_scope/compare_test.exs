@@ -6,6 +6,10 @@ defmodule BeamScope.CompareTest do
 
   doctest BeamScope.Comparison
 
+  # What callbacks return is told at other moments than what a loop has: what is free is not always seen to be, and that is said.
+  @by_callbacks BeamScope.Recorder.Profile.wanted(nil) == :fallback &&
+                  "under the fallback more counts as different"
+
   defmodule Till do
     @moduledoc "A till that takes coins; `rate` is what it makes of one."
     use GenServer
@@ -128,6 +132,7 @@ defmodule BeamScope.CompareTest do
       assert comparison.first.divergence.kind == :state
     end
 
+    @tag skip: @by_callbacks
     test "is another order of unrelated messages" do
       [one, other] =
         for order <- [[:ann, :bob, :ann], [:bob, :ann, :ann]] do
@@ -147,6 +152,7 @@ defmodule BeamScope.CompareTest do
       assert text(comparison) =~ "2 messages came in another order that was free"
     end
 
+    @tag skip: @by_callbacks
     test "are tasks that race" do
       run = fn ->
         record(fn till ->
@@ -214,6 +220,7 @@ defmodule BeamScope.CompareTest do
                "first: :bob\n  :bob asked {:add, 5} of BeamScope.CompareTest.Till; {:add, 2} was expected."
     end
 
+    @tag skip: @by_callbacks
     test "a wrong state after the right message, and its view" do
       run = fn rate ->
         record(fn till -> for n <- [1, 2], do: GenServer.call(till, {:add, n}) end, rate: rate)
@@ -239,6 +246,7 @@ defmodule BeamScope.CompareTest do
     end
 
     @tag :capture_log
+    @tag skip: @by_callbacks
     test "a crash in one" do
       Process.flag(:trap_exit, true)
 
@@ -275,6 +283,7 @@ defmodule BeamScope.CompareTest do
       assert role!(BeamScope.compare(record(with_extra), record(without)), :extra_till).verdict == :only_first
     end
 
+    @tag skip: @by_callbacks
     test "another order that leaves another state" do
       [one, other] =
         for order <- [[:ann, :bob], [:bob, :ann]],

@@ -180,7 +180,7 @@ defmodule BeamScope.TableTest do
     said = Enum.any?(BeamScope.info(rec).notes, &(&1 =~ "erlang/otp#10349"))
     assert said == not BeamScope.Recorder.Session.Builtins.independent?()
     {_, rec} = BeamScope.record([calls: [Base]], fn -> Base.encode16("a") end)
-    assert BeamScope.info(rec).notes == []
+    refute Enum.any?(BeamScope.info(rec).notes, &(&1 =~ "erlang/otp#10349"))
   end
 
   test "large tables are bounded, and say so" do

@@ -49,7 +49,8 @@ defmodule BeamScope.Bisect.Hook do
         record(pid, path)
 
       _ ->
-        :timer.sleep(2) && wait(path)
+        :timer.sleep(2)
+        wait(path)
     end
   end
 

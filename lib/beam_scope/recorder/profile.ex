@@ -170,6 +170,14 @@ defmodule BeamScope.Recorder.Profile do
     end)
   end
 
+  @doc "Whether `describe/1`, as a recording has it, says that states come from callbacks."
+  @spec fallback?(term()) :: boolean()
+  def fallback?(described) when is_map(described),
+    do:
+      Enum.any?(described, fn {_behaviour, how} -> is_binary(how) and String.starts_with?(how, "fallback") end)
+
+  def fallback?(_unknown), do: false
+
   @doc "What a point sees in a call's arguments; a path that does not fit leaves its field out."
   @spec see(point(), [term()]) :: %{atom() => term()}
   def see(%{fields: fields}, arguments) do

@@ -288,7 +288,7 @@ defmodule BeamScope.Terminal.Comparison do
     end
   end
 
-  defp unknown(%{roles: roles, lost: {lost_a, lost_b}, unclear: unclear}, style) do
+  defp unknown(%{roles: roles, lost: {lost_a, lost_b}, unclear: unclear} = comparison, style) do
     parts = roles |> Enum.map(& &1.unknown) |> Enum.sum()
     vague = Enum.count(roles, & &1.vague?)
 
@@ -298,6 +298,8 @@ defmodule BeamScope.Terminal.Comparison do
         lost_a > 0 && "#{Style.count(lost_a, "event")} of the first lost",
         lost_b > 0 && "#{Style.count(lost_b, "event")} of the second lost",
         unclear > 0 && "#{Style.count(unclear, "message")} might have been one to ignore: not captured whole",
+        comparison.fallback? &&
+          "states come from callbacks (fallback): orders that were free, and moments at which a state was told, may count as differences",
         vague > 0 && "in #{roles(vague)} some orders were taken for free: too much to look at"
       ]
       |> Enum.filter(&is_binary/1)

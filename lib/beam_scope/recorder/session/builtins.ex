@@ -6,6 +6,7 @@ defmodule BeamScope.Recorder.Session.Builtins do
   all others too, in silence. Two sessions are tried, once: a virtual machine tells its patches to nobody.
   """
 
+  alias BeamScope.Recorder
   alias BeamScope.Recorder.Session
 
   @wait_ms 50
@@ -36,7 +37,16 @@ defmodule BeamScope.Recorder.Session.Builtins do
         receive do: (:never -> :ok)
       end)
 
-    with {:ok, one} <- Session.open(0, tracer), {:ok, other} <- Session.open(0, tracer) do
+    independent = try_out(caller, tracer)
+    Process.demonitor(monitor, [:flush])
+    Process.exit(caller, :kill)
+    forget(caller)
+    independent
+  end
+
+  defp try_out(caller, tracer) do
+    with {:ok, one} <- Session.open(Recorder.next_id(), tracer),
+         {:ok, other} <- Session.open(Recorder.next_id(), tracer) do
       Session.pattern(one, @probe, :plain)
       Session.trace(one, [caller], [:call])
       Session.pattern(other, @probe, :plain)
@@ -48,11 +58,6 @@ defmodule BeamScope.Recorder.Session.Builtins do
     else
       _ -> false
     end
-    |> tap(fn _ ->
-      Process.demonitor(monitor, [:flush])
-      Process.exit(caller, :kill)
-      forget(caller)
-    end)
   end
 
   defp heard(caller) do

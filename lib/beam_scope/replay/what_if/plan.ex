@@ -4,7 +4,7 @@ defmodule BeamScope.Replay.WhatIf.Plan do
   `BeamScope.Replay.WhatIf.Group`).
   """
 
-  alias BeamScope.{Error, Moment, Recording.Query, Replay, Terminal, Unknown}
+  alias BeamScope.{Error, Moment, Recorder, Recorder.Profile, Recording.Query, Replay, Terminal, Unknown}
   alias BeamScope.Replay.WhatIf.{Group, Seen}
 
   @doc "The plan, or why there is none."
@@ -12,6 +12,7 @@ defmodule BeamScope.Replay.WhatIf.Plan do
   def read(%Replay{recording: rec, moment: moment}, selector, limit) do
     with {:ok, process} <- process(rec, selector, moment),
          :ok <- gen_server(process),
+         :ok <- by_loop(rec),
          {:ok, state} <- state(rec, process, moment),
          {:ok, transitions} <- transitions(rec, process, moment, limit + 1) do
       {run, stop} = runnable(transitions, limit)
@@ -48,6 +49,20 @@ defmodule BeamScope.Replay.WhatIf.Plan do
        do: :ok
 
   defp gen_server(process), do: {:error, Error.new(:not_a_gen_server, process)}
+
+  # What a callback was given and returned is told at other moments than what a loop has, and not all of it.
+  defp by_loop(rec) do
+    with {:ok, info} <- Recorder.info(rec) do
+      if Profile.fallback?(info[:profile]),
+        do:
+          {:error,
+           Error.new(
+             :fallback,
+             "the states of this recording come from callbacks (fallback), which is not enough to run a life again"
+           )},
+        else: :ok
+    end
+  end
 
   # An Agent says that its module is that of the function it began with. One that lived before the recording is known by what it handles:
   # its initial call is that function, while a gen_server's is an `init/1`.
