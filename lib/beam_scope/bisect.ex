@@ -13,6 +13,9 @@ defmodule BeamScope.Bisect do
           unsure: [String.t()]
         }
 
+  # ExUnit's runner, and the supervisor without a name that it starts for a test's processes: when it comes is a matter of chance.
+  @runners ["runner", "Supervisor.Default"]
+
   @doc """
   Looks for it. `asked` has `good`, `bad`, `command` (a list), `compare` (options of `BeamScope.compare/3`), and `say`, a function that
   is told how it goes.
@@ -162,6 +165,6 @@ defmodule BeamScope.Bisect do
     {ours, theirs} = {Map.new(Hook.roles(a)), Map.new(Hook.roles(b))}
     names = Enum.uniq(Map.keys(ours) ++ Map.keys(theirs))
     roles = for name <- names, do: {name, [ours[name], theirs[name]]}
-    asked.compare |> Keyword.put(:roles, roles) |> Keyword.update(:ignore, ["runner"], &["runner" | &1])
+    asked.compare |> Keyword.put(:roles, roles) |> Keyword.update(:ignore, @runners, &(@runners ++ &1))
   end
 end

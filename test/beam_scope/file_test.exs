@@ -30,7 +30,12 @@ defmodule BeamScope.FileTest do
       )
 
     File.mkdir_p!(dir)
-    on_exit(fn -> File.rm_rf!(dir) end)
+
+    on_exit(fn ->
+      BeamScope.clear()
+      File.rm_rf!(dir)
+    end)
+
     {:ok, agent} = Agent.start_link(fn -> 0 end)
     %{dir: dir, agent: agent}
   end

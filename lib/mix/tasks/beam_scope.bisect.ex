@@ -11,7 +11,7 @@ defmodule Mix.Tasks.BeamScope.Bisect do
   |---|---|
   | `--good REV` | a commit that does what is expected |
   | `--bad REV` | a later one that does not (`HEAD`) |
-  | `--only ROLE`, `--ignore ROLE`, `--no-times` | as in `mix beam_scope.compare` |
+  | `--only ROLE`, `--ignore ROLE`, `--no-times` | as in `mix beam_scope.compare`; supervisors without a name, such as ExUnit's own of a test, are left out |
 
   | exit status | meaning |
   |---|---|

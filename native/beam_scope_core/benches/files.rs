@@ -1,15 +1,17 @@
 //! A recording of ten million events of 200 processes, on disk: how long it takes to write and to open, and what questions cost
-//! then. `cargo bench -p beam_scope_core --bench files [EVENTS]` prints figures of one run; nothing is averaged away.
+//! then. `cargo bench -p beam_scope_core --bench files -- [EVENTS [BYTES]]` prints figures of one run; nothing is averaged away. With
+//! BYTES, files of many chunks and of so many bytes are written and opened, too.
 
 mod work;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use beam_scope_core::event::{EventKind, Fields, Point};
 use beam_scope_core::pattern::Pattern;
 use beam_scope_core::query::{run, Query};
-use beam_scope_core::store::{Recording, StopReason, TrackId};
+use beam_scope_core::store::{Budget, Recording, StopReason, StoreConfig, TrackId};
 use beam_scope_core::term::Value;
 use beam_scope_core::timeline::{Moment, Selector, Timeline, Transition, Verdict, Wanted, Way};
 
@@ -18,14 +20,38 @@ use work::{a, l, t, Log, Names};
 const PROCESSES: u64 = 200;
 
 fn main() {
-    let events = std::env::args()
-        .skip(1)
-        .find_map(|arg| arg.parse().ok())
-        .unwrap_or(10_000_000);
+    if let Ok(path) = std::env::var("BEAM_SCOPE_READ") {
+        return match std::env::var("BEAM_SCOPE_OPEN_ONLY") {
+            Ok(_) => drop(open(path.as_ref())),
+            Err(_) => read(path.as_ref()),
+        };
+    }
+    let numbers: Vec<u64> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
     let path = std::env::temp_dir().join(format!("beam_scope-files-{}", std::process::id()));
-    write(&path, events);
-    read(&path, events);
+    let events = numbers.first().copied().unwrap_or(10_000_000);
+    write(&path, events, StoreConfig::CHUNK_EVENTS, 0);
+    elsewhere(&path, false);
+    if let Some(bytes) = numbers.get(1) {
+        println!("in chunks of 256 events, as many as a file of {:.0} GB has:", events as f64 / 256.0 / 3.0e3);
+        write(&path, events, 128, 0);
+        elsewhere(&path, true);
+        println!("with 4 KB of noise in each call:");
+        write(&path, bytes / 4_096 * 6, StoreConfig::CHUNK_EVENTS, 4_096);
+        elsewhere(&path, true);
+    }
     let _ = std::fs::remove_file(&path);
+}
+
+/// In a process of its own, whose memory is that of reading alone.
+fn elsewhere(path: &Path, open_only: bool) {
+    let program = std::env::current_exe().expect("this program");
+    let mut command = std::process::Command::new(program);
+    command.env("BEAM_SCOPE_READ", path);
+    if open_only {
+        command.env("BEAM_SCOPE_OPEN_ONLY", "1");
+    }
+    let done = command.status().expect("it runs");
+    assert!(done.success());
 }
 
 /// 199 servers with a small state of their own, and who calls them: six events a call.
@@ -33,11 +59,20 @@ struct Servers {
     log: Log,
     counts: Vec<i64>,
     noise: u64,
+    /// So many bytes that nothing compresses go with each reply.
+    noise_bytes: usize,
 }
 
 impl Servers {
-    fn new() -> Self {
-        let (mut log, call) = (Log::new(), t(&[a("proc_lib"), a("init_p"), l(&[])]));
+    fn new(chunk_events: usize, noise_bytes: usize) -> Self {
+        let config = StoreConfig {
+            max_bytes: 1 << 32,
+            budget: Some(Budget::new(usize::MAX)),
+            chunk_events,
+            ..StoreConfig::default()
+        };
+        let rec = Recording::new(config, Arc::new(Names));
+        let (mut log, call) = (Log { rec, time: 0 }, t(&[a("proc_lib"), a("init_p"), l(&[])]));
         for server in 0..PROCESSES {
             log.push(
                 500,
@@ -51,6 +86,7 @@ impl Servers {
             log,
             counts: vec![0; PROCESSES as usize],
             noise: 0x1234_5678_9ABC_DEF0,
+            noise_bytes,
         }
     }
 
@@ -70,7 +106,7 @@ impl Servers {
         let before = state(self.counts[server as usize]);
         self.counts[server as usize] += add;
         let after = state(self.counts[server as usize]);
-        let reply = t(&[tag.clone(), Value::Int(self.counts[server as usize])]);
+        let reply = t(&[tag.clone(), Value::Int(self.counts[server as usize]), self.noise_binary()]);
         let fields = Fields::MESSAGE | Fields::BEFORE;
         let mut push = |who, kind, shape, terms: &[Value]| self.log.push(150 + noise % 700, who, kind, shape, terms);
         push(client, EventKind::Send, (0, 0), &[Value::Pid(to), message.clone()]);
@@ -79,6 +115,19 @@ impl Servers {
         push(to, EventKind::Send, (0, 0), &[tag, reply.clone()]);
         push(client, EventKind::Receive, (0, 0), &[reply, Value::Pid(to)]);
         push(to, EventKind::State, (Point::Loop as u8, Fields::AFTER), &[after]);
+    }
+}
+
+impl Servers {
+    fn noise_binary(&self) -> Value {
+        let mut x = self.noise | 1;
+        let words = (0..self.noise_bytes / 8).flat_map(|_| {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            x.to_le_bytes()
+        });
+        Value::Binary(words.collect())
     }
 }
 
@@ -95,9 +144,9 @@ fn state(count: i64) -> Value {
     ])
 }
 
-fn write(path: &std::path::Path, events: u64) {
+fn write(path: &Path, events: u64, chunk_events: usize, noise_bytes: usize) {
     use std::io::Write;
-    let mut made = Servers::new();
+    let mut made = Servers::new(chunk_events, noise_bytes);
     let rec = Arc::clone(&made.log.rec);
     let rec = &*rec;
     let mut file = std::fs::File::create(path).expect("a file");
@@ -134,15 +183,18 @@ fn write(path: &std::path::Path, events: u64) {
     );
 }
 
-fn read(path: &std::path::Path, events: u64) {
+fn open(path: &Path) -> Arc<Recording> {
     let before = resident();
     let began = Instant::now();
     let rec = Recording::load(path).expect("a recording");
-    println!(
-        "opened: {:.2?}, {:.1} MB more resident",
-        began.elapsed(),
-        resident() - before
-    );
+    println!("opened: {:.2?}, {:.1} MB more resident", began.elapsed(), resident() - before);
+    rec
+}
+
+fn read(path: &Path) {
+    let before = resident();
+    let rec = open(path);
+    let events = rec.end_seq();
     let timeline = Timeline::new(Arc::clone(&rec));
     let began = Instant::now();
     let known = timeline.processes(Moment::End).expect("processes").list.len();

@@ -8,6 +8,9 @@ defmodule BeamScope.Recorder.KeeperTest do
   import BeamScope.Test.RecorderCase, only: [eventually: 1]
 
   setup do
+    # What other tests have left on the shelf is not looked at here.
+    Recorder.clear()
+
     on_exit(fn ->
       Recorder.clear()
       assert Leftovers.settle() == Leftovers.none()
