@@ -14,7 +14,8 @@ defmodule BeamScope.Bisect do
         }
 
   # ExUnit's runner, and the supervisor without a name that it starts for a test's processes: when it comes is a matter of chance.
-  @runners ["runner", "Supervisor.Default"]
+  # Releases call it by either of these names.
+  @runners ["runner", "Supervisor.Default", ~s(:"no callback module")]
 
   @doc """
   Looks for it. `asked` has `good`, `bad`, `command` (a list), `compare` (options of `BeamScope.compare/3`), and `say`, a function that
