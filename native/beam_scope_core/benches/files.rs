@@ -2,6 +2,8 @@
 //! then. `cargo bench -p beam_scope_core --bench files -- [EVENTS [BYTES]]` prints figures of one run; nothing is averaged away. With
 //! BYTES, files of many chunks and of so many bytes are written and opened, too.
 
+// It makes recordings of its own.
+#[allow(dead_code)]
 mod work;
 
 use std::path::Path;
@@ -32,7 +34,10 @@ fn main() {
     write(&path, events, StoreConfig::CHUNK_EVENTS, 0);
     elsewhere(&path, false);
     if let Some(bytes) = numbers.get(1) {
-        println!("in chunks of 256 events, as many as a file of {:.0} GB has:", events as f64 / 256.0 / 3.0e3);
+        println!(
+            "in chunks of 256 events, as many as a file of about {:.0} GB has:",
+            events as f64 / 256.0 / 3.0e3
+        );
         write(&path, events, 128, 0);
         elsewhere(&path, true);
         println!("with 4 KB of noise in each call:");
@@ -106,7 +111,11 @@ impl Servers {
         let before = state(self.counts[server as usize]);
         self.counts[server as usize] += add;
         let after = state(self.counts[server as usize]);
-        let reply = t(&[tag.clone(), Value::Int(self.counts[server as usize]), self.noise_binary()]);
+        let reply = t(&[
+            tag.clone(),
+            Value::Int(self.counts[server as usize]),
+            self.noise_binary(),
+        ]);
         let fields = Fields::MESSAGE | Fields::BEFORE;
         let mut push = |who, kind, shape, terms: &[Value]| self.log.push(150 + noise % 700, who, kind, shape, terms);
         push(client, EventKind::Send, (0, 0), &[Value::Pid(to), message.clone()]);
@@ -187,7 +196,11 @@ fn open(path: &Path) -> Arc<Recording> {
     let before = resident();
     let began = Instant::now();
     let rec = Recording::load(path).expect("a recording");
-    println!("opened: {:.2?}, {:.1} MB more resident", began.elapsed(), resident() - before);
+    println!(
+        "opened: {:.2?}, {:.1} MB more resident",
+        began.elapsed(),
+        resident() - before
+    );
     rec
 }
 
