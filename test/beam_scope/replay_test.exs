@@ -1,5 +1,6 @@
 defmodule BeamScope.ReplayTest do
   use ExUnit.Case, async: true
+  import BeamScope.Test.Reloaded
 
   require BeamScope
   alias BeamScope.{Error, Replay, World}
@@ -152,15 +153,5 @@ defmodule BeamScope.ReplayTest do
       {:ok, cursor} -> cursor
       {:error, _} -> nil
     end
-  end
-
-  defp reloaded(rec) do
-    path =
-      Path.join(System.tmp_dir!(), "beam_scope_replay_#{System.pid()}_#{System.unique_integer([:positive])}")
-
-    BeamScope.save!(rec, path)
-    loaded = BeamScope.load!(path)
-    File.rm!(path)
-    loaded
   end
 end

@@ -1,6 +1,7 @@
 defmodule BeamScope.TableTest do
   # Not async: on some releases recordings of the same built-in functions get in each other's way, and say so.
   use ExUnit.Case, async: false
+  import BeamScope.Test.Reloaded
 
   doctest BeamScope.Table
   alias BeamScope.{Error, Replay, Table, World}
@@ -225,15 +226,5 @@ defmodule BeamScope.TableTest do
     world = Replay.world(Replay.open!(rec, at: second.moment))
     assert world.tables[table].objects == [n: 2]
     assert inspect(world) =~ "Table :table_test_e"
-  end
-
-  defp reloaded(rec) do
-    path =
-      Path.join(System.tmp_dir!(), "beam_scope_table_#{System.pid()}_#{System.unique_integer([:positive])}")
-
-    BeamScope.save!(rec, path)
-    loaded = BeamScope.load!(path)
-    File.rm!(path)
-    loaded
   end
 end

@@ -484,6 +484,7 @@ defmodule BeamScope.Recorder.Setup do
       targets: state.given,
       owner: state.owner,
       meta: state.options.meta,
+      pdict: state.options.pdict,
       sink: state.sink,
       profile: Profile.describe(state.profile),
       session: if(Session.implementation() == Session.Classic, do: :classic, else: :trace),

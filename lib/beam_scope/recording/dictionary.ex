@@ -2,7 +2,7 @@ defmodule BeamScope.Recording.Dictionary do
   @moduledoc false
   # Process dictionaries: what was there, and the writes since.
 
-  alias BeamScope.{Error, Recording}
+  alias BeamScope.{Error, Recorder, Recording}
   alias BeamScope.Recording.Query
 
   @doc "The dictionary of a process at a moment."
@@ -16,12 +16,14 @@ defmodule BeamScope.Recording.Dictionary do
     end
   end
 
-  @doc "Those of all processes that are followed, by track; empty where none is."
+  @doc "Those of all processes that are followed, by track; empty where none is, without a look at the events."
   @spec all(Recording.t(), BeamScope.moment()) :: %{non_neg_integer => {:ok, map} | {:error, Error.t()}}
   def all(rec, moment) do
-    case gather(rec, moment, []) do
-      {:ok, all} -> all
-      {:error, _} -> %{}
+    with {:ok, %{pdict: true}} <- Recorder.info(rec),
+         {:ok, all} <- gather(rec, moment, []) do
+      all
+    else
+      _ -> %{}
     end
   end
 

@@ -89,7 +89,7 @@ defmodule BeamScope.Terminal.Style do
   @spec new(keyword) :: t
   def new(opts \\ []) do
     %Style{
-      width: clamp(Keyword.get_lazy(opts, :width, fn -> columns() || @default_width end)),
+      width: clamp(Keyword.get_lazy(opts, :width, fn -> columns(nil) || @default_width end)),
       ansi?: Keyword.get_lazy(opts, :ansi, &IO.ANSI.enabled?/0) and colour_wanted?(),
       unicode?: Keyword.get_lazy(opts, :unicode, &unicode_device?/0),
       limit: Keyword.get(opts, :limit, 50)
@@ -102,7 +102,7 @@ defmodule BeamScope.Terminal.Style do
 
   @doc "The style of a text in a test's failure: as wide as the terminal, 100 columns at most, ExUnit's indentation included."
   @spec for_message() :: t
-  def for_message, do: new(width: min(columns() || @message_columns, @message_columns) - @message_indent)
+  def for_message, do: new(width: min(columns(nil) || @message_columns, @message_columns) - @message_indent)
 
   @doc "The style for an `Inspect` implementation: colours only where the options have syntax colours."
   @spec from_inspect(Inspect.Opts.t()) :: t
@@ -117,17 +117,19 @@ defmodule BeamScope.Terminal.Style do
 
   # 80 is what IEx and inspect/2 use when nobody chose: a wider terminal may then be used, a narrower one must be.
   defp inspect_width(:infinity), do: @max_width
-  defp inspect_width(@default_width), do: clamp(columns() || @default_width)
+  defp inspect_width(@default_width), do: clamp(columns(nil) || @default_width)
   defp inspect_width(width), do: clamp(width)
 
   defp clamp(width), do: width |> max(@min_width) |> min(@max_width)
 
   defp colour_wanted?, do: System.get_env("NO_COLOR", "") == ""
 
-  defp columns do
+  @doc "How wide the terminal is, or `otherwise` where there is none."
+  @spec columns(otherwise) :: pos_integer | otherwise when otherwise: term
+  def columns(otherwise) do
     case :io.columns() do
       {:ok, columns} -> columns
-      _ -> nil
+      _ -> otherwise
     end
   end
 

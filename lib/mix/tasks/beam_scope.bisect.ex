@@ -89,7 +89,7 @@ defmodule Mix.Tasks.BeamScope.Bisect do
       )
     end
 
-    style = Style.new(width: width())
+    style = Style.new(width: max(Style.columns(100), 80))
     IO.puts(["\n", comparison |> Comparison.lines(style) |> Style.render(style)])
   end
 
@@ -102,12 +102,5 @@ defmodule Mix.Tasks.BeamScope.Bisect do
   defp wrong(what) do
     Mix.shell().error("** (mix beam_scope.bisect) " <> what)
     exit({:shutdown, 2})
-  end
-
-  defp width do
-    case :io.columns() do
-      {:ok, columns} -> max(columns, 80)
-      _ -> 100
-    end
   end
 end

@@ -43,7 +43,7 @@ defmodule Mix.Tasks.BeamScope.Compare do
     {:ok, _} = Application.ensure_all_started(:beam_scope)
     [a, b] = Enum.map(paths, &load/1)
     comparison = compare(a, b, asked)
-    style = Style.new(width: width())
+    style = Style.new(width: max(Style.columns(100), 80))
     IO.puts(comparison |> Printed.lines(style) |> Style.render(style))
     for role <- Keyword.get_values(asked, :role), do: show(comparison, role, style)
     finish(status(comparison))
@@ -102,12 +102,5 @@ defmodule Mix.Tasks.BeamScope.Compare do
   defp wrong(what) do
     Mix.shell().error("** (mix beam_scope.compare) " <> what)
     exit({:shutdown, 2})
-  end
-
-  defp width do
-    case :io.columns() do
-      {:ok, columns} -> max(columns, 80)
-      _ -> 100
-    end
   end
 end

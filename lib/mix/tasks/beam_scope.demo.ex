@@ -27,7 +27,7 @@ defmodule Mix.Tasks.BeamScope.Demo do
     demo = load()
     # Applications that stop as planned are not news.
     Logger.configure(level: :warning)
-    style = Style.new(width: width())
+    style = Style.new(width: min(Style.columns(@width), @width))
 
     for part <- parts do
       %{lines: lines} = apply(demo, String.to_existing_atom(part), [style])
@@ -35,13 +35,6 @@ defmodule Mix.Tasks.BeamScope.Demo do
     end
 
     :ok
-  end
-
-  defp width do
-    case :io.columns() do
-      {:ok, columns} -> min(columns, @width)
-      _ -> @width
-    end
   end
 
   defp parts([]), do: @parts

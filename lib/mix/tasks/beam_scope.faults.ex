@@ -62,7 +62,7 @@ defmodule Mix.Tasks.BeamScope.Faults do
 
   defp table(files, runs, %{table: table}) do
     rows = Enum.map(files, &table.row(&1, runs))
-    style = Style.new(width: width())
+    style = Style.new(width: max(Style.columns(100), 80))
     IO.puts("#{machine()}; #{runs} healthy and #{runs} faulty runs each\n")
     IO.puts(rows |> table.lines() |> Style.render(style))
 
@@ -73,7 +73,7 @@ defmodule Mix.Tasks.BeamScope.Faults do
   end
 
   defp show(files, %{source: source, trial: trial}) do
-    style = Style.new(width: width())
+    style = Style.new(width: max(Style.columns(100), 80))
 
     for file <- files do
       %{verdict: verdict} = trial.run(source.load(file, :faulty))
@@ -83,13 +83,6 @@ defmodule Mix.Tasks.BeamScope.Faults do
 
   defp machine do
     "OTP #{System.otp_release()}, Elixir #{System.version()}, #{System.schedulers_online()} schedulers"
-  end
-
-  defp width do
-    case :io.columns() do
-      {:ok, columns} -> max(columns, 80)
-      _ -> 100
-    end
   end
 
   @doc false

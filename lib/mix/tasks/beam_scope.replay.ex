@@ -104,16 +104,9 @@ defmodule Mix.Tasks.BeamScope.Replay do
   end
 
   defp print(%Replay{recording: rec} = cursor) do
-    style = Style.new(width: width(), limit: @limit)
+    style = Style.new(width: Style.columns(@width), limit: @limit)
     world = cursor |> Replay.world() |> World.lines(style)
     event = [[{:dim, "It was "} | BeamScope.Terminal.Events.line(cursor.event)], []]
     IO.puts(Style.render(Info.lines(BeamScope.info(rec), style) ++ [[]] ++ event ++ world, style))
-  end
-
-  defp width do
-    case :io.columns() do
-      {:ok, columns} -> columns
-      _ -> @width
-    end
   end
 end

@@ -1,5 +1,6 @@
 defmodule BeamScope.Replay.WhatIfTest do
   use ExUnit.Case, async: true
+  import BeamScope.Test.Reloaded
 
   alias BeamScope.{Error, Opaque, Redacted, Replay, Truncated, WhatIf}
   alias BeamScope.WhatIfServers.{Dice, Purse, Real, Wild}
@@ -44,16 +45,6 @@ defmodule BeamScope.Replay.WhatIfTest do
   defp handled(rec, name, n), do: Enum.at(BeamScope.history(rec, name), n)
 
   defp verdicts(life), do: Enum.map(life.steps, & &1.same?)
-
-  defp reloaded(rec) do
-    path =
-      Path.join(System.tmp_dir!(), "beam_scope_what_if_#{System.pid()}_#{System.unique_integer([:positive])}")
-
-    BeamScope.save!(rec, path)
-    loaded = BeamScope.load!(path)
-    File.rm!(path)
-    loaded
-  end
 
   describe "edits" do
     setup do

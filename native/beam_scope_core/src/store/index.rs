@@ -292,7 +292,7 @@ impl Index {
             return;
         }
         self.damaged += counts.stored;
-        add(&mut self.evicted, &counts);
+        self.evicted.add_rows(&counts);
         self.losses.push(Loss {
             track: None,
             pid: 0,
@@ -370,7 +370,7 @@ impl Index {
         if cfg!(mutant = "store_evicts_uncounted") {
             return;
         }
-        add(evicted, gone);
+        evicted.add_rows(gone);
         let from = self.evicted_span.map_or(first_ns, |(from, _)| from);
         self.evicted_span = Some((from, last_ns));
     }
@@ -520,16 +520,6 @@ pub(crate) struct Restored {
     pub(crate) summary: Option<Arc<[ChunkView]>>,
     pub(crate) damage: Damage,
     pub(crate) atoms: BTreeSet<AtomId>,
-}
-
-fn add(all: &mut Counts, one: &Counts) {
-    all.stored += one.stored;
-    all.truncated += one.truncated;
-    all.redacted += one.redacted;
-    all.by_kind
-        .iter_mut()
-        .zip(one.by_kind)
-        .for_each(|(all, one)| *all += one);
 }
 
 /// The terms of a record. What cannot be read is marked as cut; then the second answer is `false`.

@@ -19,16 +19,10 @@ impl Recording {
         let index = self.index.lock();
         let mut counts = self.intake.lock().counts.clone();
         let gone = &index.evicted;
-        counts.stored -= gone.stored;
+        counts.truncated += index.found_cut;
+        counts.remove_rows(gone);
         counts.dropped += gone.stored;
         counts.evicted = index.evicted_rows();
-        counts.truncated = (counts.truncated + index.found_cut).saturating_sub(gone.truncated);
-        counts.redacted -= gone.redacted;
-        counts
-            .by_kind
-            .iter_mut()
-            .zip(gone.by_kind)
-            .for_each(|(all, one)| *all -= one);
         counts.bytes = self.held.all() as u64;
         counts
     }

@@ -191,4 +191,23 @@ impl Counts {
     pub fn of_kind(&self, kind: EventKind) -> u64 {
         self.by_kind[kind as usize]
     }
+
+    /// Adds the account of some rows; what they say of offers and drops is no part of it. Files are not trusted to add up.
+    pub(crate) fn add_rows(&mut self, rows: &Self) {
+        self.each_of_rows(rows, u64::saturating_add);
+    }
+
+    /// Takes the account of some rows away.
+    pub(crate) fn remove_rows(&mut self, rows: &Self) {
+        self.each_of_rows(rows, u64::saturating_sub);
+    }
+
+    fn each_of_rows(&mut self, rows: &Self, change: impl Fn(u64, u64) -> u64) {
+        self.stored = change(self.stored, rows.stored);
+        self.truncated = change(self.truncated, rows.truncated);
+        self.redacted = change(self.redacted, rows.redacted);
+        for (own, one) in self.by_kind.iter_mut().zip(rows.by_kind) {
+            *own = change(*own, one);
+        }
+    }
 }

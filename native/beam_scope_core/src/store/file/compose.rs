@@ -65,7 +65,7 @@ impl Composer {
         });
         self.at += section.len() as u64;
         if !sealed.chunk.carried {
-            add(&mut self.counts, &sealed.counts);
+            self.counts.add_rows(&sealed.counts);
         }
         Ok(section)
     }
@@ -80,7 +80,10 @@ impl Composer {
         for chunk in summary.finish() {
             end.summary.push(self.section(section::SUMMARY, &chunk, write)?);
         }
-        end.absent = absent(&end.counts, &self.counts);
+        // What was stored and is not in the file.
+        end.absent = Counts::default();
+        end.absent.add_rows(&end.counts);
+        end.absent.remove_rows(&self.counts);
         end.damaged = end.damaged.min(end.absent.stored);
         // What was written before it went from memory is there.
         let evicted = end.absent.stored - end.damaged;
@@ -117,28 +120,4 @@ impl Entry {
     pub(super) fn kinds(&self) -> Kinds {
         Kinds::from_bytes(self.kinds.clone())
     }
-}
-
-fn add(all: &mut Counts, one: &Counts) {
-    all.stored += one.stored;
-    all.truncated += one.truncated;
-    all.redacted += one.redacted;
-    all.by_kind
-        .iter_mut()
-        .zip(one.by_kind)
-        .for_each(|(all, one)| *all += one);
-}
-
-/// What was stored and is not in the file.
-fn absent(counts: &Counts, written: &Counts) -> Counts {
-    let mut absent = Counts {
-        stored: counts.stored.saturating_sub(written.stored),
-        truncated: counts.truncated.saturating_sub(written.truncated),
-        redacted: counts.redacted.saturating_sub(written.redacted),
-        ..Counts::default()
-    };
-    for (i, left) in absent.by_kind.iter_mut().enumerate() {
-        *left = counts.by_kind[i].saturating_sub(written.by_kind[i]);
-    }
-    absent
 }

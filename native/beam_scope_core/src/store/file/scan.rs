@@ -109,13 +109,7 @@ impl Scan {
         let mut last_ns = 0;
         let mut absent = Counts::default();
         for one in self.chunks.iter().filter(|one| !one.chunk.carried) {
-            counts.truncated += one.counts.truncated;
-            counts.redacted += one.counts.redacted;
-            counts
-                .by_kind
-                .iter_mut()
-                .zip(one.counts.by_kind)
-                .for_each(|(all, one)| *all = all.saturating_add(one));
+            counts.add_rows(&one.counts);
             absent.stored = absent
                 .stored
                 .saturating_add(one.chunk.first_seq.saturating_sub(next_seq));
