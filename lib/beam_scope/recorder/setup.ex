@@ -506,6 +506,7 @@ defmodule BeamScope.Recorder.Setup do
       owner: state.owner,
       meta: state.options.meta,
       pdict: state.options.pdict,
+      keep: if(state.options[:mode] == :ring, do: Map.new(state.options.keep)),
       sink: state.sink,
       profile: Profile.describe(state.profile),
       session: if(Session.implementation() == Session.Classic, do: :classic, else: :trace),

@@ -14,6 +14,7 @@ defmodule BeamScope.Info do
       else `nil`
     * `sink` – of a recording that was written while it was recorded (`to:`), once it has ended: `%{to:, bytes:, events:, error:}`
     * `code` – the commit, the versions and the modules that were recorded, once the recording has ended: see `BeamScope.Code`
+    * `extra.keep` – of a flight recorder, what it keeps: `%{ms:, bytes:}`
     * `extra` – whatever else the recorder and the store report
   """
 

@@ -35,6 +35,7 @@ defmodule BeamScope.Terminal.Info do
         {"level", value(info.level)},
         {"targets", value(info.targets)},
         {"profile", profile(info.profile)},
+        {"keeps", keeps(info.extra[:keep])},
         {"time", [Style.time(info.duration_ns || 0)]},
         {"memory", [Style.bytes(info.bytes || 0)]},
         {"written", written(info.sink)},
@@ -45,6 +46,14 @@ defmodule BeamScope.Terminal.Info do
       fn {_title, value} -> value in [nil, []] end
     )
   end
+
+  # A flight recorder.
+  defp keeps(%{ms: :infinity, bytes: bytes}), do: ["what came last, up to #{Style.bytes(bytes)}"]
+
+  defp keeps(%{ms: ms, bytes: bytes}),
+    do: ["the last #{Style.time(ms * 1_000_000)}, up to #{Style.bytes(bytes)}"]
+
+  defp keeps(_no_ring), do: nil
 
   defp value(empty) when empty in [nil, []], do: nil
   defp value(value), do: Term.line(value, 200)
