@@ -129,7 +129,7 @@ defmodule BeamScope.FlightTest do
       assert info.events.evicted > 0
       assert info.events.offered == info.events.stored + info.events.dropped
       assert info.bytes < 17_000_000
-      assert inspect(info) =~ "keeps    what came last, up to 16"
+      assert inspect(info) =~ ~r"keeps +what came last, up to 1"
       assert {:ok, %{count: 450_015_000}} = BeamScope.state_at(rec, name, :end)
       {:ok, frozen} = BeamScope.freeze(rec)
       assert {:ok, %{count: 450_015_000}} = BeamScope.state_at(frozen, name, :end)
