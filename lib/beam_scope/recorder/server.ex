@@ -21,6 +21,7 @@ defmodule BeamScope.Recorder.Server do
     Setup,
     Shelf,
     Targets,
+    Vitals,
     Writer
   }
 
@@ -74,6 +75,7 @@ defmodule BeamScope.Recorder.Server do
           notes: [],
           failed: nil,
           writer: nil,
+          vitals: nil,
           # What is known of the code: asked for at the start, gathered at the end.
           asked: nil,
           seen: MapSet.new(),
@@ -179,6 +181,10 @@ defmodule BeamScope.Recorder.Server do
   def handle_info({:judge, pid}, state), do: {:noreply, judge(state, pid)}
 
   def handle_info({:sink_failed, text}, state), do: {:noreply, sink_failed(state, text)}
+  def handle_info({:vitals, message}, state), do: {:noreply, Vitals.heard(message, state)}
+
+  def handle_info({:DOWN, _, :process, pid, reason}, %{vitals: pid} = state),
+    do: {:noreply, Vitals.lost(state, reason)}
 
   def handle_info({ref, _answer}, state) when is_reference(ref),
     do: {:noreply, %{state | unread: Map.delete(state.unread, ref)}}
@@ -337,7 +343,9 @@ defmodule BeamScope.Recorder.Server do
   defp finish(%{failed: failed} = state, _reason) when failed != nil, do: undo(state)
 
   defp finish(state, reason) do
-    state = state |> switch_off() |> name_pending() |> unread() |> say_absent() |> gather_code()
+    state =
+      state |> Vitals.finish() |> switch_off() |> name_pending() |> unread() |> say_absent() |> gather_code()
+
     state = Setup.note_tables(state, :end)
     _ = state.native.recording_stop(state.data, reason)
     state = written_out(state)
@@ -450,6 +458,7 @@ defmodule BeamScope.Recorder.Server do
 
   # The set-up failed: nothing may be left, not even the data.
   defp undo(state) do
+    state = Vitals.finish(state)
     if state.session, do: Session.close(state.session)
     if state.data, do: state.native.recording_close(state.data)
     Hub.unregister(state.hub)
