@@ -104,7 +104,7 @@ defmodule BeamScope.Options do
       doc: "warn of processes and ports that keep a scheduler for so many milliseconds"
     ],
     large_heap: [
-      type: {:or, [{:integer, 1, 1_000_000_000_000}, {:in, [false]}]},
+      type: {:or, [{:integer, 16_384, 1_000_000_000_000}, {:in, [false]}]},
       start: 4_194_304,
       record: 4_194_304,
       doc: "warn of heaps of so many words, which are 8 bytes"

@@ -17,7 +17,7 @@ defmodule BeamScope.Event do
   | `:call`, `:return`, `:exception` | `mfa` (arguments for a call, arity else), `value`, `class`, `reason` |
   | `:state` | `point`, `message`, `before`, `after` |
   | `:note`, `:baseline` | `text`, `detail` |
-  | `:system` | `what` (`:sample`, `:long_gc`, …), `detail`; it happened to no process, so `pid` is the recorder's: see `BeamScope.system/2` |
+  | `:system` | `what` (`:sample`, `:long_gc`, …), `detail`; it happened to no process, so `pid` is `nil`: see `BeamScope.system/2` |
   | `:gc` | `what` (`:gc_minor_start`, …), `detail`: sizes in words |
   | `:running` | `what` (`:in` or `:out`), `mfa`: where in its code, or 0 |
 

@@ -104,7 +104,7 @@ defmodule BeamScope.Terminal.System do
   defp tables(nil), do: []
 
   defp tables(%{at: at, of: of, list: list}) do
-    largest(list, "largest ETS tables", at, of, fn t ->
+    largest(list, "Largest ETS tables", at, of, fn t ->
       "#{Term.text(t.name, 40)} #{Style.count(t.size, "object")} #{Style.bytes(t.memory)}"
     end)
   end
@@ -112,13 +112,13 @@ defmodule BeamScope.Terminal.System do
   defp ports(nil), do: []
 
   defp ports(%{at: at, of: of, list: list}) do
-    largest(list, "busiest ports", at, of, fn p ->
+    largest(list, "Busiest ports", at, of, fn p ->
       "#{p.port} #{Term.text(p.name, 40)} in #{Style.bytes(p.input)}, out #{Style.bytes(p.output)}, waiting #{Style.bytes(p.queue)}"
     end)
   end
 
   defp largest(list, what, at, of, text) do
-    [[{:heading, "#{String.capitalize(what, :ascii)}"}, {:dim, " of #{Style.number(of)}, at the #{at}"}]] ++
+    [[{:heading, what}, {:dim, " of #{Style.number(of)}, at the #{at}"}]] ++
       for(one <- Enum.take(list, @largest), do: ["  ", text.(one)])
   end
 
@@ -135,11 +135,11 @@ defmodule BeamScope.Terminal.System do
   @spec event(Event.t()) :: Style.line()
   def event(%Event{what: :sample, detail: %{schedulers: s, memory: memory, run_queue: queue}}) do
     busy = if is_map_key(s, :normal), do: "schedulers #{div(s.normal, 10)} %, ", else: ""
-    [{:dim, "system #{busy}run queue #{queue.normal}, memory #{Style.bytes(memory.total)}"}]
+    [{:dim, "#{busy}run queue #{queue.normal}, memory #{Style.bytes(memory.total)}"}]
   end
 
   def event(%Event{what: :processes, detail: %{list: list, of: of}}),
-    do: [{:dim, "system #{length(list)} of #{Style.count(of, "process", "processes")} sampled"}]
+    do: [{:dim, "#{length(list)} of #{Style.count(of, "process", "processes")} sampled"}]
 
   def event(%Event{what: :not_shown, detail: %{counts: counts, paused: paused}}) do
     more = Enum.map_join(counts, ", ", fn {what, n} -> "#{Style.number(n)} more #{what}" end)
@@ -149,13 +149,13 @@ defmodule BeamScope.Terminal.System do
 
   def event(%Event{what: what, detail: %{at: at} = detail}) do
     n = if is_list(detail[:list]), do: " (#{length(detail.list)} of #{detail.of})", else: ""
-    [{:dim, "system #{what}#{n} at the #{at}"}]
+    [{:dim, "#{what}#{n} at the #{at}"}]
   end
 
   def event(%Event{what: what, detail: detail}) when is_map(detail),
     do: [{:warn, to_string(what)}, " ", whom(detail), about(what, detail)]
 
-  def event(%Event{what: what, detail: detail}), do: [{:dim, "system #{what} #{Term.text(detail, 120)}"}]
+  def event(%Event{what: what, detail: detail}), do: [{:dim, "#{what} #{Term.text(detail, 120)}"}]
 
   defp whom(%{pid: pid} = detail), do: {:name, Processes.who(pid, detail[:name])}
   defp whom(%{port: port} = detail), do: {:name, "#{port} #{detail[:port_name]}"}

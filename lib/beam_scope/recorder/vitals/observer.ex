@@ -24,15 +24,15 @@ defmodule BeamScope.Recorder.Vitals.Observer do
   ]
 
   @doc "The view at the `:start` or the `:end` of a recording."
-  @spec view(:start | :end) :: [{atom(), map()}]
-  def view(when_) do
-    by = if Code.ensure_loaded?(:observer_backend), do: :observer_backend, else: :own
-
+  @spec view(:start | :end, :observer_backend | :own) :: [{atom(), map()}]
+  def view(when_, by \\ by()) do
     [{:runtime, Map.merge(runtime(by), %{at: when_, by: by})}] ++
       chunked(:applications, when_, applications(), &(&1 |> elem(0))) ++
       chunked(:tables, when_, tables(by, length(:ets.all())), &(-elem(&1, 3))) ++
       chunked(:ports, when_, ports(by, :erlang.system_info(:port_count)), &(-elem(&1, 3) - elem(&1, 4)))
   end
+
+  defp by, do: if(Code.ensure_loaded?(:observer_backend), do: :observer_backend, else: :own)
 
   @doc """
   The command of a port's name, without its path and arguments, which may hold secrets.
@@ -61,7 +61,10 @@ defmodule BeamScope.Recorder.Vitals.Observer do
   end
 
   defp runtime(:observer_backend) do
-    for {key, value} <- apply(:observer_backend, :sys_info, []), key in @runtime, into: %{}, do: {key, text(value)}
+    for {key, value} <- apply(:observer_backend, :sys_info, []),
+        key in @runtime,
+        into: %{},
+        do: {key, text(value)}
   end
 
   defp runtime(:own) do

@@ -59,10 +59,13 @@ defmodule BeamScope.Recorder.Vitals.Warnings do
   @spec queues(MapSet.t(), [tuple()], pos_integer()) :: {MapSet.t(), [{pid(), boolean()}]}
   def queues(long, looked_at, limit) do
     became =
-      for {pid, _, queue, _} <- looked_at,
-          was = MapSet.member?(long, pid),
-          (not was and queue >= limit) or (was and queue <= div(limit, 10)),
-          do: {pid, not was}
+      Enum.flat_map(looked_at, fn {pid, _, queue, _} ->
+        case MapSet.member?(long, pid) do
+          false when queue >= limit -> [{pid, true}]
+          true when queue <= div(limit, 10) -> [{pid, false}]
+          _ -> []
+        end
+      end)
 
     alive = for {pid, _, _, _} <- looked_at, into: MapSet.new(), do: pid
     long = MapSet.intersection(long, alive)

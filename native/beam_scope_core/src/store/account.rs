@@ -42,7 +42,11 @@ impl<'de> Visitor<'de> for Numbers {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<ByKind, A::Error> {
-        let mut next = || numbers.next_element::<u64>()?.ok_or_else(|| A::Error::custom("too few kinds"));
+        let mut next = || {
+            numbers
+                .next_element::<u64>()?
+                .ok_or_else(|| A::Error::custom("too few kinds"))
+        };
         let later = next()?;
         let mut by_kind = ByKind::default();
         let places = usize::try_from(later).ok().filter(|later| *later <= MOST);
@@ -74,7 +78,10 @@ mod tests {
         let old: (u64, [u64; 6], [u64; 19]) = bincode::deserialize(&bytes(&counts)).expect("as before");
         assert_eq!((old.2[0], old.2[18]), (0, 7));
         assert_eq!(bytes(&counts).len(), 8 * (7 + 19));
-        assert_eq!(bincode::deserialize::<Counts>(&bytes(&counts)).expect("it is read"), counts);
+        assert_eq!(
+            bincode::deserialize::<Counts>(&bytes(&counts)).expect("it is read"),
+            counts
+        );
     }
 
     #[test]

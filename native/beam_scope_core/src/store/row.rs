@@ -187,7 +187,7 @@ pub struct Counts {
 }
 
 /// A number for each kind, by the kind's number; no kind has number 0.
-pub type ByKind = [u64; EventKind::ALL.len() + 1];
+pub(super) type ByKind = [u64; EventKind::ALL.len() + 1];
 
 impl Counts {
     /// How many of a kind are stored.
