@@ -36,11 +36,8 @@ defmodule BeamScope.Recorder.Vitals.Shared do
       {:ok, pid, GenServer.call(pid, {:subscribe, settings}, :infinity)}
     end
   catch
-    :exit, {reason, _} when reason in [:noproc, :normal, :shutdown] and attempts > 0 ->
-      subscribe(settings, attempts - 1)
-
-    :exit, reason ->
-      {:error, reason}
+    :exit, _ when attempts > 0 -> subscribe(settings, attempts - 1)
+    :exit, reason -> {:error, reason}
   end
 
   defp running do
