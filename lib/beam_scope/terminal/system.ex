@@ -31,26 +31,17 @@ defmodule BeamScope.Terminal.System do
     ]
   end
 
-  defp schedulers(%{schedulers: s, run_queue: queue}) when map_size(s) == 0,
-    do: ["schedulers ?", waiting(queue)]
+  defp schedulers(%{schedulers: s}) when map_size(s) == 0, do: ["schedulers ?"]
 
-  defp schedulers(%{schedulers: s, run_queue: queue}) do
+  defp schedulers(%{schedulers: s}) do
     each =
       if s[:each],
-        do: " (" <> Enum.map_join(Enum.take(s.each, 16), " ", &percent/1) <> more(s.each, 16) <> ")",
+        do: " (" <> Enum.map_join(Enum.take(s.each, 8), " ", &percent/1) <> more(s.each, 8) <> ")",
         else: ""
 
-    [
-      "schedulers #{percent(s.normal)}",
-      {:dim, each},
-      ", dirty CPU #{percent(s.dirty_cpu)}, dirty IO #{percent(s.dirty_io)}"
-    ] ++
-      [waiting(queue)]
+    ["schedulers #{percent(s.normal)}", {:dim, each}] ++
+      [", dirty CPU #{percent(s.dirty_cpu)}, dirty IO #{percent(s.dirty_io)}"]
   end
-
-  defp waiting(queue),
-    do:
-      "; run queue #{Style.number(queue.normal)}, dirty #{Style.number(queue.dirty_cpu)} and #{Style.number(queue.dirty_io)}"
 
   defp more(list, n), do: if(length(list) > n, do: " …", else: "")
   defp percent(share), do: "#{round(share * 100)} %"
@@ -60,13 +51,17 @@ defmodule BeamScope.Terminal.System do
     ["memory #{Style.bytes(Map.get(memory, :total, 0))}", {:dim, ": " <> Enum.join(parts, ", ")}]
   end
 
-  defp counts(%{counts: counts}) do
+  defp counts(%{counts: counts, run_queue: queue}) do
+    waiting = Enum.sum(Map.values(queue))
+
     [
-      Enum.map_join([:processes, :ports, :tables, :atoms], ", ", fn what ->
-        {n, limit} = Map.get(counts, what, {0, 0})
-        near = if limit > 0 and n * 10 > limit * 8, do: " of #{Style.number(limit)}", else: ""
-        "#{what} #{Style.number(n)}#{near}"
-      end)
+      {if(waiting > 0, do: :warn, else: :dim), "run queue #{Style.number(waiting)}"},
+      ", " <>
+        Enum.map_join([:processes, :ports, :tables, :atoms], ", ", fn what ->
+          {n, limit} = Map.get(counts, what, {0, 0})
+          near = if limit > 0 and n * 10 > limit * 8, do: " of #{Style.number(limit)}", else: ""
+          "#{what} #{Style.number(n)}#{near}"
+        end)
     ]
   end
 

@@ -382,6 +382,28 @@ defmodule BeamScope.Recorder.VitalsTest do
       end
     end
 
+    if System.otp_release() |> String.to_integer() >= 27 do
+      test "keeps its owner's threshold for queues, of which there can be one; ours come from samples", %{
+        agent: agent,
+        owner: owner
+      } do
+        :erlang.system_monitor(owner, [{:long_message_queue, {10, 100}}])
+        theirs = :erlang.system_monitor()
+        deaf = spawn(fn -> Process.sleep(:infinity) end)
+        rec = start!([agent, deaf], every: 100, long_message_queue: 1_000)
+        assert {_, options} = :erlang.system_monitor()
+        assert {:long_message_queue, {10, 100}} in options
+        for n <- 1..200, do: send(deaf, n)
+        assert_receive {:owner, {:monitor, ^deaf, :long_message_queue, true}}, 2_000
+        assert told(rec, :long_message_queue) == []
+        for n <- 1..1_000, do: send(deaf, n)
+        assert eventually(fn -> match?([%{detail: %{pid: ^deaf}}], told(rec, :long_message_queue)) end)
+        BeamScope.stop(rec)
+        assert :erlang.system_monitor() == theirs
+        Process.exit(deaf, :kill)
+      end
+    end
+
     test "is nobody's when its owner has ended", %{agent: agent, owner: owner} do
       rec = start!(agent, @quiet)
       Process.exit(owner, :kill)
