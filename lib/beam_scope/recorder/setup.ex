@@ -64,6 +64,7 @@ defmodule BeamScope.Recorder.Setup do
     given = resolving(state)
 
     with {:ok, _} <- Hazards.flags(options),
+         :ok <- Vitals.prepare(options),
          {:ok, calls} <- Plan.expand_calls(options.calls),
          {:ok, tables} <- Watched.tables(options.ets),
          {:ok, targets} <- Targets.resolve(state.given, given) do

@@ -24,6 +24,18 @@ defmodule BeamScope.Recorder.Vitals do
 
   # The recorder's side
 
+  @doc """
+  What has to be known before the recording has a trace session: to find out ends one, and on some releases that switches off others'
+  traces of built-in functions.
+  """
+  @spec prepare(map()) :: :ok
+  def prepare(%{system: false}), do: :ok
+
+  def prepare(_options) do
+    _ = Monitor.sessions?()
+    :ok
+  end
+
   @doc "Starts it for the calling recorder, if that was asked for."
   @spec start(map()) :: {:ok, map()} | {:error, BeamScope.Error.t()}
   def start(%{options: %{system: false}} = state), do: {:ok, state}
@@ -51,7 +63,7 @@ defmodule BeamScope.Recorder.Vitals do
 
   def finish(%{vitals: pid} = state) do
     try do
-      GenServer.call(pid, :finish, @finish_ms)
+      GenServer.call(pid, {:finish, members(state)}, @finish_ms)
     catch
       :exit, _ -> Process.exit(pid, :kill)
     end
@@ -115,8 +127,8 @@ defmodule BeamScope.Recorder.Vitals do
     {:reply, :ok, state |> sample() |> again()}
   end
 
-  def handle_call(:finish, _from, state) do
-    state = state |> sample() |> observe(:end)
+  def handle_call({:finish, members}, _from, state) do
+    state = %{state | members: members} |> sample() |> observe(:end)
     {:stop, :normal, :ok, close(state)}
   end
 

@@ -98,6 +98,13 @@ defmodule BeamScope.Recorder.VitalsTest do
       for pid <- pids, do: Process.exit(pid, :kill)
     end
 
+    test "are theirs, not the users': no rule hides them", %{agent: agent} do
+      rec = start!(agent, [observer: true], redact: [:memory, :schedulers, :kernel, :list])
+      BeamScope.stop(rec)
+      assert {:ok, %{memory: %{total: _}, schedulers: %{normal: _}} = system} = BeamScope.system(rec)
+      assert {:kernel, "" <> _} = List.keyfind(system.applications, :kernel, 0)
+    end
+
     test "are whole within the smallest budget", %{agent: agent} do
       rec = start!(agent, [observer: true], budget: [bytes: 64, depth: 1])
       BeamScope.stop(rec)

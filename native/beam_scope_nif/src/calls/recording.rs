@@ -200,11 +200,14 @@ fn recording_inject<'a>(env: Env<'a>, rec: Term<'a>, kind: Term<'a>, pid: LocalP
     let kind = name(kind)
         .and_then(|name| kind_of(&name))
         .ok_or_else(|| invalid("kind"))?;
+    let system = kind == EventKind::System;
     let (mut budget, rules) = {
         let settings = rec.shared.settings.lock();
-        (settings.budget, Rules::new(settings.redact.iter().cloned()))
+        // The keys are the control plane's own and their values numbers and names: a user's rule for the key `memory` means another.
+        let rules = settings.redact.iter().filter(|_| !system).cloned();
+        (settings.budget, Rules::new(rules))
     };
-    if kind == EventKind::System {
+    if system {
         budget.bytes = budget.bytes.max(SYSTEM_BYTES);
         budget.depth = budget.depth.max(8);
     }
