@@ -113,7 +113,8 @@ defmodule BeamScope.Recorder.VitalsTest do
     end
 
     test "make nobody a process of the recording, and say nothing where nobody asked", %{agent: agent} do
-      rec = start!(agent, true)
+      # A note would, as that of the fallback.
+      rec = start!(agent, true, profile: :checked)
       BeamScope.stop(rec)
       assert [agent] == for(process <- BeamScope.processes(rec), do: process.pid)
       assert Enum.all?(BeamScope.events(rec, kind: :system), &(&1.pid == nil))
@@ -130,7 +131,7 @@ defmodule BeamScope.Recorder.VitalsTest do
 
     @tag :tmp_dir
     test "are the same in a file", %{agent: agent, tmp_dir: dir} do
-      rec = start!(agent, every: 100, observer: true, long_gc: 1)
+      rec = start!(agent, [every: 100, observer: true, long_gc: 1], profile: :checked)
       grow(1_000_000)
       Process.sleep(150)
       BeamScope.stop(rec)

@@ -37,7 +37,7 @@ defmodule BeamScope.Recorder.Vitals.Observer do
   @doc """
   The command of a port's name, without its path and arguments, which may hold secrets.
 
-      iex> BeamScope.Recorder.Vitals.Observer.command('/usr/bin/psql --password=hush')
+      iex> BeamScope.Recorder.Vitals.Observer.command(~c"/usr/bin/psql --password=hush")
       "psql"
   """
   @spec command(charlist() | String.t()) :: String.t()
