@@ -310,9 +310,9 @@ defmodule BeamScope do
 
     * `kind:` one or a list of `:send`, `:send_to_dead`, `:receive`, `:spawn`, `:spawned`, `:exit`, `:link`, `:unlink`,
       `:getting_linked`, `:getting_unlinked`, `:register`, `:unregister`, `:call`, `:return`, `:exception`, `:state`,
-      `:baseline`, `:note`
+      `:baseline`, `:note`, `:system`, `:gc`, `:running`
     * `process:` to whom it happened; `from:`, `to:` the ends of a message
-    * `match:` a pattern for the message, the returned value, the exit reason or the state, whichever the event has; for the
+    * `match:` a pattern for the message, the returned value, the exit reason, the state or `what`, whichever the event has; for the
       messages of calls, casts and replies it may be the whole message or what it carries
     * `call:` `Module`, `{Module, function}` or `{Module, function, arity}`
     * `since:`, `until:` moments, both included
@@ -635,6 +635,29 @@ defmodule BeamScope do
   @doc "`table/3` that raises `BeamScope.Error`."
   @spec table!(Recording.t(), term, moment) :: BeamScope.Table.t()
   def table!(rec, table, moment \\ :end), do: bang(table(rec, table, moment))
+
+  @doc """
+  How the whole system stood by a moment: a `%BeamScope.System{}` with the last sample before it. The recording must have been
+  started with `system: true`.
+
+  Schedulers, run queues, memory by kind, counts with their limits, the busiest of the recorded processes, how many warnings there
+  were; with `system: [observer: true]` also applications, ETS tables and ports. The warnings themselves are events:
+  `events(rec, kind: :system, match: :long_gc)`, or `:long_schedule`, `:large_heap`, `:busy_port`, `:busy_dist_port`,
+  `:long_message_queue`, and `:not_shown` for how many of a storm were only counted.
+
+  The error `:no_system` says that there is no sample by then. Two index look-ups and a decode; runs on a dirty scheduler.
+
+      iex> {_, rec} = BeamScope.record([system: true], fn -> :ok end)
+      iex> {:ok, system} = BeamScope.system(rec)
+      iex> {system.memory.total > 0, system.schedulers.normal <= 1.0, system.warnings}
+      {true, true, %{}}
+  """
+  @spec system(Recording.t(), moment) :: {:ok, BeamScope.System.t()} | {:error, Error.t()}
+  def system(rec, moment \\ :end), do: BeamScope.System.read(rec, moment)
+
+  @doc "`system/2` that raises `BeamScope.Error`."
+  @spec system!(Recording.t(), moment) :: BeamScope.System.t()
+  def system!(rec, moment \\ :end), do: bang(system(rec, moment))
 
   @doc """
   The process dictionary of a process at a moment, as a map. The recording must have been started with `pdict: true`.

@@ -58,6 +58,8 @@ defmodule BeamScope.Error do
   | `:cannot_rebuild` | `%{path:, value:}` | a state or message that is to be run holds what cannot be made again |
   | `:no_code` | `%{module:, where:}` | the module whose callbacks are to be run is not there, or only in memory |
   | `:invalid_edit` | text | what is to be edited is no message that the process handled after the cursor |
+  | `:known_crash` | `%{option:, erts:, why:, link:}` | an option that is known to crash this release of the virtual machine |
+  | `:no_system` | the moment | no sample of the system by then, or a recording without `system: true` |
   | `:peer` | any | the virtual machine that callbacks are run in did not start, or ended |
 
   Functions of the data plane use further atoms of their own; `message/1` prints those plainly.
@@ -123,6 +125,8 @@ defmodule BeamScope.Error do
           | :cannot_rebuild
           | :no_code
           | :invalid_edit
+          | :known_crash
+          | :no_system
           | :peer
           | atom()
 
@@ -266,6 +270,15 @@ defmodule BeamScope.Error do
 
   defp describe(:setup_failed, detail),
     do: "the recording could not be set up" <> because(detail) <> ". Nothing was left switched on"
+
+  defp describe(:known_crash, %{option: option, erts: erts, why: why, link: link}) do
+    "#{option}: true is refused on this virtual machine (erts #{erts}): #{why} (#{link}). " <>
+      "Record without it, or on another release"
+  end
+
+  defp describe(:no_system, moment) do
+    "the recording has no sample of the system by #{short(moment)}. Start it with system: true; the first sample is taken at once"
+  end
 
   defp describe(:timeout, detail), do: "no answer in time" <> because(detail)
 

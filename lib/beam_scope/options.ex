@@ -92,6 +92,60 @@ defmodule BeamScope.Options do
     ]
   ]
 
+  @system [
+    every: [
+      type: {:integer, 100, 3_600_000},
+      start: 1_000,
+      record: 1_000,
+      doc: "milliseconds between samples"
+    ],
+    processes: [
+      type: {:integer, 0, 200},
+      start: 200,
+      record: 200,
+      doc: "how many of the recorded processes a sample shows, the busiest ones; 0: none is asked"
+    ],
+    long_gc: [
+      type: {:or, [{:integer, 1, 3_600_000}, {:in, [false]}]},
+      start: 100,
+      record: 100,
+      doc: "warn of garbage collections of so many milliseconds"
+    ],
+    long_schedule: [
+      type: {:or, [{:integer, 1, 3_600_000}, {:in, [false]}]},
+      start: 100,
+      record: 100,
+      doc: "warn of processes and ports that keep a scheduler for so many milliseconds"
+    ],
+    large_heap: [
+      type: {:or, [{:integer, 16_384, 1_000_000_000_000}, {:in, [false]}]},
+      start: 4_194_304,
+      record: 4_194_304,
+      doc: "warn of heaps of so many words, which are 8 bytes"
+    ],
+    long_message_queue: [
+      type: {:or, [{:integer, 10, 1_000_000_000}, {:in, [false]}]},
+      start: 10_000,
+      record: 10_000,
+      doc:
+        "warn of so many waiting messages, and again when there are a tenth; before OTP 27 as samples see it, of recorded processes"
+    ],
+    busy_port: [type: :boolean, start: true, record: true, doc: "warn of processes that wait for a port"],
+    busy_dist_port: [
+      type: :boolean,
+      start: true,
+      record: true,
+      doc: "warn of processes that wait for the connection to another node"
+    ],
+    observer: [
+      type: :boolean,
+      start: false,
+      record: false,
+      doc:
+        "attach what observer shows at the start and the end: applications, ETS tables, ports; names and sizes only"
+    ]
+  ]
+
   @schema [
     trace: [
       type: :any,
@@ -127,6 +181,28 @@ defmodule BeamScope.Options do
       start: false,
       record: false,
       doc: "whether process dictionaries are followed: see `BeamScope.dictionary/3`"
+    ],
+    system: [
+      type: {:switch, @system},
+      start: false,
+      record: false,
+      doc:
+        "how the whole system stands, once a second, and what its monitor warns of, as `:system` events: see `BeamScope.system/2`. " <>
+          "`true`, or a keyword list of"
+    ],
+    garbage_collection: [
+      type: :boolean,
+      start: false,
+      record: false,
+      doc:
+        "record the garbage collections of recorded processes, as `:gc` events with sizes; refused on OTP 27 and 28, which they can crash"
+    ],
+    running: [
+      type: :boolean,
+      start: false,
+      record: false,
+      doc:
+        "record when recorded processes are scheduled in and out, as `:running` events: many. Refused before OTP 25.3, which they can crash"
     ],
     follow: [
       type: {:in, [:spawn, false]},
@@ -296,6 +372,10 @@ defmodule BeamScope.Options do
         "#{indent}* `:#{key}` — #{entry[:doc]}:\n" <>
           Enum.map_join(schema, "", fn {key, entry} -> doc(key, entry, form, indent <> "  ") end)
 
+      {:switch, schema} ->
+        "#{indent}* `:#{key}` — #{entry[:doc]} (default: `#{inspect(entry[form])}`):\n" <>
+          Enum.map_join(schema, "", fn {key, entry} -> doc(key, entry, form, indent <> "  ") end)
+
       type ->
         "#{indent}* `:#{key}` — #{entry[:doc]}. Default: `#{inspect(entry[form])}`#{range(type)}\n"
     end
@@ -350,8 +430,15 @@ defmodule BeamScope.Options do
     case {entry[:type], Keyword.fetch(options, key)} do
       {{:keys, schema}, given} -> keys(given_or_empty(given), schema, form, path)
       {_, :error} -> {:ok, entry[form]}
+      {{:switch, _}, {:ok, false}} -> {:ok, false}
+      {{:switch, schema}, {:ok, true}} -> keys([], schema, form, path)
+      {{:switch, schema} = type, {:ok, given}} -> switched(given, schema, form, path, type)
       {type, {:ok, value}} -> if valid?(type, value), do: {:ok, value}, else: invalid(path, value, type)
     end
+  end
+
+  defp switched(given, schema, form, path, type) do
+    if Keyword.keyword?(given), do: keys(given, schema, form, path), else: invalid(path, given, type)
   end
 
   defp given_or_empty({:ok, given}), do: given
@@ -411,6 +498,7 @@ defmodule BeamScope.Options do
   defp expected(:directory), do: "the path of a directory: freeze_on: saves there"
   defp expected(:trigger), do: Triggers.expected()
   defp expected(:boolean), do: "true or false"
+  defp expected({:switch, _}), do: "true, false or a keyword list"
   defp expected(:map), do: "a map"
   defp expected(:local_pid), do: "a pid of this node"
   defp expected({:in, [value]}), do: inspect(value)

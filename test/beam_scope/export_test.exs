@@ -69,6 +69,35 @@ defmodule BeamScope.ExportTest do
 
   defp named(slices, name), do: slices |> Map.values() |> Enum.concat() |> Enum.filter(&(&1.name == name))
 
+  describe "the system and collections" do
+    @collections not BeamScope.Recorder.Hazards.crashes?(:garbage_collection)
+
+    test "are counters, instants and slices of a trace, and of every other format no obstacle", context do
+      rec =
+        record(
+          context,
+          fn -> for n <- 1..20, do: GenServer.call(context.till, {:sum, [n]}) && collect(context.till) end,
+          system: [long_schedule: 1, every: 100],
+          garbage_collection: @collections
+        )
+
+      trace = trace(rec, context)
+      counters = for %{"ph" => "C", "name" => name} <- trace, uniq: true, do: name
+      assert "memory" in counters and "run queue" in counters and "schedulers" in counters
+      all = slices(trace) |> Map.values() |> Enum.concat()
+      if @collections, do: assert(Enum.any?(all, &(&1.name == "major collection")))
+
+      for format <- [:mermaid, :plantuml, :shiviz, :speedscope, :otlp, :jsonl],
+          do: export(rec, format, context)
+
+      system = for %{"kind" => "system"} = line <- lines(rec, context), do: line
+      assert length(system) == BeamScope.info(rec).by_kind.system
+      assert Enum.any?(system, &(&1["what"] == "sample")) and Enum.all?(system, &(&1["pid"] == nil))
+    end
+
+    defp collect(pid), do: :erlang.garbage_collect(pid)
+  end
+
   describe "a Chrome trace" do
     test "nests calls within the messages they are made for, and numbers add up", context do
       rec = record(context, fn -> Till.sum(context.till, [1, 2]) end)

@@ -5,7 +5,15 @@ defmodule BeamScope.Test.Leftovers do
 
   @doc "Flags, patterns, sessions and processes of BeamScope that are on now; all empty when nothing is."
   def find do
-    %{flags: flags(), patterns: patterns(), receives: receives(), sessions: sessions(), hub: hub()}
+    %{
+      flags: flags(),
+      patterns: patterns(),
+      receives: receives(),
+      sessions: sessions(),
+      hub: hub(),
+      system_monitor: :erlang.system_monitor(),
+      wall_time: :erlang.statistics(:scheduler_wall_time) != :undefined
+    }
   end
 
   @doc "The same, once the hub had its moment to end."
@@ -18,7 +26,17 @@ defmodule BeamScope.Test.Leftovers do
   end
 
   @doc "What `find/0` answers when nothing is left."
-  def none, do: %{flags: [], patterns: [], receives: true, sessions: [], hub: nil}
+  def none do
+    %{
+      flags: [],
+      patterns: [],
+      receives: true,
+      sessions: [],
+      hub: nil,
+      system_monitor: :undefined,
+      wall_time: false
+    }
+  end
 
   defp flags do
     for pid <- [:new | Process.list()], match?({:flags, [_ | _]}, info(pid, :flags)), do: pid

@@ -6,7 +6,8 @@ defmodule BeamScope.Exporters.Chrome do
   came of them; small slices for messages sent and received, joined by arrows, and for spawns; instants for ends, crashes and
   losses. A gen_statem's step is told of when it is over, so it is a small slice, too.
   What had not ended when the recording did is closed at its end and has `unfinished` among its arguments. A counter for each server
-  says how many messages wait, where receives and states are recorded.
+  says how many messages wait, where receives and states are recorded. Of `system: true` schedulers, run queue and memory are
+  counters and what the virtual machine warned of instants through all tracks; of `garbage_collection: true` each is a slice.
 
   Times are microseconds since the recording's start with three decimals, so nanoseconds.
   """
@@ -29,6 +30,7 @@ defmodule BeamScope.Exporters.Chrome do
     frames: Frames.new(),
     ends: %Waiting{},
     dots: %{},
+    collecting: %{},
     clock: %{},
     named: MapSet.new()
   ]
@@ -67,6 +69,9 @@ defmodule BeamScope.Exporters.Chrome do
     ends = for {:close, frame, at_ns, how} <- closing, do: close(frame, now(state, frame.track, at_ns), how)
     {[dots, ends, foot(state, the_end)], state}
   end
+
+  # It happened to no process.
+  defp step(%Event{kind: :system} = event, state), do: {system(event), state}
 
   defp step(item, state) do
     {track, at_ns} = place(item)
@@ -170,6 +175,23 @@ defmodule BeamScope.Exporters.Chrome do
      arrived(state, event)}
   end
 
+  # Nothing else happens to a process between the two.
+  defp item(%Event{kind: :gc, what: what} = event, state, now)
+       when what in [:gc_minor_start, :gc_major_start],
+       do: {[], put_in(state.collecting[event.track], now)}
+
+  defp item(%Event{kind: :gc, what: what} = event, state, now) when what in [:gc_minor_end, :gc_major_end] do
+    case Map.pop(state.collecting, event.track) do
+      {nil, _} ->
+        {[], state}
+
+      {began, collecting} ->
+        name = if what == :gc_major_end, do: "major collection", else: "minor collection"
+        about = Map.put(seq(event), :heap, Words.term(event.detail, 400))
+        {Record.slice(name, "gc", event.track, began, now - began, about), %{state | collecting: collecting}}
+    end
+  end
+
   defp item({:begin, transition}, state, now), do: taken(state, transition, now)
 
   defp item({:at, %Transition{kind: kind} = t}, state, now) when kind not in @untold do
@@ -181,6 +203,24 @@ defmodule BeamScope.Exporters.Chrome do
   defp item(_other, state, _now), do: {[], state}
 
   defp seq(event), do: %{seq: Words.seq(event)}
+
+  @untrackable [:processes, :runtime, :applications, :tables, :ports]
+
+  defp system(
+         %Event{what: :sample, detail: %{memory: memory, run_queue: queue, schedulers: schedulers}} = event
+       ) do
+    busy = if is_map_key(schedulers, :normal), do: %{percent: div(schedulers.normal, 10)}
+
+    for {name, %{} = values} <- [
+          {"memory", Map.take(memory, [:processes, :binary, :ets, :code, :atom])},
+          {"run queue", queue},
+          {"schedulers", busy}
+        ],
+        do: Record.counter(name, nil, event.at_ns, values)
+  end
+
+  defp system(%Event{what: what}) when what in @untrackable, do: []
+  defp system(event), do: Record.instant(Words.event(event), "system", nil, event.at_ns, seq(event))
 
   defp orderly?(reason) when reason in [:normal, :shutdown], do: true
   defp orderly?({:shutdown, _}), do: true

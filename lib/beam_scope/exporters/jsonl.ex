@@ -31,7 +31,7 @@ defmodule BeamScope.Exporters.Jsonl do
   @others [:message, :before, :after, :detail]
   @pids [:pid, :from, :to, :child, :parent, :other]
   @names [:name, :from_name, :to_name, :registered]
-  @plain [:track, :from_track, :to_track, :partner, :label, :class, :point]
+  @plain [:track, :from_track, :to_track, :partner, :label, :class, :point, :what]
 
   @impl true
   def options, do: [text: {500, "a positive integer", &(is_integer(&1) and &1 > 0)}]

@@ -50,10 +50,13 @@ defmodule BeamScope.Recorder.Plan do
     exception: 15,
     state: 16,
     baseline: 17,
-    note: 18
+    note: 18,
+    system: 19,
+    gc: 20,
+    running: 21
   }
 
-  @written [:baseline, :note]
+  @written [:baseline, :note, :system]
   @lifecycle [
     :spawn,
     :spawned,
@@ -91,6 +94,15 @@ defmodule BeamScope.Recorder.Plan do
       receives: level in [:messages, :full],
       guards: guards
     }
+  end
+
+  @doc "The same plan with flags that were asked for by themselves, and the events that they make."
+  @spec with_flags(t(), [:garbage_collection | :running]) :: t()
+  def with_flags(%{level: :off} = plan, _asked), do: plan
+
+  def with_flags(plan, asked) do
+    kinds = for flag <- asked, do: if(flag == :running, do: :running, else: :gc)
+    %{plan | flags: Enum.uniq(plan.flags ++ asked), kinds: plan.kinds ||| mask(kinds)}
   end
 
   defp keeps?(:crashes, %{point: point}), do: point == :end

@@ -22,6 +22,7 @@ defmodule BeamScope.Recorder.Server do
     Setup,
     Shelf,
     Targets,
+    Vitals,
     Writer
   }
 
@@ -76,6 +77,7 @@ defmodule BeamScope.Recorder.Server do
           failed: nil,
           writer: nil,
           flight: nil,
+          vitals: nil,
           # What is known of the code: asked for at the start, gathered at the end.
           asked: nil,
           seen: MapSet.new(),
@@ -193,6 +195,10 @@ defmodule BeamScope.Recorder.Server do
   def handle_info({:frozen, text}, state), do: {:noreply, Setup.note(state, text)}
 
   def handle_info({:sink_failed, text}, state), do: {:noreply, sink_failed(state, text)}
+  def handle_info({:vitals, message}, state), do: {:noreply, Vitals.heard(message, state)}
+
+  def handle_info({:DOWN, _, :process, pid, reason}, %{vitals: pid} = state),
+    do: {:noreply, Vitals.lost(state, reason)}
 
   def handle_info({ref, _answer}, state) when is_reference(ref),
     do: {:noreply, %{state | unread: Map.delete(state.unread, ref)}}
@@ -360,7 +366,10 @@ defmodule BeamScope.Recorder.Server do
 
   defp finish(state, reason) do
     if state.flight, do: Flight.land(state.flight)
-    state = state |> switch_off() |> name_pending() |> unread() |> say_absent() |> gather_code()
+
+    state =
+      state |> Vitals.finish() |> switch_off() |> name_pending() |> unread() |> say_absent() |> gather_code()
+
     state = Setup.note_tables(state, :end)
     _ = state.native.recording_stop(state.data, reason)
     state = written_out(state)
@@ -473,6 +482,7 @@ defmodule BeamScope.Recorder.Server do
 
   # The set-up failed: nothing may be left, not even the data.
   defp undo(state) do
+    state = Vitals.finish(state)
     if state.session, do: Session.close(state.session)
     if state.data, do: state.native.recording_close(state.data)
     Hub.unregister(state.hub)

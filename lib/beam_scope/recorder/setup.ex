@@ -13,6 +13,7 @@ defmodule BeamScope.Recorder.Setup do
     Baseline,
     Follow,
     Guards,
+    Hazards,
     Hub,
     Keeper,
     Modules,
@@ -21,6 +22,7 @@ defmodule BeamScope.Recorder.Setup do
     Rings,
     Session,
     Targets,
+    Vitals,
     Watched
   }
 
@@ -49,7 +51,8 @@ defmodule BeamScope.Recorder.Setup do
       &rescan/1,
       &watch/1,
       &remember/1,
-      &read/1
+      &read/1,
+      &Vitals.start/1
     ]
 
     Enum.reduce_while(steps, {:ok, state}, fn step, {:ok, state} ->
@@ -63,7 +66,9 @@ defmodule BeamScope.Recorder.Setup do
   defp resolve(%{options: options} = state) do
     given = resolving(state)
 
-    with {:ok, calls} <- Plan.expand_calls(options.calls),
+    with {:ok, _} <- Hazards.flags(options),
+         :ok <- Vitals.prepare(options),
+         {:ok, calls} <- Plan.expand_calls(options.calls),
          {:ok, tables} <- Watched.tables(options.ets),
          {:ok, targets} <- Targets.resolve(state.given, given) do
       {:ok, %{state | calls: calls, tables: tables, targets: targets}}
@@ -103,6 +108,8 @@ defmodule BeamScope.Recorder.Setup do
   def plan_for(state, level) do
     watched = Map.to_list(Watched.patterns(state.tables, state.options.pdict))
     plan = Plan.new(level, points(state), state.calls ++ watched, state.options.follow, guards(state))
+    {:ok, asked} = Hazards.flags(state.options)
+    plan = Plan.with_flags(plan, asked)
     # The harness, which must find what goes wrong then.
     if state.options.internal[:memo] == :unguarded,
       do: %{plan | flags: List.delete(plan.flags, Guards.flag())},

@@ -17,6 +17,9 @@ defmodule BeamScope.Event do
   | `:call`, `:return`, `:exception` | `mfa` (arguments for a call, arity else), `value`, `class`, `reason` |
   | `:state` | `point`, `message`, `before`, `after` |
   | `:note`, `:baseline` | `text`, `detail` |
+  | `:system` | `what` (`:sample`, `:long_gc`, …), `detail`; it happened to no process, so `pid` is `nil`: see `BeamScope.system/2` |
+  | `:gc` | `what` (`:gc_minor_start`, …), `detail`: sizes in words |
+  | `:running` | `what` (`:in` or `:out`), `mfa`: where in its code, or 0 |
 
   `label` tells `:call`, `:cast`, `:reply`, `:info`, `:exit`, `:down`, `:system` and `:io` messages apart and `content` is
   what such a message carries: see `classify/1`.
@@ -53,6 +56,7 @@ defmodule BeamScope.Event do
     :before,
     :after,
     :text,
+    :what,
     :detail,
     lost_before: 0,
     flags: []

@@ -29,7 +29,10 @@ defmodule BeamScope.Recording.Query do
     :exception,
     :state,
     :baseline,
-    :note
+    :note,
+    :system,
+    :gc,
+    :running
   ]
   @messages [:send, :send_to_dead, :receive]
   @calls [:call, :return, :exception]

@@ -4,7 +4,7 @@ defmodule BeamScope.Terminal.Events do
   """
 
   alias BeamScope.{Event, Events, Mailbox, Unknown}
-  alias BeamScope.Terminal.{Processes, Style, Table, Term}
+  alias BeamScope.Terminal.{Processes, Style, System, Table, Term}
 
   @messages [:send, :send_to_dead, :receive]
   # No term is longer in a line; the line is cut to the terminal later.
@@ -110,6 +110,8 @@ defmodule BeamScope.Terminal.Events do
   defp who(%Event{kind: kind} = e) when kind in @messages,
     do: [{:name, Processes.who(e.from, e.from_name)}, " → ", {:name, Processes.who(e.to, e.to_name)}]
 
+  # It happened to no process in particular.
+  defp who(%Event{kind: :system}), do: [{:dim, "system"}]
   defp who(e), do: [{:name, Processes.who(e.pid, e.name)}]
 
   defp sender(nil, nil), do: "the runtime"
@@ -134,6 +136,9 @@ defmodule BeamScope.Terminal.Events do
     do: [{:exit, "#{e.class}"}, " from ", mfa(e.mfa), ": ", Processes.reason(e.reason, @text)]
 
   defp what(%Event{kind: :state} = e), do: ["state", point(e.point)] ++ handled(e.message) ++ state(e)
+  defp what(%Event{kind: :system} = e), do: System.event(e)
+  defp what(%Event{kind: :gc} = e), do: System.collection(e)
+  defp what(%Event{kind: :running} = e), do: [{:dim, "scheduled #{e.what} #{if(e.mfa != 0, do: mfa(e.mfa))}"}]
   defp what(%Event{kind: kind} = e) when kind in [:note, :baseline], do: [{:dim, "#{kind} #{note(e)}"}]
 
   defp what(%Event{kind: kind, other: other}),

@@ -11,7 +11,20 @@ defmodule BeamScope.Terminal.Watch do
   @own [:lines, :ansi, :width]
   # More than a person can read; the rest is in the recording.
   @lines_a_batch 25
-  @kinds [:send, :send_to_dead, :receive, :spawn, :exit, :register, :call, :return, :exception, :state, :note]
+  @kinds [
+    :send,
+    :send_to_dead,
+    :receive,
+    :spawn,
+    :exit,
+    :register,
+    :call,
+    :return,
+    :exception,
+    :state,
+    :note,
+    :system
+  ]
   @defaults [level: :messages, limits: [events: 200_000, ms: 600_000]]
 
   @doc "Runs the display. Answers the stopped recording."

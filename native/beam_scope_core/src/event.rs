@@ -46,11 +46,18 @@ pub enum EventKind {
     /// `[text, detail]`: something the recorder did or noticed (a level changed, a process did not answer, a session
     /// was lost). Written by the control plane.
     Note = 18,
+    /// `[what, detail]`: how the whole system stood, or something that the VM's own monitor told: `what` is an atom (`memory`,
+    /// `long_gc`, ...). It happened to no process in particular: whom it is about stands in `detail`. Written by the control plane.
+    System = 19,
+    /// `[what, sizes]`: a garbage collection of the track began or ended: `what` is the VM's tag (`gc_minor_start`, ...).
+    Gc = 20,
+    /// `[what, function]`: the track was scheduled in or out: `what` is `in` or `out`, `function` `{m, f, a}` or 0.
+    Running = 21,
 }
 
 impl EventKind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Send,
         Self::SendToDead,
         Self::Receive,
@@ -69,6 +76,9 @@ impl EventKind {
         Self::State,
         Self::Baseline,
         Self::Note,
+        Self::System,
+        Self::Gc,
+        Self::Running,
     ];
 
     /// The kind with this number, if there is one.
@@ -198,7 +208,7 @@ mod tests {
             assert_eq!(EventKind::from_u8(kind as u8), Some(kind));
         }
         assert_eq!(EventKind::from_u8(0), None);
-        assert_eq!(EventKind::from_u8(19), None);
+        assert_eq!(EventKind::from_u8(22), None);
     }
 
     #[test]

@@ -42,8 +42,9 @@ defmodule BeamScope.Exporters.Chrome.Record do
   def instant(name, category, track, ns, args),
     do: put(%{name: name, cat: category, ph: "i", s: "t", args: args}, track, ns)
 
-  @doc "A number at a moment."
-  @spec counter(String.t(), non_neg_integer, non_neg_integer, map) :: iodata
+  @doc "A number at a moment, of a track or of all."
+  @spec counter(String.t(), non_neg_integer | nil, non_neg_integer, map) :: iodata
+  def counter(name, nil, ns, args), do: put(%{name: name, ph: "C", tid: 0, ts: Words.us(ns), args: args})
   def counter(name, track, ns, args), do: put(%{name: name, ph: "C", args: args}, track, ns)
 
   @doc "From the slice at one track and time to that at another."

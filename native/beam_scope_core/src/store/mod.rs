@@ -12,6 +12,7 @@
 //! stop, what made no sense, and in `:ring` mode what was evicted (counted apart as well) or found no room. Every dropped
 //! event is in some [`Loss`] with its span of time, and with its track where that is known.
 
+mod account;
 mod atoms;
 mod backlog;
 mod budget;

@@ -182,8 +182,12 @@ pub struct Counts {
     /// Bytes held now.
     pub bytes: u64,
     /// Of the stored, how many of each kind, by the kind's number.
-    pub by_kind: [u64; 19],
+    #[serde(with = "super::account")]
+    pub by_kind: ByKind,
 }
+
+/// A number for each kind, by the kind's number; no kind has number 0.
+pub(super) type ByKind = [u64; EventKind::ALL.len() + 1];
 
 impl Counts {
     /// How many of a kind are stored.

@@ -80,7 +80,10 @@ impl Tracks {
             | EventKind::Unlink
             | EventKind::GettingUnlinked
             | EventKind::Baseline
-            | EventKind::Note => false,
+            | EventKind::Note
+            | EventKind::System => false,
+            // What an exiting process does last is still its own.
+            EventKind::Gc | EventKind::Running => false,
             _ => info.ended_ns.is_some(),
         }
     }

@@ -246,6 +246,10 @@ impl Facts {
 
     /// Takes the next row of the recording.
     pub fn feed(&mut self, words: &Words, view: &ChunkView, row: &EventRow, pid_of: impl Fn(TrackId) -> u64) {
+        // It happened to nobody: whose pid it carries did not become a process of the recording by that.
+        if row.kind == EventKind::System {
+            return;
+        }
         self.seen(row, pid_of);
         let import = |facts: &mut Self, i: usize| term(row, i).map(|node| facts.arena.import(&view.arena, node));
         match row.kind {

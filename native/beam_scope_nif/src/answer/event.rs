@@ -125,6 +125,8 @@ impl<'a, 'o> Parts<'_, 'a, 'o> {
             EventKind::State => self.state(map),
             EventKind::Baseline => self.set(map, &[atoms::detail()]),
             EventKind::Note => self.set(map, &[atoms::text(), atoms::detail()]),
+            EventKind::System | EventKind::Gc => self.set(map, &[atoms::what(), atoms::detail()]),
+            EventKind::Running => self.set(map, &[atoms::what(), atoms::mfa()]),
         }
     }
 
@@ -214,6 +216,9 @@ pub(crate) const fn kind_name(kind: EventKind) -> &'static str {
         EventKind::State => "state",
         EventKind::Baseline => "baseline",
         EventKind::Note => "note",
+        EventKind::System => "system",
+        EventKind::Gc => "gc",
+        EventKind::Running => "running",
     }
 }
 

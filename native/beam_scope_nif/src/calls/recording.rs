@@ -190,7 +190,10 @@ impl PidTerm for LocalPid {
     }
 }
 
-/// Adds a record of the control plane's own: `:baseline`, `:note`.
+/// What a record of the system's state may take at least: numbers and names, which no budget for users' terms is meant for.
+const SYSTEM_BYTES: usize = 4096;
+
+/// Adds a record of the control plane's own: `:baseline`, `:note`, `:system`.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn recording_inject<'a>(env: Env<'a>, rec: Term<'a>, kind: Term<'a>, pid: LocalPid, terms: Term<'a>) -> Answer<'a> {
     let rec = resource::recording(rec)?;
@@ -198,10 +201,17 @@ fn recording_inject<'a>(env: Env<'a>, rec: Term<'a>, kind: Term<'a>, pid: LocalP
     let kind = name(kind)
         .and_then(|name| kind_of(&name))
         .ok_or_else(|| invalid("kind"))?;
-    let (budget, rules) = {
+    let system = kind == EventKind::System;
+    let (mut budget, rules) = {
         let settings = rec.shared.settings.lock();
-        (settings.budget, Rules::new(settings.redact.iter().cloned()))
+        // The keys are the control plane's own and their values numbers and names: a user's rule for the key `memory` means another.
+        let rules = settings.redact.iter().filter(|_| !system).cloned();
+        (settings.budget, Rules::new(rules))
     };
+    if system {
+        budget.bytes = budget.bytes.max(SYSTEM_BYTES);
+        budget.depth = budget.depth.max(8);
+    }
     let items: ListIterator<'a> = terms.decode().map_err(|_| invalid("terms"))?;
     let (mut payload, mut head) = (
         Vec::new(),

@@ -41,7 +41,16 @@ impl Event<'_> {
             self.raised(writer, wanted);
         } else if let Some(kind) = tags.simple(tag) {
             self.lifecycle(writer, kind, wanted);
+        } else if tags.is_running(tag) {
+            self.tagged(writer, EventKind::Running, wanted);
+        } else if tags.is_gc(tag) {
+            self.tagged(writer, EventKind::Gc, wanted);
         }
+    }
+
+    /// Its tag, and what the VM adds: an MFA or a list of sizes.
+    fn tagged(&self, writer: &mut Writer<'_>, kind: EventKind, wanted: u32) {
+        self.commit(writer, kind, wanted, 1, &[Part::Term(self.tag), Part::Term(self.term)]);
     }
 
     fn extra(&self) -> Option<Word> {

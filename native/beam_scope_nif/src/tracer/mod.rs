@@ -100,8 +100,9 @@ fn answer(tags: &Tags, tag: Word, state: Word, tracee: Word) -> Word {
     tags.trace
 }
 
-/// `enabled_garbage_collection(tag, state, tracee)`: the process's terms are moved. That is all anybody wants to know: no event
-/// is made, which on OTP 27 two sessions could not survive.
+/// `enabled_garbage_collection(tag, state, tracee)`: the process's terms are moved. That is all that most recordings want to
+/// know: no event is made. One that asked for collections gets them; on the releases on which two sessions do not survive that,
+/// the control plane refuses the wish, so that nobody has the kind.
 unsafe extern "C" fn enabled_garbage_collection(
     _env: *mut ErlNifEnv,
     argc: c_int,
@@ -110,11 +111,26 @@ unsafe extern "C" fn enabled_garbage_collection(
     if argc >= 3 && !argv.is_null() {
         // SAFETY: the VM passes `argc` terms.
         let [tag, state, tracee] = unsafe { std::array::from_fn(|i| vm::word(*argv.add(i))) };
-        if catch_unwind(AssertUnwindSafe(|| moved(tag, state, tracee))).is_err() {
-            panicked(0);
+        match catch_unwind(AssertUnwindSafe(|| {
+            moved(tag, state, tracee);
+            wants_collections(state, tracee)
+        })) {
+            Ok(true) => return vm::term(tags().trace),
+            Ok(false) => {}
+            Err(_) => {
+                panicked(0);
+            }
         }
     }
     vm::term(tags().discard)
+}
+
+/// Whether garbage collections are events of this recording.
+fn wants_collections(state: Word, tracee: Word) -> bool {
+    let (Some(engine), Some(route)) = (engine::get(), route(state)) else {
+        return false;
+    };
+    engine.kinds(route) & EventKind::Gc.bit() != 0 && !own::has(tracee)
 }
 
 fn moved(tag: Word, state: Word, tracee: Word) -> Option<()> {

@@ -56,6 +56,11 @@ tags! {
     undefined = "undefined",
     gc_minor_start = "gc_minor_start",
     gc_minor_end = "gc_minor_end",
+    gc_major_start = "gc_major_start",
+    gc_major_end = "gc_major_end",
+    gc_max_heap_size = "gc_max_heap_size",
+    scheduled_in = "in",
+    scheduled_out = "out",
 }
 
 static TAGS: OnceLock<Tags> = OnceLock::new();
@@ -133,9 +138,31 @@ impl Tags {
         if tag == self.return_from || tag == self.exception_from {
             return CALLS;
         }
+        if self.is_running(tag) {
+            return EventKind::Running.bit();
+        }
         self.simple(tag)
             .or((tag == self.send_to_dead).then_some(EventKind::SendToDead))
             .map_or(0, EventKind::bit)
+    }
+
+    /// Whether a callback tells of a garbage collection.
+    #[inline]
+    pub(crate) fn is_gc(&self, tag: Word) -> bool {
+        [
+            self.gc_minor_start,
+            self.gc_minor_end,
+            self.gc_major_start,
+            self.gc_major_end,
+            self.gc_max_heap_size,
+        ]
+        .contains(&tag)
+    }
+
+    /// Whether a callback tells that a process goes on or pauses.
+    #[inline]
+    pub(crate) fn is_running(&self, tag: Word) -> bool {
+        tag == self.scheduled_in || tag == self.scheduled_out
     }
 
     /// The kind of an event whose tag says all.

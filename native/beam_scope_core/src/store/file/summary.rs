@@ -74,12 +74,15 @@ impl Summary {
     }
 
     fn wants(&self, track: TrackId, kinds: u32) -> bool {
-        !self.seen.contains(&track) || kinds & EventKind::State.bit() != 0 && !self.stated.contains(&track)
+        kinds & !EventKind::System.bit() != 0 && !self.seen.contains(&track)
+            || kinds & EventKind::State.bit() != 0 && !self.stated.contains(&track)
     }
 
     fn gather(&mut self, view: &ChunkView) {
         for row in view.rows() {
-            let first = self.seen.insert(row.track) && !cfg!(mutant = "file_summary_forgets_first");
+            let first = row.kind != EventKind::System
+                && self.seen.insert(row.track)
+                && !cfg!(mutant = "file_summary_forgets_first");
             let stated = row.kind == EventKind::State && self.stated.insert(row.track);
             if first || stated || row.kind.bit() & LIFE != 0 {
                 self.push(view, row);

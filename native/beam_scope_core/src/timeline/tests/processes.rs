@@ -315,3 +315,19 @@ fn a_loop_that_was_seen_tells_what_a_process_is() {
     kit.state(7, Point::Read, &fields);
     assert_eq!(find(&kit.timeline(), 7, Moment::End).role, Some(Role::GenStatem));
 }
+
+#[test]
+fn what_is_told_of_the_system_makes_nobody_a_process() {
+    let mut kit = Kit::new();
+    kit.server(7, 1, None, "Counter", i(3))
+        .ev(99, EventKind::System, &[a("sample"), i(1)]);
+    let timeline = kit.timeline();
+    let pids = |timeline: &Timeline| -> Vec<u64> {
+        let all = timeline.processes(Moment::End).unwrap();
+        all.list.iter().map(|process| process.pid).collect()
+    };
+    assert!(!pids(&timeline).contains(&99));
+    // What the same pid did by itself does.
+    kit.ev(99, EventKind::Send, &[p(7), i(1)]);
+    assert!(pids(&kit.timeline()).contains(&99));
+}
