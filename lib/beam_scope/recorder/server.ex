@@ -24,6 +24,7 @@ defmodule BeamScope.Recorder.Server do
     Writer
   }
 
+  alias BeamScope.Recorder.Governor.Hands
   alias BeamScope.Recorder.Session.Classic
 
   @flush_ms 2_000
@@ -66,6 +67,10 @@ defmodule BeamScope.Recorder.Server do
           user_points: [],
           modules: %{},
           plan: nil,
+          ends: :everywhere,
+          # What an event costs, and how far its governor has gone down.
+          floors: nil,
+          govern: nil,
           follow: nil,
           gathered: [],
           unread: %{},
@@ -105,7 +110,7 @@ defmodule BeamScope.Recorder.Server do
 
       # To take one off the shelf again makes every process look for it: too dear for each of a thousand tests.
       unless state.keeper, do: Shelf.put(recording)
-      {:ok, state |> Map.put(:recording, recording) |> say_fallback()}
+      {:ok, state |> Map.put(:recording, recording) |> say_fallback() |> Hands.start()}
     end
   end
 
@@ -164,11 +169,13 @@ defmodule BeamScope.Recorder.Server do
   def handle_call({:stop, reason}, _from, state), do: {:stop, :normal, :ok, finish(state, reason)}
 
   def handle_call({:set_level, level}, _from, state) do
-    case Level.change(state, level) do
-      {:ok, state} -> {:reply, {:ok, %{state.recording | level: level}}, state}
+    case Level.change(state, level, Hands.bare(state)) do
+      {:ok, state} -> {:reply, {:ok, %{state.recording | level: level}}, Hands.set(state, level)}
       {:error, error} -> {:reply, {:error, error}, state}
     end
   end
+
+  def handle_call({:govern, action}, _from, state), do: {:reply, :ok, Hands.act(state, action)}
 
   # What happens
 
@@ -189,6 +196,13 @@ defmodule BeamScope.Recorder.Server do
 
   def handle_info({:DOWN, _, :process, pid, _}, %{owner: pid} = state),
     do: {:stop, :normal, finish(state, :owner_down)}
+
+  def handle_info({:DOWN, monitor, :process, _, reason}, state) do
+    case Hands.ended(state, monitor, reason) do
+      {:ok, state} -> {:noreply, state}
+      :error -> {:noreply, state}
+    end
+  end
 
   def handle_info(other, state) do
     case BeamScope.Code.heard(other, state.asked) do
@@ -232,6 +246,7 @@ defmodule BeamScope.Recorder.Server do
     {follow, verdict} = Follow.spawned(state.follow, parent, child)
     Session.adopt(state.session, [child], inherited(state, parent))
     if verdict == :pending, do: Process.send_after(self(), {:judge, child}, @judge_ms)
+    state = Hands.born(state, child)
 
     case Setup.learn_modules(%{state | follow: follow}, [Modules.of_spawn(mfa)]) do
       {:ok, state} -> state
@@ -286,10 +301,11 @@ defmodule BeamScope.Recorder.Server do
   end
 
   defp join(state, pid) do
-    if pid in state.follow.strangers do
-      state.native.recording_add_members(state.data, [pid])
-      Setup.introduce(state, [pid])
-    end
+    # What members start are members without being told, unless nobody is to follow them.
+    if state.options.follow == false or pid in state.follow.strangers,
+      do: state.native.recording_add_members(state.data, [pid])
+
+    if pid in state.follow.strangers, do: Setup.introduce(state, [pid])
 
     %{state | follow: Follow.join(state.follow, pid)}
   end
@@ -337,7 +353,9 @@ defmodule BeamScope.Recorder.Server do
   defp finish(%{failed: failed} = state, _reason) when failed != nil, do: undo(state)
 
   defp finish(state, reason) do
-    state = state |> switch_off() |> name_pending() |> unread() |> say_absent() |> gather_code()
+    state =
+      state |> Hands.stop() |> switch_off() |> name_pending() |> unread() |> say_absent() |> gather_code()
+
     state = Setup.note_tables(state, :end)
     _ = state.native.recording_stop(state.data, reason)
     state = written_out(state)

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two passes while many records come.
 const BUSY_WAIT: Duration = Duration::from_micros(500);
@@ -53,15 +53,22 @@ pub(crate) fn run<C: RouteConfig>(shared: &Shared<C>, pool: Arc<Pool>) {
     };
     let mut wait = BUSY_WAIT;
     guarded(shared, || shared.host.drainer_started());
+    let mut worked = Worked::new(shared);
     loop {
-        match guarded(shared, || drainer.pass(shared, &pool)).unwrap_or(Next::Later) {
-            Next::Again => continue,
+        let next = guarded(shared, || drainer.pass(shared, &pool)).unwrap_or(Next::Later);
+        worked.tell(shared);
+        match next {
+            Next::Again => {
+                worked.begin();
+                continue;
+            }
             Next::Soon => wait = BUSY_WAIT,
             Next::Calm => wait = CALM_WAIT.min(wait * 2),
             Next::Later => wait = IDLE_WAIT.min(wait * 2),
             Next::End => break,
         }
         std::thread::park_timeout(wait);
+        worked.begin();
     }
     // Routes are gone, so this is the rings' last owner; the mark comes after, so that a close that saw it finds them freed.
     drop(pool);
@@ -70,6 +77,36 @@ pub(crate) fn run<C: RouteConfig>(shared: &Shared<C>, pool: Arc<Pool>) {
         registry.thread = None;
     }
     shared.progress.notify_all();
+}
+
+/// How long the drainer has worked: the time that its thread had a processor, or where nobody tells that, the time of its passes.
+struct Worked {
+    thread_ns: Option<u64>,
+    pass: Instant,
+}
+
+impl Worked {
+    fn new<C: RouteConfig>(shared: &Shared<C>) -> Self {
+        Self {
+            thread_ns: shared.host.thread_ns(),
+            pass: Instant::now(),
+        }
+    }
+
+    /// A pass is over; the next one begins after a pause, which costs nothing.
+    fn tell<C: RouteConfig>(&mut self, shared: &Shared<C>) {
+        let now = shared.host.thread_ns();
+        let ns = match (self.thread_ns, now) {
+            (Some(then), Some(now)) => now.saturating_sub(then),
+            _ => self.pass.elapsed().as_nanos() as u64,
+        };
+        shared.drained_ns.fetch_add(ns, Ordering::Relaxed);
+        self.thread_ns = now;
+    }
+
+    fn begin(&mut self) {
+        self.pass = Instant::now();
+    }
 }
 
 /// Nothing that panics may end the thread: the error is in one recording, or one of ours to find by its count.
