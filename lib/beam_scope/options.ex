@@ -35,9 +35,9 @@ defmodule BeamScope.Options do
 
   @limits [
     events: [
-      type: {:integer, 1, 10_000_000_000},
+      type: {:or, [{:integer, 1, 10_000_000_000}, {:in, [:infinity]}]},
       start: 1_000_000,
-      record: 1_000_000,
+      record: :infinity,
       doc: "stop after so many events"
     ],
     bytes: [
@@ -49,7 +49,7 @@ defmodule BeamScope.Options do
     ms: [
       type: {:or, [{:integer, 1, 30 * 24 * 3_600_000}, {:in, [:infinity]}]},
       start: 60_000,
-      record: 600_000,
+      record: :infinity,
       doc: "stop after so many milliseconds"
     ],
     rate: [

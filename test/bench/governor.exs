@@ -31,6 +31,7 @@ defmodule GovernorBench do
   def run(rounds, clients) do
     Process.flag(:priority, :high)
     :logger.set_primary_config(:level, :none)
+    warm_up()
     servers = for i <- 1..(2 * System.schedulers_online()), do: :"governor_bench_#{i}"
     children = for name <- servers, do: %{id: name, start: {Server, :start_link, [name]}}
     {:ok, tree} = Supervisor.start_link(children, strategy: :one_for_one, max_restarts: 1_000_000)
@@ -64,6 +65,12 @@ defmodule GovernorBench do
     """)
 
     for {what, _} <- Enum.take(missing, 5), do: IO.inspect(what, label: "not shown")
+  end
+
+  # Code is loaded and profiles are checked at the first recording in the life of a virtual machine.
+  defp warm_up do
+    {:ok, rec} = BeamScope.start(self(), level: :auto)
+    BeamScope.close(rec)
   end
 
   defp client(name, counter, at) do
@@ -128,10 +135,10 @@ defmodule GovernorBench do
 
   # Reason, message and last state of a crash; of a kill its reason, and that the state is unknown.
   defp shown?(rec, {:crash, pid, id}) do
-    last = rec |> BeamScope.history(pid) |> Map.fetch!(:transitions) |> List.last()
+    last = rec |> BeamScope.history(pid, limit: :infinity) |> Map.fetch!(:transitions) |> List.last()
 
     match?(
-      %{kind: :crash, reason: {:crashed, ^id}, message: {:"$gen_cast", {:crash, ^id}}, from: %{count: _}},
+      %{result: {:stop, {:crashed, ^id}}, message: {:"$gen_cast", {:crash, ^id}}, from: %{count: _}},
       last
     ) and
       exit_reason(rec, pid) == {:crashed, id}

@@ -45,8 +45,9 @@ defmodule BeamScope.Test.GovernorSim do
   def sample(control, loads, ms) do
     each = for {pid, rate} <- loads, do: {pid, counts(control, pid, rate * @tick_ms / 1000)}
 
-    counts =
-      Enum.reduce(each, zero(), fn {_, counts}, sum -> Map.merge(sum, counts, fn _, a, b -> a + b end) end)
+    sum = fn deed -> Enum.reduce(each, 0, fn {_, counts}, sum -> sum + :erlang.map_get(deed, counts) end) end
+    counts = Map.new(Cost.deeds(), &{&1, sum.(&1)})
+    noisy = for {pid, counts} <- each, do: noise(control, pid, counts)
 
     %{
       at_ms: ms,
@@ -55,28 +56,27 @@ defmodule BeamScope.Test.GovernorSim do
       counts: counts,
       callback_ns: events(counts) * @callback_ns,
       drain_ns: events(counts) * @drain_ns,
-      processes: for({pid, counts} <- each, do: noise(control, pid, counts)),
+      processes: noisy |> Enum.sort_by(& &1.cost_ns, :desc) |> Enum.take(32),
       watched:
         for({pid, rate} <- loads, pid in control.watched, into: %{}, do: {pid, again(control, pid, rate)})
     }
   end
 
-  defp zero, do: Map.new(Cost.deeds(), &{&1, 0})
-
   defp counts(control, pid, messages) do
     level = if pid in control.watched, do: :off, else: level(control.rung, pid)
     n = round(messages)
 
-    seen =
-      case level do
-        :off -> %{}
-        :crashes -> %{schedule: n}
-        :states -> %{schedule: n, call: 2 * n}
-        :messages -> %{schedule: n, send: n, receive: n}
-        :full -> %{schedule: n, call: 2 * n, send: n, receive: n}
-      end
+    case level do
+      :off -> seen(0, 0, 0)
+      :crashes -> seen(n, 0, 0)
+      :states -> seen(n, 2 * n, 0)
+      :messages -> seen(n, 0, n)
+      :full -> seen(n, 2 * n, n)
+    end
+  end
 
-    Map.merge(zero(), seen)
+  defp seen(schedule, call, message) do
+    %{schedule: schedule, call: call, send: message, receive: message, lifecycle: 0, return: 0, collection: 0}
   end
 
   defp level({:level, level}, _pid), do: level
@@ -138,13 +138,14 @@ defmodule BeamScope.Test.GovernorSim do
     for {name, load, options} <- curves(), into: "" do
       moments = run(load, 60, options)
       columns = moments |> Enum.chunk_every(div(1000, @tick_ms)) |> Enum.map_join(&column(List.last(&1)))
-      "      #{String.pad_trailing(name, 20)} #{columns}\n"
+      "    #{String.pad_trailing(name, 20)} #{columns}\n"
     end
   end
 
   defp column(%{rung: {:level, :off}}), do: "."
   defp column(%{rung: {:level, :crashes}}), do: "c"
-  defp column(%{rung: {:sampled, _, share}}), do: Integer.to_string(share, 36)
+  defp column(%{rung: {:sampled, _, 16}}), do: "x"
+  defp column(%{rung: {:sampled, _, share}}), do: "#{share}"
   defp column(%{watched: n}) when n > 0, do: "w"
   defp column(_all), do: "#"
 end

@@ -2,7 +2,7 @@ defmodule BeamScope.Recorder.Governor do
   @moduledoc """
   Keeps a recording within a budget: `level: :auto`.
 
-  A process beside the recorder. Every #{50} ms it reads what tracing has cost (`Governor.Meter`), decides (`Governor.Control`), and
+  A process beside the recorder. Every 50 ms it reads what tracing has cost (`Governor.Meter`), decides (`Governor.Control`), and
   asks the recorder to do what it decided (`Governor.Hands`). It runs at high priority, so that it runs when nothing else does, and is
   itself never recorded.
 
@@ -11,8 +11,15 @@ defmodule BeamScope.Recorder.Governor do
   events. Where recordings share a tracer (Erlang/OTP 25 and 26) that is the cost of all of them.
 
   ## Levels over time
-  The controller in simulation. `#` full or states, `s` a share of the processes, `c` crashes, `.` off; a column is a second.
+  The controller in simulation, over a minute; a column is a second. `#`: states of all processes; `w`: some are only watched; `2`, `4`,
+  `8`, `x`: states of every second, fourth, eighth, sixteenth process; `c`: crashes; `.`: off.
 
+        a step               ##########xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+      a step, one process  ##########wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww
+      a ramp               #########222222244444444888888888888xxxxxxxxxxxcccccccccccc.
+      a sawtooth, recover  ####22224444888888xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+      bursts, recover      ###############cccccccccc#####cccccccccccccccccccccccccccccc
+      too much, recover    ##########..................................................
   """
 
   use GenServer
@@ -43,6 +50,10 @@ defmodule BeamScope.Recorder.Governor do
   @doc "A process that was only watched has ended."
   @spec gone(pid(), pid()) :: :ok
   def gone(governor, pid), do: GenServer.cast(governor, {:gone, pid})
+
+  @doc "A process took the place of one that was only watched."
+  @spec follows(pid(), pid()) :: :ok
+  def follows(governor, pid), do: GenServer.cast(governor, {:follows, pid})
 
   @impl true
   def init(%{recorder: recorder} = arguments) do
@@ -75,6 +86,10 @@ defmodule BeamScope.Recorder.Governor do
 
   @impl true
   def handle_cast(:stop, state), do: {:stop, :normal, state}
+
+  def handle_cast({:follows, pid}, state),
+    do: {:noreply, %{state | control: Control.follows(state.control, pid)}}
+
   def handle_cast({:gone, pid}, state), do: {:noreply, %{state | control: Control.gone(state.control, pid)}}
   def handle_cast({:set, level}, state), do: {:noreply, %{state | control: Control.set(state.control, level)}}
 

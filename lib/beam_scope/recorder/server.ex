@@ -110,7 +110,7 @@ defmodule BeamScope.Recorder.Server do
 
       # To take one off the shelf again makes every process look for it: too dear for each of a thousand tests.
       unless state.keeper, do: Shelf.put(recording)
-      {:ok, state |> Map.put(:recording, recording) |> say_fallback() |> Hands.start()}
+      {:ok, state |> Map.put(:recording, recording) |> say_fallback()}
     end
   end
 
@@ -267,7 +267,9 @@ defmodule BeamScope.Recorder.Server do
   end
 
   # The event itself tells the name: by now the process may have ended again.
-  defp registered(%{follow: follow} = state, pid, name) do
+  defp registered(state, pid, name), do: state |> bears(pid, name) |> Hands.named(pid, name)
+
+  defp bears(%{follow: follow} = state, pid, name) do
     cond do
       pid in follow.members -> %{state | follow: follow |> Follow.appear(name) |> elem(0)}
       pid not in follow.pending -> state

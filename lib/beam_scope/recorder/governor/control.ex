@@ -11,7 +11,8 @@ defmodule BeamScope.Recorder.Governor.Control do
   Once the budget was crossed in two samples running:
 
   1. *processes first*: if a few of the noisiest account for it, those are only watched from then on: they have no trace flags any
-     more, and what is recorded of them is their end, with reason, message and last state;
+     more, and what is recorded of them is their end, with reason, message and last state. Whoever bears such a process's name
+     after it takes its place;
   2. then the next *rung* whose cost, as measured, fits into four fifths of the budget: the levels in the order of their cost, then
      every second process, every fourth, eighth and sixteenth, then `:crashes`, then `:off`.
 
@@ -118,6 +119,11 @@ defmodule BeamScope.Recorder.Governor.Control do
   @spec set(t(), atom()) :: t()
   def set(control, level),
     do: %{control | rung: {:level, level}, undo: [], over: 0, spare_since: nil, last: nil}
+
+  @doc "A process took the place of one that is watched, and is watched itself."
+  @spec follows(t(), term()) :: t()
+  def follows(control, pid),
+    do: %{control | watched: MapSet.put(control.watched, pid), undo: [{:watched, [pid]} | control.undo]}
 
   @doc "A process that was watched has ended: its place is free."
   @spec gone(t(), term()) :: t()
@@ -270,7 +276,7 @@ defmodule BeamScope.Recorder.Governor.Control do
 
   # The fewest of the noisiest without which the rest fits. Memory and rings are everybody's.
   defp few(_control, _seen, _sample, reason) when reason in [:memory, :rings], do: []
-  defp few(control, seen, sample, :mailbox), do: room(control, slow(control, seen, sample))
+  defp few(control, seen, sample, :mailbox), do: room(control, Enum.take(slow(control, seen, sample), @few))
 
   defp few(control, seen, sample, _reason) do
     aim = seen.budget * @fits
@@ -286,13 +292,18 @@ defmodule BeamScope.Recorder.Governor.Control do
       end)
 
     case found do
-      {left, pids} when length(pids) <= @few and left / time <= aim -> room(control, Enum.reverse(pids))
+      {left, pids} when left / time <= aim -> room(control, Enum.reverse(pids))
       _ -> []
     end
   end
 
+  # Below `:crashes` is nothing but `:off`, so there a few may be more.
   defp room(control, pids) do
-    if MapSet.size(control.watched) + length(pids) <= @most_watched, do: Enum.take(pids, @few), else: []
+    few = if control.rung == {:level, :crashes}, do: @most_watched, else: @few
+
+    if length(pids) <= few and MapSet.size(control.watched) + length(pids) <= @most_watched,
+      do: pids,
+      else: []
   end
 
   defp watch(control, pids, sample, why) do

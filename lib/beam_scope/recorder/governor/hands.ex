@@ -12,15 +12,17 @@ defmodule BeamScope.Recorder.Governor.Hands do
           budget: float(),
           rung: Governor.Control.rung(),
           watched: %{reference() => pid()},
+          names: MapSet.t(atom()),
           steps: non_neg_integer(),
           last: map() | nil
         }
 
-  @doc "Starts the governor of a recording with `level: :auto`, once it is set up."
-  @spec start(Setup.state()) :: Setup.state()
-  def start(%{options: %{auto: false}} = state), do: state
-  # A fake library has nothing to measure.
-  def start(%{options: %{internal: %{native: _}}} = state), do: state
+  @doc """
+  Starts the governor of a recording with `level: :auto`, before the first process is traced: what it decides meanwhile is done when
+  all is set up.
+  """
+  @spec start(Setup.state()) :: {:ok, Setup.state()}
+  def start(%{floors: nil} = state), do: {:ok, state}
 
   def start(state) do
     arguments = %{
@@ -38,6 +40,7 @@ defmodule BeamScope.Recorder.Governor.Hands do
       budget: state.options.overhead,
       rung: {:level, state.plan.level},
       watched: %{},
+      names: MapSet.new(),
       steps: 0,
       last: nil
     }
@@ -45,14 +48,14 @@ defmodule BeamScope.Recorder.Governor.Hands do
     case Governor.start(arguments) do
       {:ok, pid} ->
         _ = state.native.recording_update(state.data, %{schedule_ns: state.floors.schedule})
-        Setup.update_meta(%{state | govern: %{govern | pid: pid}})
+        {:ok, Setup.update_meta(%{state | govern: %{govern | pid: pid}})}
 
       {:error, reason} ->
-        Setup.note(state, "nobody watches what this recording costs: #{inspect(reason, limit: 5)}")
+        {:ok, Setup.note(state, "nobody watches what this recording costs: #{inspect(reason, limit: 5)}")}
     end
   end
 
-  @doc "Measures what an event costs, before anything is traced."
+  @doc "Measures what an event costs, before anything is traced. A fake library has nothing to measure."
   @spec measure(Setup.state()) :: {:ok, Setup.state()}
   def measure(%{options: %{auto: true, internal: internal}} = state) when not is_map_key(internal, :native),
     do: {:ok, %{state | floors: Governor.floors()}}
@@ -72,7 +75,7 @@ defmodule BeamScope.Recorder.Governor.Hands do
   @spec set(Setup.state(), atom()) :: Setup.state()
   def set(%{govern: %{pid: pid}} = state, level) when is_pid(pid) do
     Governor.set(pid, level)
-    put_in(state.govern.rung, {:level, level})
+    Setup.update_meta(put_in(state.govern.rung, {:level, level}))
   end
 
   def set(state, _level), do: state
@@ -111,16 +114,17 @@ defmodule BeamScope.Recorder.Governor.Hands do
   def act(state, {:watch, pids, why}) do
     Session.untrace(state.session, pids, [:all])
     Setup.unseen(state, pids, "from here on only its end is recorded: tracing it cost too much")
-    watched = for pid <- pids, into: state.govern.watched, do: {Process.monitor(pid), pid}
-
-    put_in(state.govern.watched, watched)
-    |> said({:processes, pids, :recorded}, {:processes, pids, :watched}, why)
+    names = for pid <- pids, {:registered_name, name} <- [Process.info(pid, :registered_name)], do: name
+    state = put_in(state.govern.names, MapSet.union(state.govern.names, MapSet.new(names)))
+    state |> monitor(pids) |> said({:processes, pids, :recorded}, {:processes, pids, :watched}, why)
   end
 
   def act(state, {:restore, pids, why}) do
     {back, watched} = Enum.split_with(state.govern.watched, fn {_, pid} -> pid in pids end)
     for {monitor, _} <- back, do: Process.demonitor(monitor, [:flush])
     pids = for {_, pid} <- back, do: pid
+    names = for pid <- pids, {:registered_name, name} <- [Process.info(pid, :registered_name)], do: name
+    state = put_in(state.govern.names, MapSet.difference(state.govern.names, MapSet.new(names)))
     # A new generation: what was told of them before counts no more.
     state.native.recording_add_members(state.data, pids)
     Session.trace(state.session, Enum.filter(pids, &chosen?(state, &1)), state.plan.flags)
@@ -128,6 +132,13 @@ defmodule BeamScope.Recorder.Governor.Hands do
 
     put_in(state.govern.watched, Map.new(watched))
     |> said({:processes, pids, :watched}, {:processes, pids, :recorded}, why)
+  end
+
+  defp monitor(state, pids) do
+    put_in(
+      state.govern.watched,
+      for(pid <- pids, into: state.govern.watched, do: {Process.monitor(pid), pid})
+    )
   end
 
   # On a system with more work than schedulers all that follows takes its time, and flags cost until they are gone.
@@ -204,6 +215,21 @@ defmodule BeamScope.Recorder.Governor.Hands do
   end
 
   def born(state, _pid), do: state
+
+  @doc "A process bears a name: where the one before it was only watched, it is too, from its beginning."
+  @spec named(Setup.state(), pid(), term()) :: Setup.state()
+  def named(%{govern: %{names: names, pid: governor}} = state, pid, name) when is_pid(governor) do
+    if name in names and pid in state.follow.members and pid not in bare(state) do
+      Session.untrace(state.session, [pid], [:all])
+      Setup.unseen(state, [pid], "from here on only its end is recorded, as of the process before it")
+      Governor.follows(governor, pid)
+      monitor(state, [pid])
+    else
+      state
+    end
+  end
+
+  def named(state, _pid, _name), do: state
 
   @doc "A process that is only watched has ended: nobody else tells."
   @spec ended(Setup.state(), reference(), term()) :: {:ok, Setup.state()} | :error

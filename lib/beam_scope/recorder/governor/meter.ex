@@ -19,6 +19,7 @@ defmodule BeamScope.Recorder.Governor.Meter do
             before: nil,
             scanned: nil,
             walls: nil,
+            resting: false,
             looker: nil,
             waiting: false,
             looked_at: nil,
@@ -40,7 +41,10 @@ defmodule BeamScope.Recorder.Governor.Meter do
 
   @doc "Ends what `new/1` started."
   @spec stop(t()) :: :ok
-  def stop(meter), do: Looker.stop(meter.looker)
+  def stop(meter) do
+    _ = meter.native.recording_rest(meter.data, false)
+    Looker.stop(meter.looker)
+  end
 
   @doc "The looker's answer."
   @spec looked(t(), Looker.found()) :: t()
@@ -62,6 +66,8 @@ defmodule BeamScope.Recorder.Governor.Meter do
     with {now, load} <- read(meter) do
       {then, loaded} = meter.before
       counts = Map.new(Cost.deeds(), &{&1, load[&1] - loaded[&1]})
+      # The virtual machine asks the same before each call that it traces; that is in the price of calls.
+      counts = %{counts | schedule: max(counts.schedule - counts.call, 0)}
 
       sample = %{
         at_ms: div(now, 1_000_000),
@@ -76,7 +82,7 @@ defmodule BeamScope.Recorder.Governor.Meter do
         memory: if(meter.memory?, do: memory(meter))
       }
 
-      meter = %{meter | before: {now, load}}
+      meter = rest(%{meter | before: {now, load}}, sample.run_queue > sample.schedulers)
       {sample, meter} = if near?(meter, sample), do: closely(meter, sample), else: {sample, far(meter)}
       meter = price(meter, watched)
       {Map.put(sample, :watched, again(meter, sample, watched)), look(meter, sample, watched)}
@@ -84,6 +90,14 @@ defmodule BeamScope.Recorder.Governor.Meter do
   end
 
   def sample(_meter, _watched), do: :ended
+
+  # A system with work that waits has no time to spare for what can be done later.
+  defp rest(%{resting: same} = meter, same), do: meter
+
+  defp rest(meter, rest) do
+    _ = meter.native.recording_rest(meter.data, rest)
+    %{meter | resting: rest}
+  end
 
   defp read(meter) do
     case meter.native.recording_load(meter.data) do
@@ -133,7 +147,7 @@ defmodule BeamScope.Recorder.Governor.Meter do
       {{now, noisy}, then} ->
         processes =
           for one <- noisy,
-              do: noise(meter, one, sample.wall_ns / max(now - then, 1), an_event_s_drain(sample))
+              do: noise(meter, one, sample.wall_ns / max(now - then, 1), prices(meter, sample))
 
         costs = Map.new(processes, &{&1.pid, &1.cost_ns / sample.wall_ns})
         meter = %{meter | walls: walls, scanned: now, costs: Map.merge(meter.costs, costs)}
@@ -142,15 +156,18 @@ defmodule BeamScope.Recorder.Governor.Meter do
   end
 
   # Its own time, and what it makes the drainer do.
-  defp noise(meter, {pid, events, callback_ns}, scale, drain) do
+  defp noise(meter, {pid, events, callback_ns}, scale, {event_ns, drain_ns}) do
     queue = with {queue, _} <- meter.looked[pid], do: queue
-    cost = (events * an_event(meter) + callback_ns) * scale
-    %{pid: pid, cost_ns: round(cost), elsewhere_ns: round(events * scale * drain), queue: queue}
+    cost = max(events * event_ns + callback_ns, 0) * scale
+    %{pid: pid, cost_ns: round(cost), elsewhere_ns: round(events * scale * drain_ns), queue: queue}
   end
 
-  defp an_event_s_drain(%{counts: counts, drain_ns: drain}) do
-    events = counts.lifecycle + counts.send + counts.receive + counts.call + counts.return
-    drain / max(events, 1)
+  # Of an event: what it costs its process besides the callback, and the drainer. The library counts what the virtual machine asks
+  # before each call as if the process had been scheduled in.
+  defp prices(meter, %{counts: counts, drain_ns: drain}) do
+    events = max(counts.lifecycle + counts.send + counts.receive + counts.call + counts.return, 1)
+    floor = Cost.ns(meter.floors, %{counts | schedule: 0, collection: 0})
+    {(floor - counts.call * meter.floors.schedule) / events, drain / events}
   end
 
   # What a process that is only watched would cost if it had its flags again: by how much it works, at the price of when it had them.

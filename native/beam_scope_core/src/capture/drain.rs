@@ -53,22 +53,15 @@ pub(crate) fn run<C: RouteConfig>(shared: &Shared<C>, pool: Arc<Pool>) {
     };
     let mut wait = BUSY_WAIT;
     guarded(shared, || shared.host.drainer_started());
-    let mut worked = Worked::new(shared);
     loop {
-        let next = guarded(shared, || drainer.pass(shared, &pool)).unwrap_or(Next::Later);
-        worked.tell(shared);
-        match next {
-            Next::Again => {
-                worked.begin();
-                continue;
-            }
+        match guarded(shared, || drainer.pass(shared, &pool)).unwrap_or(Next::Later) {
+            Next::Again => continue,
             Next::Soon => wait = BUSY_WAIT,
             Next::Calm => wait = CALM_WAIT.min(wait * 2),
             Next::Later => wait = IDLE_WAIT.min(wait * 2),
             Next::End => break,
         }
         std::thread::park_timeout(wait);
-        worked.begin();
     }
     // Routes are gone, so this is the rings' last owner; the mark comes after, so that a close that saw it finds them freed.
     drop(pool);
@@ -79,33 +72,25 @@ pub(crate) fn run<C: RouteConfig>(shared: &Shared<C>, pool: Arc<Pool>) {
     shared.progress.notify_all();
 }
 
-/// How long the drainer has worked: the time that its thread had a processor, or where nobody tells that, the time of its passes.
-struct Worked {
-    thread_ns: Option<u64>,
-    pass: Instant,
+/// The time of the drainer's thread: that for which it had a processor, or where nobody tells that, the time of day.
+#[derive(Clone, Copy)]
+enum Moment {
+    Thread(u64),
+    Day(Instant),
 }
 
-impl Worked {
-    fn new<C: RouteConfig>(shared: &Shared<C>) -> Self {
-        Self {
-            thread_ns: shared.host.thread_ns(),
-            pass: Instant::now(),
+impl Moment {
+    fn now<C: RouteConfig>(shared: &Shared<C>) -> Self {
+        let thread = shared.host.thread_ns();
+        thread.map_or_else(|| Self::Day(Instant::now()), Self::Thread)
+    }
+
+    fn until(self, later: Self) -> u64 {
+        match (self, later) {
+            (Self::Thread(then), Self::Thread(now)) => now.saturating_sub(then),
+            (Self::Day(then), Self::Day(now)) => now.duration_since(then).as_nanos() as u64,
+            _ => 0,
         }
-    }
-
-    /// A pass is over; the next one begins after a pause, which costs nothing.
-    fn tell<C: RouteConfig>(&mut self, shared: &Shared<C>) {
-        let now = shared.host.thread_ns();
-        let ns = match (self.thread_ns, now) {
-            (Some(then), Some(now)) => now.saturating_sub(then),
-            _ => self.pass.elapsed().as_nanos() as u64,
-        };
-        shared.drained_ns.fetch_add(ns, Ordering::Relaxed);
-        self.thread_ns = now;
-    }
-
-    fn begin(&mut self) {
-        self.pass = Instant::now();
     }
 }
 
@@ -123,6 +108,7 @@ impl Drainer {
         let below = self.horizon.look(&shared.gates, || shared.clock.now());
         self.injected.append(&mut shared.inbox.lock());
         let mut registry = shared.registry.lock();
+        let began = Moment::now(shared);
         let merged = {
             // SAFETY: this thread is the only one that reads the rings of its pool, and the readers end with the pass.
             #[allow(unsafe_code)]
@@ -131,6 +117,9 @@ impl Drainer {
                 registry.deliver(item, &shared.panics)
             })
         };
+        // What is made of the records later, in spare time, is not their tracing's price.
+        let took = began.until(Moment::now(shared));
+        shared.drained_ns.fetch_add(took, Ordering::Relaxed);
         registry.drained_to = registry.drained_to.max(merged.until);
         after_merge(shared, &mut registry);
         let batches = take_batches(&mut registry);

@@ -47,7 +47,7 @@ pub(crate) struct Shared<C: RouteConfig> {
     pub(crate) progress: Condvar,
     pub(crate) inbox: Mutex<VecDeque<Injected>>,
     pub(crate) panics: AtomicU64,
-    /// How long drainers have worked.
+    /// How long drainers have taken records out of rings.
     pub(crate) drained_ns: AtomicU64,
     /// How often the VM may have moved literals.
     pub(crate) literals: AtomicU32,

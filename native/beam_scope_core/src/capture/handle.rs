@@ -134,7 +134,7 @@ impl<C: RouteConfig> RouteHandle<C> {
         self.state.upgrade().map_or(0, |state| state.slots.used())
     }
 
-    /// How long the drainer has worked, for all recordings.
+    /// How long the drainer has taken records out of rings, for all recordings.
     #[must_use]
     pub fn drained_ns(&self) -> u64 {
         self.shared.drained_ns.load(Ordering::Relaxed)

@@ -44,6 +44,7 @@ pub struct Recording {
     /// The file that it is written to while it runs.
     pub(super) stream: Mutex<Option<Stream>>,
     pub(super) held: Held,
+    resting: AtomicBool,
 }
 
 /// Bytes held, in parts that change under different locks.
@@ -106,6 +107,7 @@ impl Recording {
             table: None,
             stream: Mutex::default(),
             held,
+            resting: AtomicBool::new(false),
         }
     }
 
@@ -246,7 +248,7 @@ impl Recording {
     /// The drainer has nothing more for now: a little time for the index, if the pass was a quiet one.
     pub fn drained(&self) {
         // At the cap the index must not grow by itself: only who asks makes it.
-        if !self.intake.lock().has_spare_time(BUSY, PACE) || self.is_over() {
+        if self.resting.load(Ordering::Relaxed) || !self.intake.lock().has_spare_time(BUSY, PACE) || self.is_over() {
             return;
         }
         let Some(mut index) = self.index.try_lock() else { return };
@@ -254,6 +256,11 @@ impl Recording {
         while self.step(&mut index, 64) && Instant::now() < end {}
         self.account(&index);
         self.settle(&mut index);
+    }
+
+    /// Whether nothing is indexed but what somebody asks for: the system has no time to spare.
+    pub fn rest(&self, rest: bool) {
+        self.resting.store(rest, Ordering::Relaxed);
     }
 
     /// The recording's share of the rings, which counts against its cap.

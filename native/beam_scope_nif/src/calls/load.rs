@@ -4,13 +4,21 @@ use beam_scope_core::capture::engine::{Deed, Noise, SAMPLE};
 use rustler::{Encoder, Env, Term};
 
 use super::recording::pid_words;
-use crate::fault::Answer;
+use crate::fault::{done, Answer};
 use crate::maps::{atom, MapBuilder};
 use crate::recording::Shared;
 use crate::resource;
 
 /// How many processes are named at most.
 const NOISIEST: usize = 256;
+
+/// Whether what was recorded is indexed only when somebody asks: the system has no time to spare.
+#[rustler::nif]
+fn recording_rest<'a>(env: Env<'a>, rec: Term<'a>, rest: bool) -> Answer<'a> {
+    let rec = resource::recording(rec)?;
+    rec.usable()?.store.rest(rest);
+    done(env)
+}
 
 /// More slots than this are not looked at on a scheduler's thread: some tens of microseconds.
 const FEW_SLOTS: u64 = 4096;
