@@ -81,10 +81,9 @@ defmodule BeamScope.Recorder.Hub do
       mfas = for b <- Profile.behaviours(), {_, points} <- Profile.variants(b), %{mfa: mfa} <- points, do: mfa
       watched = for {mfa, _} <- Guards.functions(), do: mfa
 
-      ends =
-        for mfa <- mfas, {:meta, {BeamScope.Native, _}} <- [:erlang.trace_info(mfa, :meta)], do: {:end, mfa}
+      ends = for mfa <- mfas, do: {:end, mfa}
 
-      Classic.undo_all({BeamScope.Native, 0}, Enum.uniq(mfas ++ watched) ++ Enum.uniq(ends), true)
+      Classic.undo_all({BeamScope.Native, 0}, Enum.uniq(mfas ++ watched ++ ends), true)
       :persistent_term.erase(@dirty)
     end
 

@@ -237,6 +237,14 @@ defmodule BeamScope.Recorder.GovernorTest do
     end
   end
 
+  test "a governor that is killed leaves a recording that says so", %{counter: counter} do
+    rec = BeamScope.start!(counter)
+    Process.exit(state(rec).govern.pid, :kill)
+    assert eventually(fn -> Enum.any?(BeamScope.info(rec).notes, &(&1 =~ "nobody watches any more")) end)
+    Counter.increment(counter)
+    assert {:ok, %{count: 1}} = BeamScope.state_at(rec, counter, :end)
+  end
+
   test "what an event costs is measured in a moment" do
     Native.abi_version()
     {us, floors} = :timer.tc(fn -> Cost.calibrate() end)

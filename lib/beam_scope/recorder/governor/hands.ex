@@ -47,6 +47,7 @@ defmodule BeamScope.Recorder.Governor.Hands do
 
     case Governor.start(arguments) do
       {:ok, pid} ->
+        govern = Map.put(govern, :monitor, Process.monitor(pid))
         _ = state.native.recording_update(state.data, %{schedule_ns: state.floors.schedule})
         {:ok, Setup.update_meta(%{state | govern: %{govern | pid: pid}})}
 
@@ -156,12 +157,16 @@ defmodule BeamScope.Recorder.Governor.Hands do
 
   # Rungs
 
+  # Down: nobody gets flags for a moment that are to go.
+  defp rung(state, {:level, level}) when level in [:crashes, :off],
+    do: Level.change(put_in(state.govern.rung, {:level, level}), level, bare(state))
+
   defp rung(state, {:level, level}) do
     with {:ok, state} <- everybody(state), do: Level.change(state, level, bare(state))
   end
 
   defp rung(state, {:sampled, level, share}) do
-    with {:ok, state} <- at_level(state, level) do
+    with {:ok, state} <- at_level(state, level, share) do
       state = put_in(state.govern.rung, {:sampled, level, share})
       others = Enum.reject(known(state), &chosen?(state, &1))
       Session.untrace(state.session, others, state.plan.flags -- few(state.plan.flags))
@@ -176,8 +181,12 @@ defmodule BeamScope.Recorder.Governor.Hands do
     end
   end
 
-  defp at_level(%{plan: %{level: level}} = state, level), do: everybody(state)
-  defp at_level(state, level), do: rung(state, {:level, level})
+  defp at_level(%{plan: %{level: level}, govern: %{rung: {:sampled, level, above}}} = state, level, share)
+       when share > above,
+       do: {:ok, state}
+
+  defp at_level(%{plan: %{level: level}} = state, level, _share), do: everybody(state)
+  defp at_level(state, level, _share), do: rung(state, {:level, level})
 
   # Back from a share to all, or to a larger one: who had lost flags gets them again.
   defp everybody(%{govern: %{rung: {:sampled, _, _}}} = state) do
@@ -239,6 +248,13 @@ defmodule BeamScope.Recorder.Governor.Hands do
     if state.govern.pid, do: Governor.gone(state.govern.pid, pid)
     state = put_in(state.govern.watched, watched)
     {:ok, %{state | follow: Follow.leave(state.follow, pid)}}
+  end
+
+  def ended(%{govern: %{monitor: monitor, pid: pid}} = state, monitor, reason) when is_pid(pid) do
+    state = put_in(state.govern.pid, nil)
+
+    {:ok,
+     Setup.note(state, "nobody watches any more what this recording costs: #{inspect(reason, limit: 5)}")}
   end
 
   def ended(_state, _monitor, _reason), do: :error
