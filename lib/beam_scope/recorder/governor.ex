@@ -2,7 +2,7 @@ defmodule BeamScope.Recorder.Governor do
   @moduledoc """
   Keeps a recording within a budget: `level: :auto`.
 
-  A process beside the recorder. Every 50 ms it reads what tracing has cost (`Governor.Meter`), decides (`Governor.Control`), and
+  A process beside the recorder. Every 50 ms (100, while it costs next to nothing) it reads what tracing has cost (`Governor.Meter`), decides (`Governor.Control`), and
   asks the recorder to do what it decided (`Governor.Hands`). It runs at high priority, so that it runs when nothing else does, and is
   itself never recorded.
 
@@ -27,6 +27,8 @@ defmodule BeamScope.Recorder.Governor do
   alias BeamScope.Recorder.Governor.{Control, Cost, Meter}
 
   @tick_ms 50
+  # While next to nothing happens: each wakes a core that could sleep.
+  @calm_tick_ms 100
 
   @doc "Starts the governor of the calling recorder."
   @spec start(map()) :: {:ok, pid()} | {:error, term()}
@@ -80,7 +82,7 @@ defmodule BeamScope.Recorder.Governor do
         recover: arguments.recover
       )
 
-    tick()
+    tick(@tick_ms)
     {:ok, %{control: control, meter: meter, recorder: recorder}}
   end
 
@@ -101,7 +103,7 @@ defmodule BeamScope.Recorder.Governor do
 
       {sample, meter} ->
         {control, actions} = Control.step(state.control, sample)
-        tick()
+        tick(if Meter.calm?(meter, sample), do: @calm_tick_ms, else: @tick_ms)
         act(actions, %{state | control: control, meter: meter})
     end
   end
@@ -113,7 +115,7 @@ defmodule BeamScope.Recorder.Governor do
   @impl true
   def terminate(_reason, state), do: Meter.stop(state.meter)
 
-  defp tick, do: Process.send_after(self(), :tick, @tick_ms)
+  defp tick(ms), do: Process.send_after(self(), :tick, ms)
 
   defp act([], state), do: {:noreply, state}
 

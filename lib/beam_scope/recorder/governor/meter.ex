@@ -125,10 +125,14 @@ defmodule BeamScope.Recorder.Governor.Meter do
   # What an event costs on average; only the order of processes hangs on it.
   defp an_event(%{floors: floors}), do: div(floors.call + floors.send, 2)
 
-  defp near?(meter, sample) do
-    cost = Cost.ns(meter.floors, sample.counts) + sample.callback_ns
-    cost / sample.wall_ns > meter.budget / 4
-  end
+  @doc "Whether tracing takes less than a tenth of the budget, of one scheduler's time."
+  @spec calm?(t(), Control.sample()) :: boolean()
+  def calm?(meter, sample), do: taken(meter, sample) < meter.budget / 10
+
+  defp near?(meter, sample), do: taken(meter, sample) > meter.budget / 4
+
+  defp taken(meter, sample),
+    do: (Cost.ns(meter.floors, sample.counts) + sample.callback_ns) / sample.wall_ns
 
   # Who did what is asked since the last time it was asked: after a pause the first answer is about too long a time.
   defp far(meter), do: %{meter | walls: nil, scanned: nil}

@@ -396,7 +396,9 @@ mod tests {
         let slots = slots();
         let slot = slots.of(0x123);
         slot.own(0x123, &slots);
-        (0..5).for_each(|_| drop(slot.stamp(None)));
+        for _ in 0..5 {
+            slot.stamp(None);
+        }
         slot.spend(70);
         let look = || {
             let found = slots.noise().map(|noise| (noise.pid, noise.events, noise.sampled_ns));
