@@ -118,7 +118,7 @@ defmodule BeamScope do
   @doc """
   Starts a recording of `targets` that goes on by itself: until `stop/1`, a limit, or the end of its owner.
 
-  Returns when tracing is on. `:states` is meant for systems at work. Errors name what is wrong with the targets or options
+  Returns when tracing is on. By default it steps down when it costs more than 5 % (`level: :auto`, see `BeamScope.Recorder.Governor`). Errors name what is wrong with the targets or options
   and leave nothing switched on.
 
   ## Options

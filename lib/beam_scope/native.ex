@@ -61,6 +61,11 @@ defmodule BeamScope.Native do
   def recording_freeze(_rec, _timeout_ms), do: missing()
   def recording_close(_rec), do: missing()
   def recording_info(_rec), do: missing()
+  def recording_load(_rec), do: missing()
+  def recording_rest(_rec, _rest), do: missing()
+  def recording_noise(_rec, _most, _floor_ns), do: missing()
+  def recording_noise_of_many(_rec, _most, _floor_ns), do: missing()
+  def recording_unseen(_rec, _pids, _terms), do: missing()
   def recording_rows(_rec), do: missing()
   def recording_check(_rec), do: missing()
 

@@ -38,7 +38,7 @@ defmodule BeamScope.Options do
     events: [
       type: {:or, [{:integer, 1, 10_000_000_000}, {:in, [:infinity]}]},
       start: 1_000_000,
-      record: 1_000_000,
+      record: :infinity,
       doc: "stop after so many events"
     ],
     bytes: [
@@ -50,7 +50,7 @@ defmodule BeamScope.Options do
     ms: [
       type: {:or, [{:integer, 1, 30 * 24 * 3_600_000}, {:in, [:infinity]}]},
       start: 60_000,
-      record: 600_000,
+      record: :infinity,
       doc: "stop after so many milliseconds"
     ],
     rate: [
@@ -155,12 +155,35 @@ defmodule BeamScope.Options do
       doc: "the targets, besides the calling process and what it starts"
     ],
     level: [
-      type: {:in, @levels},
-      start: :states,
+      type: {:in, @levels ++ [:auto]},
+      start: :auto,
       record: :full,
       doc:
         "how much is recorded: `:off`, `:crashes`, `:states`, `:messages` or `:full`. Spawns, exits, links and names " <>
-          "belong to every level but `:off`"
+          "belong to every level but `:off`. `:auto` begins with `:states` (`record/2`: with `:full`) and steps down when tracing " <>
+          "costs more than `overhead:` allows. A level that is named is kept, whatever it costs"
+    ],
+    overhead: [
+      type: {:float, 0.001, 1.0},
+      start: 0.05,
+      record: 0.05,
+      doc:
+        "with `level: :auto`, the share of the schedulers' time that tracing may take, and of each process's own time; every " <>
+          "step down is a note on the timeline"
+    ],
+    memory: [
+      type: {:or, [{:in, [nil]}, {:integer, @mb, 1024 * 1024 * @mb}]},
+      start: nil,
+      record: nil,
+      doc: "with `level: :auto`, the bytes that the whole virtual machine may hold before it steps down"
+    ],
+    recover: [
+      type: :boolean,
+      start: false,
+      record: false,
+      doc:
+        "with `level: :auto`, whether it steps up again, slowly and one step at a time, when there is room for it. After `:off` " <>
+          "it never does"
     ],
     calls: [
       type: {:list, :call},
@@ -311,9 +334,15 @@ defmodule BeamScope.Options do
 
     with {:ok, values} <- keys(options, schema, form, []),
          {:ok, values} <- flight(values, options) do
-      {:ok, Map.merge(values, %{internal: Map.new(internal), redact: redact(values.redact)})}
+      {:ok, Map.merge(auto(values, form), %{internal: Map.new(internal), redact: redact(values.redact)})}
     end
   end
+
+  # Where `:auto` begins.
+  @first %{start: :states, record: :full}
+
+  defp auto(%{level: :auto} = values, form), do: Map.merge(values, %{auto: true, level: @first[form]})
+  defp auto(values, _form), do: Map.put(values, :auto, false)
 
   # A flight recorder has limits of its own; what only one can do is refused elsewhere.
   defp flight(%{mode: :ring} = values, options) do
@@ -381,6 +410,7 @@ defmodule BeamScope.Options do
     end
   end
 
+  defp range({:float, min, max}), do: ", from #{min} to #{max}"
   defp range({:integer, min, max}), do: ", from #{min} to #{max}"
   defp range({:or, types}), do: Enum.map_join(types, "", &range/1)
   defp range(_), do: ""
@@ -458,6 +488,7 @@ defmodule BeamScope.Options do
   defp valid?(:map, value), do: is_map(value)
   defp valid?(:local_pid, value), do: is_pid(value) and node(value) == node()
   defp valid?({:in, values}, value), do: value in values
+  defp valid?({:float, min, max}, value), do: is_float(value) and value >= min and value <= max
   defp valid?({:integer, min, max}, value), do: is_integer(value) and value in min..max
   defp valid?({:or, types}, value), do: Enum.any?(types, &valid?(&1, value))
 
@@ -503,6 +534,7 @@ defmodule BeamScope.Options do
   defp expected(:local_pid), do: "a pid of this node"
   defp expected({:in, [value]}), do: inspect(value)
   defp expected({:in, values}), do: "one of #{Enum.map_join(values, ", ", &inspect/1)}"
+  defp expected({:float, min, max}), do: "a float from #{min} to #{max}"
   defp expected({:integer, min, max}), do: "an integer from #{min} to #{max}"
   defp expected({:or, types}), do: Enum.map_join(types, " or ", &expected/1)
   defp expected({:list, type}), do: "a list, each element #{expected(type)}"

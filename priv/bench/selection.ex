@@ -9,5 +9,6 @@ defmodule BeamScopeBench.Selection do
   @doc "Functions of OTP that a level listens to, each with its match spec."
   def patterns(level), do: for({mfa, _plain} <- plan(level).patterns, do: {mfa, true})
 
-  defp plan(level), do: Plan.new(level, Profile.points(Profile.current(:checked)), [], :spawn)
+  # Other tools have one pattern for where processes end, with the call flag.
+  defp plan(level), do: Plan.new(level, Profile.points(Profile.current(:checked)), [], :spawn, [], :flagged)
 end

@@ -16,7 +16,20 @@ defmodule BeamScope.OptionsTest do
       assert %{level: :states, budget: %{bytes: 4096}, follow: :spawn} = start
       assert start.limits == %{events: 1_000_000, bytes: 256 * 1024 * 1024, ms: 60_000, rate: nil}
       assert %{level: :full, budget: %{bytes: 65_536}} = record
+      assert record.limits == %{events: :infinity, bytes: 256 * 1024 * 1024, ms: :infinity, rate: nil}
       assert :password in start.redact and :secret in start.redact
+    end
+
+    test "start keeps within a budget unless a level is named" do
+      assert {:ok, %{auto: true, level: :states, overhead: 0.05, recover: false, memory: nil}} =
+               Options.validate([], :start)
+
+      assert {:ok, %{auto: false, level: :states}} = Options.validate([level: :states], :start)
+      assert {:ok, %{auto: false, level: :full}} = Options.validate([], :record)
+      assert {:ok, %{auto: true, level: :full}} = Options.validate([level: :auto], :record)
+      assert {:invalid_option, _} = error(overhead: 2.0)
+      assert {:invalid_option, _} = error(overhead: 1)
+      assert {:invalid_option, _} = error(memory: 5)
     end
 
     test "nested options replace only what they name" do

@@ -41,6 +41,10 @@ defmodule BeamScope.Test.FakeNative do
   def recording_add_starters({_, collector}, pids), do: ask(collector, {:starters, pids})
   def recording_remove_members({_, collector}, pids), do: ask(collector, {:remove, pids})
   def recording_inject({_, collector}, kind, pid, terms), do: ask(collector, {:inject, {kind, pid, terms}})
+
+  def recording_unseen({_, collector}, pids, [text | _]),
+    do: Enum.each(pids, &ask(collector, {:inject, {:unseen, &1, [text]}}))
+
   def recording_flush({_, collector}, _ms), do: ask(collector, :flush)
   def recording_settle({_, collector}, _who, _except, _ms), do: ask(collector, :flush)
   def recording_stop({_, collector}, reason), do: ask(collector, {:status, {:stopped, reason}})

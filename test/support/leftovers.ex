@@ -48,9 +48,14 @@ defmodule BeamScope.Test.Leftovers do
     watched = for {mfa, _} <- BeamScope.Recorder.Guards.functions(), do: mfa
 
     for mfa <- Enum.uniq(mfas ++ watched),
-        {:traced, on} = :erlang.trace_info(mfa, :traced),
-        on in [:local, :global],
+        traced?(mfa),
         do: mfa
+  end
+
+  defp traced?(mfa) do
+    {:traced, on} = :erlang.trace_info(mfa, :traced)
+    {:meta, meta} = :erlang.trace_info(mfa, :meta)
+    on in [:local, :global] or meta not in [false, :undefined]
   end
 
   defp receives do

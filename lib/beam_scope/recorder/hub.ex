@@ -80,7 +80,10 @@ defmodule BeamScope.Recorder.Hub do
     if :persistent_term.get(@dirty, false) do
       mfas = for b <- Profile.behaviours(), {_, points} <- Profile.variants(b), %{mfa: mfa} <- points, do: mfa
       watched = for {mfa, _} <- Guards.functions(), do: mfa
-      Classic.undo_all({BeamScope.Native, 0}, Enum.uniq(mfas ++ watched), true)
+
+      ends = for mfa <- mfas, do: {:end, mfa}
+
+      Classic.undo_all({BeamScope.Native, 0}, Enum.uniq(mfas ++ watched ++ ends), true)
       :persistent_term.erase(@dirty)
     end
 

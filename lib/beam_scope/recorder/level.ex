@@ -4,18 +4,24 @@ defmodule BeamScope.Recorder.Level do
   """
 
   alias BeamScope.Error
-  alias BeamScope.Recorder.{Session, Setup}
+  alias BeamScope.Recorder.{Follow, Session, Setup}
 
   @flush_ms 2_000
 
-  @doc "Changes the level of a running recording."
-  @spec change(Setup.state(), atom()) :: {:ok, Setup.state()} | {:error, Error.t()}
-  def change(state, level) do
+  @doc "Changes the level of a running recording. The processes of `except` have no flags, and get none."
+  @spec change(Setup.state(), atom(), [pid()]) :: {:ok, Setup.state()} | {:error, Error.t()}
+  def change(state, level, except \\ []) do
     old = state.plan
     new = Setup.plan_for(state, level)
-    traced = if old.flags == [], do: MapSet.to_list(state.follow.members), else: Session.traced(state.session)
+    # To ask the virtual machine who has flags means to ask every process: those that are known come first.
+    known = if old.flags == [], do: MapSet.to_list(state.follow.members), else: Follow.everyone(state.follow)
+    traced = known -- except
 
-    with :ok <- Setup.set_patterns(state, Map.drop(new.patterns, Map.keys(old.patterns))) do
+    with :ok <-
+           Setup.set_patterns(
+             state,
+             Map.reject(new.patterns, fn {place, want} -> old.patterns[place] == want end)
+           ) do
       # Events are told apart when they are drained: those of before must not meet the wants of after.
       _ = state.native.recording_flush(state.data, @flush_ms)
 
@@ -30,6 +36,14 @@ defmodule BeamScope.Recorder.Level do
       for {mfa, _} <- Map.drop(old.patterns, Map.keys(new.patterns)),
           do: Session.unpattern(state.session, mfa)
 
+      if states?(old) and not states?(new),
+        do:
+          Setup.unseen(
+            state,
+            traced,
+            "from here on its states are not recorded: the level is #{inspect(level)}"
+          )
+
       state = if old.receives != new.receives, do: Setup.senders(state, new.receives), else: state
 
       {:ok, state} = Setup.remember(%{state | plan: new})
@@ -37,6 +51,9 @@ defmodule BeamScope.Recorder.Level do
       {:ok, Setup.note(state, "the level changed from #{inspect(old.level)} to #{inspect(level)}")}
     end
   end
+
+  # More than the last state of all.
+  defp states?(plan), do: Enum.any?(plan.points, &(&1.point != :end))
 
   defp change_flags(state, pids, old, new) do
     if new -- old != [], do: Session.trace(state.session, pids, new -- old)

@@ -8,14 +8,14 @@ defmodule BeamScope.Recorder.Plan do
   import Bitwise
 
   alias BeamScope.Error
-  alias BeamScope.Recorder.{Guards, Profile}
+  alias BeamScope.Recorder.{Guards, Profile, Session}
 
   defstruct [:level, flags: [], kinds: 0, points: [], calls: [], patterns: %{}, receives: false, guards: []]
 
   @typedoc """
   * `flags` — for each tracee
   * `kinds` — the kinds of events to keep, as a mask
-  * `patterns` — functions and whether their returns are needed
+  * `patterns` — functions and whether their returns are needed; `{:end, mfa}`: where processes end, see `t:Session.place/0`
   * `receives` — whether received messages need their senders
   * `guards` — functions to watch so that states can be recorded by what changed in them; `[]`: they are not
   """
@@ -26,7 +26,7 @@ defmodule BeamScope.Recorder.Plan do
           kinds: non_neg_integer(),
           points: [Profile.point()],
           calls: [mfa()],
-          patterns: %{mfa() => want()},
+          patterns: %{Session.place() => want()},
           receives: boolean(),
           guards: [Guards.guard()]
         }
@@ -71,18 +71,22 @@ defmodule BeamScope.Recorder.Plan do
   @messages [:send, :send_to_dead, :receive]
   @calls [:call, :return, :exception]
 
+  @typedoc "Whether the functions in which processes end are traced for all processes, or for those with the call flag."
+  @type ends :: :everywhere | :flagged
+
   @doc "The plan of a level, given the points of the profile and the calls asked for."
-  @spec new(atom(), [Profile.point()], [mfa() | {mfa(), want()}], :spawn | false, [Guards.guard()]) :: t()
-  def new(level, points, calls, follow, guards \\ [])
+  @spec new(atom(), [Profile.point()], [mfa() | {mfa(), want()}], :spawn | false, [Guards.guard()], ends()) ::
+          t()
+  def new(level, points, calls, follow, guards \\ [], ends \\ :everywhere)
 
-  def new(:off, _, _, _, _), do: %__MODULE__{level: :off, kinds: mask(@written)}
+  def new(:off, _, _, _, _, _), do: %__MODULE__{level: :off, kinds: mask(@written)}
 
-  def new(level, points, calls, follow, guards) do
+  def new(level, points, calls, follow, guards, ends) do
     points = Enum.filter(points, &keeps?(level, &1))
     wants = for call <- if(level == :crashes, do: [], else: calls), do: want(call)
     calls = for {mfa, _} <- wants, uniq: true, do: mfa
     guards = if level in [:states, :full] and Enum.any?(points, &Guards.steady?/1), do: guards, else: []
-    patterns = patterns(points, wants, guards)
+    patterns = patterns(points, wants, guards, ends)
 
     %__MODULE__{
       level: level,
@@ -117,24 +121,27 @@ defmodule BeamScope.Recorder.Plan do
   defp call_kinds([]), do: []
   defp call_kinds(_), do: @calls
 
-  # A process with the call flag pays for it even where it hits no pattern.
+  # A process with the call flag pays for it even where it hits no pattern. To see where processes end takes no flag.
   defp flags(level, patterns, follow) do
     [:procs] ++
       if(level in [:messages, :full], do: [:send, :receive], else: []) ++
-      if(patterns == %{}, do: [], else: [:call]) ++
+      if(Enum.any?(patterns, &match?({{_, _, _}, _}, &1)), do: [:call], else: []) ++
       if(follow == :spawn, do: [:set_on_spawn], else: [])
   end
 
   defp want({{_, _, _}, _want} = call), do: call
   defp want(mfa), do: {mfa, :outcomes}
 
-  defp patterns(points, wants, guards) do
-    wanted =
-      for %{mfa: mfa, point: point} <- points, do: {mfa, if(point == :returned, do: :returns, else: :plain)}
+  defp patterns(points, wants, guards, ends) do
+    wanted = for %{mfa: mfa, point: point} <- points, do: place(mfa, point, ends)
 
     watched = for {mfa, _} <- guards, do: {mfa, :plain}
     Enum.reduce(wanted ++ watched ++ wants, %{}, &merge/2)
   end
+
+  defp place(mfa, :end, :everywhere), do: {{:end, mfa}, :plain}
+  defp place(mfa, :returned, _ends), do: {mfa, :returns}
+  defp place(mfa, _point, _ends), do: {mfa, :plain}
 
   defp merge({mfa, want}, patterns), do: Map.update(patterns, mfa, want, &stronger(&1, want))
 

@@ -26,6 +26,7 @@ defmodule BeamScope.Recorder.Server do
     Writer
   }
 
+  alias BeamScope.Recorder.Governor.Hands
   alias BeamScope.Recorder.Session.Classic
 
   @flush_ms 2_000
@@ -68,6 +69,10 @@ defmodule BeamScope.Recorder.Server do
           user_points: [],
           modules: %{},
           plan: nil,
+          ends: :everywhere,
+          # What an event costs, and how far its governor has gone down.
+          floors: nil,
+          govern: nil,
           follow: nil,
           gathered: [],
           unread: %{},
@@ -178,11 +183,13 @@ defmodule BeamScope.Recorder.Server do
   def handle_call({:stop, reason}, _from, state), do: {:stop, :normal, :ok, finish(state, reason)}
 
   def handle_call({:set_level, level}, _from, state) do
-    case Level.change(state, level) do
-      {:ok, state} -> {:reply, {:ok, %{state.recording | level: level}}, state}
+    case Level.change(state, level, Hands.bare(state)) do
+      {:ok, state} -> {:reply, {:ok, %{state.recording | level: level}}, Hands.set(state, level)}
       {:error, error} -> {:reply, {:error, error}, state}
     end
   end
+
+  def handle_call({:govern, action}, _from, state), do: {:reply, :ok, Hands.act(state, action)}
 
   # What happens
 
@@ -209,6 +216,13 @@ defmodule BeamScope.Recorder.Server do
 
   def handle_info({:DOWN, _, :process, pid, _}, %{owner: pid} = state),
     do: {:stop, :normal, finish(state, :owner_down)}
+
+  def handle_info({:DOWN, monitor, :process, _, reason}, state) do
+    case Hands.ended(state, monitor, reason) do
+      {:ok, state} -> {:noreply, state}
+      :error -> {:noreply, state}
+    end
+  end
 
   def handle_info(other, state) do
     case BeamScope.Code.heard(other, state.asked) do
@@ -260,6 +274,7 @@ defmodule BeamScope.Recorder.Server do
     {follow, verdict} = Follow.spawned(state.follow, parent, child)
     Session.adopt(state.session, [child], inherited(state, parent))
     if verdict == :pending, do: Process.send_after(self(), {:judge, child}, @judge_ms)
+    state = Hands.born(state, child)
 
     case Setup.learn_modules(%{state | follow: follow}, [Modules.of_spawn(mfa)]) do
       {:ok, state} -> state
@@ -280,7 +295,9 @@ defmodule BeamScope.Recorder.Server do
   end
 
   # The event itself tells the name: by now the process may have ended again.
-  defp registered(%{follow: follow} = state, pid, name) do
+  defp registered(state, pid, name), do: state |> bears(pid, name) |> Hands.named(pid, name)
+
+  defp bears(%{follow: follow} = state, pid, name) do
     cond do
       pid in follow.members -> %{state | follow: follow |> Follow.appear(name) |> elem(0)}
       pid not in follow.pending -> state
@@ -314,10 +331,11 @@ defmodule BeamScope.Recorder.Server do
   end
 
   defp join(state, pid) do
-    if pid in state.follow.strangers do
-      state.native.recording_add_members(state.data, [pid])
-      Setup.introduce(state, [pid])
-    end
+    # What members start are members without being told, unless nobody is to follow them.
+    if state.options.follow == false or pid in state.follow.strangers,
+      do: state.native.recording_add_members(state.data, [pid])
+
+    if pid in state.follow.strangers, do: Setup.introduce(state, [pid])
 
     %{state | follow: Follow.join(state.follow, pid)}
   end
@@ -368,7 +386,14 @@ defmodule BeamScope.Recorder.Server do
     if state.flight, do: Flight.land(state.flight)
 
     state =
-      state |> Vitals.finish() |> switch_off() |> name_pending() |> unread() |> say_absent() |> gather_code()
+      state
+      |> Vitals.finish()
+      |> Hands.stop()
+      |> switch_off()
+      |> name_pending()
+      |> unread()
+      |> say_absent()
+      |> gather_code()
 
     state = Setup.note_tables(state, :end)
     _ = state.native.recording_stop(state.data, reason)

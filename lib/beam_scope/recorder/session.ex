@@ -28,6 +28,13 @@ defmodule BeamScope.Recorder.Session do
   """
   @type want :: :plain | :returns | :outcomes | {:of, [term()]}
 
+  @typedoc """
+  Where a pattern is: a function, whose calls by processes with the call flag are traced, or `{:end, function}`: then those of every
+  process are, whatever its flags, and those of processes that are not recorded are left out later. For functions that a process
+  calls once in its life that is much cheaper: the flag costs a process 9 to 24 % even where it hits no pattern.
+  """
+  @type place :: mfa() | {:end, mfa()}
+
   @typedoc "Why a process could not be traced."
   @type refusal :: :not_alive | {:already_traced, term()}
 
@@ -36,9 +43,9 @@ defmodule BeamScope.Recorder.Session do
   @callback untrace(term(), [pid()], [atom()]) :: :ok
   @callback trace_new(term(), [atom()]) :: :ok | {:error, Error.t()}
   @callback untrace_new(term()) :: :ok
-  @callback pattern(term(), mfa() | {module(), atom(), :_}, want()) ::
+  @callback pattern(term(), place() | {module(), atom(), :_}, want()) ::
               {:ok, non_neg_integer()} | {:error, Error.t()}
-  @callback unpattern(term(), mfa() | {module(), atom(), :_}) :: :ok
+  @callback unpattern(term(), place() | {module(), atom(), :_}) :: :ok
   @callback receives(term(), boolean()) :: :ok | {:error, Error.t()}
   @callback traced(term()) :: [pid()]
   @callback adopt(term(), [pid()], [atom()]) :: :ok
@@ -87,16 +94,22 @@ defmodule BeamScope.Recorder.Session do
   def untrace_new(%{module: module, handle: handle}), do: module.untrace_new(handle)
 
   @doc "Sets a call pattern; answers how many functions it matched."
-  @spec pattern(t(), mfa(), want()) :: {:ok, non_neg_integer()} | {:error, Error.t()}
-  def pattern(%{module: module, handle: handle}, {target, _, _} = mfa, want) do
+  @spec pattern(t(), place(), want()) :: {:ok, non_neg_integer()} | {:error, Error.t()}
+  def pattern(%{module: module, handle: handle}, place, want) do
+    {target, _, _} = function(place)
     # A pattern on a module that is not loaded matches nothing.
     _ = Code.ensure_loaded(target)
-    module.pattern(handle, mfa, want)
+    module.pattern(handle, place, want)
   end
 
+  @doc "The function of a place."
+  @spec function(place()) :: mfa()
+  def function({:end, mfa}), do: mfa
+  def function(mfa), do: mfa
+
   @doc "Removes a call pattern."
-  @spec unpattern(t(), mfa()) :: :ok
-  def unpattern(%{module: module, handle: handle}, mfa), do: module.unpattern(handle, mfa)
+  @spec unpattern(t(), place()) :: :ok
+  def unpattern(%{module: module, handle: handle}, place), do: module.unpattern(handle, place)
 
   @doc "Whether `receive` events tell their senders."
   @spec receives(t(), boolean()) :: :ok | {:error, Error.t()}

@@ -7,6 +7,7 @@ defmodule BeamScope.Recorder.Setup do
   """
 
   alias BeamScope.Error
+  alias BeamScope.Recorder.Governor.Hands
   alias BeamScope.Recorder.Session.Builtins
 
   alias BeamScope.Recorder.{
@@ -41,12 +42,14 @@ defmodule BeamScope.Recorder.Setup do
       &resolve/1,
       &plan/1,
       &ask_code/1,
+      &Hands.measure/1,
       &borrow/1,
       &open_native/1,
       &say_builtins/1,
       &open_session/1,
       &patterns/1,
       &baseline/1,
+      &Hands.start/1,
       &trace/1,
       &rescan/1,
       &watch/1,
@@ -107,7 +110,10 @@ defmodule BeamScope.Recorder.Setup do
   @spec plan_for(state(), atom()) :: Plan.t()
   def plan_for(state, level) do
     watched = Map.to_list(Watched.patterns(state.tables, state.options.pdict))
-    plan = Plan.new(level, points(state), state.calls ++ watched, state.options.follow, guards(state))
+
+    plan =
+      Plan.new(level, points(state), state.calls ++ watched, state.options.follow, guards(state), state.ends)
+
     {:ok, asked} = Hazards.flags(state.options)
     plan = Plan.with_flags(plan, asked)
     # The harness, which must find what goes wrong then.
@@ -165,6 +171,8 @@ defmodule BeamScope.Recorder.Setup do
       notify: self(),
       own: [self(), state.hub],
       lifecycle_notify: true,
+      # Ends come from every process of the virtual machine: the library tells whose are recorded.
+      ends: state.ends == :everywhere,
       meta: meta(state)
     }
 
@@ -201,19 +209,40 @@ defmodule BeamScope.Recorder.Setup do
     there = if state.kept, do: state.kept.patterns, else: %{}
     for {mfa, _} <- there, not is_map_key(plan.patterns, mfa), do: Session.unpattern(state.session, mfa)
 
-    with :ok <- set_patterns(state, Map.reject(plan.patterns, fn {mfa, want} -> there[mfa] == want end)) do
-      if state.kept && state.kept.receives == plan.receives,
-        do: {:ok, state},
-        else: {:ok, senders(state, plan.receives)}
+    case set_patterns(state, Map.reject(plan.patterns, fn {mfa, want} -> there[mfa] == want end)) do
+      :ok when state.kept != nil and state.kept.receives == plan.receives ->
+        {:ok, state}
+
+      :ok ->
+        {:ok, senders(state, plan.receives)}
+
+      {:error, %Error{reason: :pattern_in_use}} when state.ends == :everywhere ->
+        state |> flag_ends() |> patterns()
+
+      error ->
+        error
     end
   end
 
+  # Somebody else traces the function for all processes, and before OTP 27 there is room for one: processes get the call flag instead.
+  defp flag_ends(state) do
+    for {{:end, _} = place, _} <- state.plan.patterns, do: Session.unpattern(state.session, place)
+    state = %{state | ends: :flagged}
+    state = %{state | plan: plan_for(state, state.plan.level)}
+    _ = state.native.recording_update(state.data, %{points: state.plan.points, ends: false})
+
+    note(
+      state,
+      "another tool traces a function in which processes end: every recorded process has the call flag instead, which costs it more"
+    )
+  end
+
   @doc "Sets patterns; one that matches nothing is an error."
-  @spec set_patterns(state(), %{mfa() => Session.want()}) :: :ok | {:error, Error.t()}
+  @spec set_patterns(state(), %{Session.place() => Session.want()}) :: :ok | {:error, Error.t()}
   def set_patterns(state, patterns) do
     Enum.find_value(patterns, :ok, fn {mfa, want} ->
       case Session.pattern(state.session, mfa, want) do
-        {:ok, 0} -> {:error, Error.new(:no_such_function, mfa)}
+        {:ok, 0} -> {:error, Error.new(:no_such_function, Session.function(mfa))}
         {:ok, _} -> nil
         {:error, error} -> {:error, error}
       end
@@ -472,10 +501,12 @@ defmodule BeamScope.Recorder.Setup do
 
   # Notes
 
-  @doc "Writes a note into the recording and its info, which has the first and the latest of many."
-  @spec note(state(), String.t()) :: state()
-  def note(state, text) do
-    if state.data, do: state.native.recording_inject(state.data, :note, self(), [text, nil])
+  @doc """
+  Writes a note into the recording, with a detail for code to read, and its text into the info, which has the first and the latest of many.
+  """
+  @spec note(state(), String.t(), term()) :: state()
+  def note(state, text, detail \\ nil) do
+    if state.data, do: state.native.recording_inject(state.data, :note, self(), [text, detail])
     update_meta(%{state | notes: fewer(state.notes ++ [text])})
   end
 
@@ -495,6 +526,15 @@ defmodule BeamScope.Recorder.Setup do
     do: "… #{n} notes are left out here; events/2 with kind: :note has those that are still kept …"
 
   defp told(text), do: text
+
+  @doc "From here on nobody looks at what these processes do: their states are unknown, and their timelines say since when and why."
+  @spec unseen(state(), [pid()], String.t()) :: :ok
+  def unseen(_state, [], _text), do: :ok
+
+  def unseen(state, pids, text) do
+    _ = state.native.recording_unseen(state.data, pids, [text, nil])
+    :ok
+  end
 
   @doc "Brings what `info/1` tells up to date."
   @spec update_meta(state()) :: state()
@@ -518,6 +558,7 @@ defmodule BeamScope.Recorder.Setup do
       profile: Profile.describe(state.profile),
       session: if(Session.implementation() == Session.Classic, do: :classic, else: :trace),
       notes: Enum.map(state.notes, &told/1),
+      governor: Hands.summary(state),
       code: state.code
     }
   end

@@ -13,6 +13,9 @@ defmodule BeamScope.Info do
       end is missing, how many bytes at its end belong to nothing whole, and how many parts cannot be read, as far as known;
       else `nil`
     * `sink` – of a recording that was written while it was recorded (`to:`), once it has ended: `%{to:, bytes:, events:, error:}`
+    * `governor` – of a recording with `level: :auto`: its `budget`, where it is (`at`: `{:level, level}`, or
+      `{:sampled, level, share}` where one process in `share` is recorded at that level), how many processes are only `watched`, how
+      many `steps` it took, and the `last` of them with its reason and figures
     * `code` – the commit, the versions and the modules that were recorded, once the recording has ended: see `BeamScope.Code`
     * `extra.keep` – of a flight recorder, what it keeps: `%{ms:, bytes:}`
     * `extra` – whatever else the recorder and the store report
@@ -30,6 +33,7 @@ defmodule BeamScope.Info do
     :duration_ns,
     :damage,
     :sink,
+    :governor,
     :code,
     targets: [],
     events: %{offered: 0, stored: 0, dropped: 0, truncated: 0, redacted: 0},

@@ -38,6 +38,7 @@ defmodule BeamScope.Terminal.Info do
         {"keeps", keeps(info.extra[:keep])},
         {"time", [Style.time(info.duration_ns || 0)]},
         {"memory", [Style.bytes(info.bytes || 0)]},
+        {"governor", governor(info.governor)},
         {"written", written(info.sink)},
         {"code", code(info.code)},
         {"events", events(info.events)},
@@ -70,6 +71,19 @@ defmodule BeamScope.Terminal.Info do
 
   defp changed(%{dirty: true}), do: {:warn, " with changes that are not committed"}
   defp changed(_git), do: ""
+
+  defp governor(%{budget: budget, at: at, watched: watched, steps: steps}) do
+    where =
+      case at do
+        {:level, level} -> "at #{inspect(level)}"
+        {:sampled, level, share} -> "at #{inspect(level)} of one process in #{share}"
+      end
+
+    only = if watched > 0, do: ", #{Style.count(watched, "process", "processes")} only watched", else: ""
+    ["#{where}#{only}, #{Style.count(steps, "step")}; budget #{Float.round(budget * 100, 1)} %"]
+  end
+
+  defp governor(_nobody), do: nil
 
   defp written(%{to: {_, _} = to, bytes: bytes, events: events}) do
     where = with {BeamScope.Sink.File, opts} <- to, do: opts[:path]

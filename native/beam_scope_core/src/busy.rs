@@ -7,7 +7,7 @@
 
 use parking_lot::Mutex;
 
-use crate::capture::record::Header;
+use crate::capture::record::{flags, Header};
 use crate::event::{EventKind, Point};
 use crate::mixed::MixedMap;
 use crate::term::{tag, wire, AtomId, Value};
@@ -50,7 +50,7 @@ impl Busy {
 
     /// Takes the next record.
     pub fn take(&self, header: &Header, payload: &[u8]) {
-        if header.lost > 0 {
+        if header.lost > 0 || header.flags & flags::UNSEEN != 0 {
             self.lost(header.pid);
         }
         match EventKind::from_u8(header.kind) {

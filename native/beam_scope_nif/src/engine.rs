@@ -34,6 +34,10 @@ impl Host for Vm {
     fn drainer_started(&self) {
         go_first();
     }
+
+    fn thread_ns(&self) -> Option<u64> {
+        thread_ns()
+    }
 }
 
 /// When every core is busy, a drainer that waits for its turn lets rings run full. It works for moments only, so it may go
@@ -55,6 +59,37 @@ fn go_first() {
 
 #[cfg(not(target_os = "linux"))]
 fn go_first() {}
+
+/// The time that the calling thread has had a processor.
+#[cfg(target_os = "linux")]
+fn thread_ns() -> Option<u64> {
+    use std::ffi::{c_int, c_long};
+
+    #[repr(C)]
+    struct Timespec {
+        seconds: c_long,
+        nanoseconds: c_long,
+    }
+
+    extern "C" {
+        fn clock_gettime(clock: c_int, time: *mut Timespec) -> c_int;
+    }
+
+    const CLOCK_THREAD_CPUTIME_ID: c_int = 3;
+    let mut time = Timespec {
+        seconds: 0,
+        nanoseconds: 0,
+    };
+    // SAFETY: writes the structure that it is given, which has the system's layout where `long` is as wide as its `time_t`.
+    let answer = unsafe { clock_gettime(CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    let (seconds, nanoseconds) = (time.seconds as u64, time.nanoseconds as u64);
+    (answer == 0 && size_of::<c_long>() == 8).then(|| seconds * 1_000_000_000 + nanoseconds)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn thread_ns() -> Option<u64> {
+    None
+}
 
 /// The rings for this VM: large ones for its schedulers, small ones for dirty schedulers.
 pub(crate) fn rings(scheduler_bytes: Option<usize>) -> RingConfig {

@@ -43,13 +43,16 @@ defmodule BeamScope.Recorder.Profile.Probes do
     def handle_call(:bump, {:held, n}), do: {:ok, :done, {:held, n + 1}}
   end
 
+  # Also on a system with more work than schedulers: who waits for it does not wait for long.
+  @at_once [spawn_opt: [priority: :high]]
+
   @doc "Starts a probe, unlinked."
   @spec start(atom()) :: {:ok, pid()}
-  def start(:gen_server), do: GenServer.start(Server, nil)
-  def start(:gen_statem), do: :gen_statem.start(Machine, nil, [])
+  def start(:gen_server), do: GenServer.start(Server, nil, @at_once)
+  def start(:gen_statem), do: :gen_statem.start(Machine, nil, @at_once)
 
   def start(:gen_event) do
-    {:ok, pid} = :gen_event.start()
+    {:ok, pid} = :gen_event.start(@at_once)
     :ok = :gen_event.add_handler(pid, Handler, nil)
     {:ok, pid}
   end

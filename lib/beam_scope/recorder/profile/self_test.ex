@@ -18,7 +18,9 @@ defmodule BeamScope.Recorder.Profile.SelfTest do
   @spec passes?(atom(), [Profile.point()]) :: boolean()
   def passes?(behaviour, points) do
     task = fn -> exit({:seen, run(behaviour, points)}) end
-    {pid, monitor} = spawn_monitor(task)
+
+    # On a system with more work than schedulers others would let it wait for longer than anybody waits for it.
+    {pid, monitor} = :erlang.spawn_opt(task, [:monitor, priority: :high])
 
     receive do
       {:DOWN, ^monitor, _, _, {:seen, seen}} -> right?(behaviour, seen)
@@ -33,12 +35,13 @@ defmodule BeamScope.Recorder.Profile.SelfTest do
 
   defp run(behaviour, points) do
     {:ok, probe} = Probes.start(behaviour)
-    undo = trace(probe, points)
+    {undo, delivered} = trace(probe, points)
 
     try do
       :ok = Probes.bump_twice(behaviour, probe)
       {:ok, _} = :sys.log(probe, :get)
       :ok = Probes.stop(behaviour, probe)
+      delivered.()
       collect(points, probe, [])
     after
       undo.()
@@ -54,7 +57,7 @@ defmodule BeamScope.Recorder.Profile.SelfTest do
     {:ok, session} = Session.Trace.open(System.unique_integer([:positive]), self())
     for mfa <- mfas, do: {:ok, 1} = Session.Trace.pattern(session, mfa, :plain)
     [] = Session.Trace.trace(session, [probe], [:call])
-    fn -> Session.Trace.close(session) end
+    {fn -> Session.Trace.close(session) end, fn -> Session.Trace.delivered(session) end}
   end
 
   defp by_classic(probe, mfas) do
@@ -68,7 +71,7 @@ defmodule BeamScope.Recorder.Profile.SelfTest do
       end)
 
     {[], ledger} = request.(ledger, {:trace, [probe], [:call]})
-    fn -> request.(ledger, :close) end
+    {fn -> request.(ledger, :close) end, fn -> :erlang.trace_delivered(:all) end}
   end
 
   # Trace messages of one tracee come in order and before what it does later, its end included.
@@ -80,7 +83,7 @@ defmodule BeamScope.Recorder.Profile.SelfTest do
       {:trace_delivered, _, _} ->
         Enum.reverse(seen)
     after
-      20 -> Enum.reverse(seen)
+      @timeout_ms -> Enum.reverse(seen)
     end
   end
 

@@ -97,7 +97,7 @@ defmodule BeamScope.Recorder.Session.Classic do
       {true, _} -> {{:ok, 1}, run(Ledger.want_pattern(ledger, id, mfa, want), tracer)}
       {false, :none} -> {{:ok, 1}, run(Ledger.want_pattern(ledger, id, mfa, want), tracer)}
       {false, :missing} -> {{:ok, 0}, ledger}
-      {false, :taken} -> {{:error, Error.new(:pattern_in_use, mfa)}, ledger}
+      {false, :taken} -> {{:error, Error.new(:pattern_in_use, Session.function(mfa))}, ledger}
     end
   end
 
@@ -136,7 +136,7 @@ defmodule BeamScope.Recorder.Session.Classic do
   def sweep(ledger, tracer), do: Enum.each(Process.list(), &sweep_one(&1, ledger, tracer))
 
   @doc "Undoes everything of ours that a killed hub left: for recorders that see it die."
-  @spec undo_all(Session.tracer(), [mfa()], boolean()) :: :ok
+  @spec undo_all(Session.tracer(), [Session.place()], boolean()) :: :ok
   def undo_all(tracer, patterns, receives) do
     _ = run({%Ledger{}, Enum.map(patterns, &{:pattern, &1, :off})}, tracer)
     if receives, do: :erlang.trace_pattern(:receive, true, [])
@@ -188,6 +188,14 @@ defmodule BeamScope.Recorder.Session.Classic do
     ArgumentError -> :undefined
   end
 
+  defp pattern_of_others({:end, mfa}) do
+    case :erlang.trace_info(mfa, :meta) do
+      {:meta, false} -> :none
+      {:meta, :undefined} -> :missing
+      {:meta, _} -> :taken
+    end
+  end
+
   defp pattern_of_others(mfa) do
     case :erlang.trace_info(mfa, :traced) do
       {:traced, false} -> :none
@@ -205,6 +213,13 @@ defmodule BeamScope.Recorder.Session.Classic do
     do: quietly(fn -> :erlang.trace(who, true, [tracer_flag(tracer) | flags]) end)
 
   defp step({:flags, who, false, flags}, _), do: quietly(fn -> :erlang.trace(who, false, flags) end)
+
+  defp step({:pattern, {:end, mfa}, :off}, _),
+    do: quietly(fn -> :erlang.trace_pattern(mfa, false, [:meta]) end)
+
+  defp step({:pattern, {:end, mfa}, _want}, tracer),
+    do: quietly(fn -> :erlang.trace_pattern(mfa, true, [meta(tracer)]) end)
+
   defp step({:pattern, mfa, :off}, _), do: quietly(fn -> :erlang.trace_pattern(mfa, false, [:local]) end)
 
   defp step({:pattern, mfa, want}, _),
@@ -217,6 +232,9 @@ defmodule BeamScope.Recorder.Session.Classic do
 
   defp tracer_flag({module, state}), do: {:tracer, module, state}
   defp tracer_flag(pid), do: {:tracer, pid}
+
+  defp meta({module, state}), do: {:meta, module, state}
+  defp meta(pid), do: {:meta, pid}
 
   # The process may have ended between two steps.
   defp quietly(step) do

@@ -6,7 +6,7 @@ defmodule BeamScope.Recorder.Session.Ledger do
   the union after.
   """
 
-  alias BeamScope.Recorder.Plan
+  alias BeamScope.Recorder.{Plan, Session}
 
   defstruct flags: %{}, new: %{}, patterns: %{}, receives: %{}
 
@@ -16,13 +16,13 @@ defmodule BeamScope.Recorder.Session.Ledger do
   @type t :: %__MODULE__{
           flags: %{pid() => %{id() => [atom()]}},
           new: %{id() => [atom()]},
-          patterns: %{mfa() => %{id() => Plan.want()}},
+          patterns: %{Session.place() => %{id() => Plan.want()}},
           receives: %{id() => true}
         }
 
   @type step ::
           {:flags, pid() | :new, boolean(), [atom()]}
-          | {:pattern, mfa(), Plan.want() | :off}
+          | {:pattern, Session.place(), Plan.want() | :off}
           | {:receives, boolean()}
 
   @doc "A recording wants more flags of a process."
@@ -61,7 +61,7 @@ defmodule BeamScope.Recorder.Session.Ledger do
   end
 
   @doc "A recording wants a pattern."
-  @spec want_pattern(t(), id(), mfa(), Plan.want()) :: {t(), [step()]}
+  @spec want_pattern(t(), id(), Session.place(), Plan.want()) :: {t(), [step()]}
   def want_pattern(ledger, id, mfa, want) do
     before = strongest(ledger.patterns[mfa])
     wants = Map.update(ledger.patterns[mfa] || %{}, id, want, &Plan.stronger(&1, want))
@@ -70,7 +70,7 @@ defmodule BeamScope.Recorder.Session.Ledger do
   end
 
   @doc "A recording wants a pattern no longer."
-  @spec drop_pattern(t(), id(), mfa()) :: {t(), [step()]}
+  @spec drop_pattern(t(), id(), Session.place()) :: {t(), [step()]}
   def drop_pattern(ledger, id, mfa) do
     wants = Map.get(ledger.patterns, mfa, %{})
     left = Map.delete(wants, id)

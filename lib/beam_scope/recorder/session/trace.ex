@@ -47,7 +47,14 @@ defmodule BeamScope.Recorder.Session.Trace do
   @impl true
   def untrace_new(session), do: quietly(:process, [session, :new_processes, false, [:all]])
 
+  # The session's own tracer gets these.
   @impl true
+  def pattern(session, {:end, mfa}, _want) do
+    {:ok, call(:function, [session, mfa, true, [:meta]])}
+  rescue
+    ArgumentError -> {:error, Error.new(:no_such_function, mfa)}
+  end
+
   def pattern(session, mfa, want) do
     {:ok, call(:function, [session, mfa, Session.match_spec(want, mfa), [:local]])}
   rescue
@@ -55,7 +62,12 @@ defmodule BeamScope.Recorder.Session.Trace do
   end
 
   @impl true
+  def unpattern(session, {:end, mfa}), do: quietly(:function, [session, mfa, false, [:meta]])
   def unpattern(session, mfa), do: quietly(:function, [session, mfa, false, [:local]])
+
+  @doc "Asks for a message `{:trace_delivered, _, _}` when all trace messages so far have been."
+  @spec delivered(term()) :: reference()
+  def delivered(session), do: call(:delivered, [session, :all])
 
   @impl true
   def receives(session, true), do: quietly(:recv, [session, Session.receive_spec(), []])

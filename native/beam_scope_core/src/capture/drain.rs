@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two passes while many records come.
 const BUSY_WAIT: Duration = Duration::from_micros(500);
@@ -72,6 +72,28 @@ pub(crate) fn run<C: RouteConfig>(shared: &Shared<C>, pool: Arc<Pool>) {
     shared.progress.notify_all();
 }
 
+/// The time of the drainer's thread: that for which it had a processor, or where nobody tells that, the time of day.
+#[derive(Clone, Copy)]
+enum Moment {
+    Thread(u64),
+    Day(Instant),
+}
+
+impl Moment {
+    fn now<C: RouteConfig>(shared: &Shared<C>) -> Self {
+        let thread = shared.host.thread_ns();
+        thread.map_or_else(|| Self::Day(Instant::now()), Self::Thread)
+    }
+
+    fn until(self, later: Self) -> u64 {
+        match (self, later) {
+            (Self::Thread(then), Self::Thread(now)) => now.saturating_sub(then),
+            (Self::Day(then), Self::Day(now)) => now.duration_since(then).as_nanos() as u64,
+            _ => 0,
+        }
+    }
+}
+
 /// Nothing that panics may end the thread: the error is in one recording, or one of ours to find by its count.
 fn guarded<C: RouteConfig, R>(shared: &Shared<C>, act: impl FnOnce() -> R) -> Option<R> {
     let result = catch_unwind(AssertUnwindSafe(act)).ok();
@@ -86,6 +108,7 @@ impl Drainer {
         let below = self.horizon.look(&shared.gates, || shared.clock.now());
         self.injected.append(&mut shared.inbox.lock());
         let mut registry = shared.registry.lock();
+        let began = Moment::now(shared);
         let merged = {
             // SAFETY: this thread is the only one that reads the rings of its pool, and the readers end with the pass.
             #[allow(unsafe_code)]
@@ -94,6 +117,9 @@ impl Drainer {
                 registry.deliver(item, &shared.panics)
             })
         };
+        // What is made of the records later, in spare time, is not their tracing's price.
+        let took = began.until(Moment::now(shared));
+        shared.drained_ns.fetch_add(took, Ordering::Relaxed);
         registry.drained_to = registry.drained_to.max(merged.until);
         after_merge(shared, &mut registry);
         let batches = take_batches(&mut registry);

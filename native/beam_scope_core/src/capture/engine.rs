@@ -4,6 +4,7 @@
 //! ended and the rings are freed. What stays is a gate of one cache line a thread.
 
 pub use super::handle::RouteHandle;
+pub use super::load::{Deed, Load, Noise, DEEDS, SAMPLE};
 pub use super::members::EVERYONE;
 pub use super::memo::{Memo, Run, Seen};
 pub use super::pool::RingConfig;
@@ -21,7 +22,7 @@ use super::routes::{place, Recording, Registry, Route, RouteState, MAX_ROUTES, M
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// One a program. `C` is what callbacks need to know of a route.
@@ -46,6 +47,8 @@ pub(crate) struct Shared<C: RouteConfig> {
     pub(crate) progress: Condvar,
     pub(crate) inbox: Mutex<VecDeque<Injected>>,
     pub(crate) panics: AtomicU64,
+    /// How long drainers have taken records out of rings.
+    pub(crate) drained_ns: AtomicU64,
     /// How often the VM may have moved literals.
     pub(crate) literals: AtomicU32,
 }
@@ -162,6 +165,7 @@ impl<C: RouteConfig> Engine<C> {
                 progress: Condvar::new(),
                 inbox: Mutex::new(VecDeque::new()),
                 panics: AtomicU64::new(0),
+                drained_ns: AtomicU64::new(0),
                 literals: AtomicU32::new(0),
             }),
         }
@@ -207,7 +211,9 @@ impl<C: RouteConfig> Engine<C> {
         };
         self.shared.publish(&mut registry, route);
         self.shared.share_rings(&mut registry);
-        Ok(RouteHandle::new(Arc::clone(&self.shared), route, recording))
+        let found = registry.find(route, recording);
+        let state = found.map_or_else(Weak::new, |(found, _)| Arc::downgrade(&found.state));
+        Ok(RouteHandle::new(Arc::clone(&self.shared), route, recording, state))
     }
 
     /// Figures, for `info`.
@@ -287,7 +293,14 @@ impl<C: RouteConfig> Shared<C> {
         let recording = registry.next_recording;
         registry.next_recording += 1;
         if registry.routes[place(id)].is_none() {
-            let state = RouteState::new(id, open.slots, &open.config, Arc::clone(pool)).ok_or(OpenError::Memory)?;
+            let state = RouteState::new(
+                id,
+                open.slots,
+                &open.config,
+                Arc::clone(pool),
+                self.host.max_threads().max(1),
+            )
+            .ok_or(OpenError::Memory)?;
             let config = Arc::clone(&open.config);
             registry.routes[place(id)] = Some(Route {
                 state: Arc::new(state),

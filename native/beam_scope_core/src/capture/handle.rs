@@ -2,13 +2,15 @@
 
 use super::engine::Shared;
 use super::gate::Snapshot;
+use super::load::{noisiest, Load, Noise};
 use super::members::Members;
 use super::merge::Injected;
 use super::record::{flags, Header, HEADER_LEN};
-use super::routes::{Closing, Registry};
+use super::routes::{Closing, Registry, RouteState};
 use super::sink::RouteConfig;
 use super::writer::RecordHead;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// An open recording. Dropping it closes it without waiting.
@@ -16,14 +18,17 @@ pub struct RouteHandle<C: RouteConfig> {
     shared: Arc<Shared<C>>,
     route: u32,
     recording: u64,
+    /// What callbacks see of the route, to be read without waiting for anybody; it must not outlive the route.
+    state: Weak<RouteState<C>>,
 }
 
 impl<C: RouteConfig> RouteHandle<C> {
-    pub(crate) fn new(shared: Arc<Shared<C>>, route: u32, recording: u64) -> Self {
+    pub(crate) fn new(shared: Arc<Shared<C>>, route: u32, recording: u64, state: Weak<RouteState<C>>) -> Self {
         Self {
             shared,
             route,
             recording,
+            state,
         }
     }
 
@@ -99,6 +104,61 @@ impl<C: RouteConfig> RouteHandle<C> {
             header,
             payload: payload.into(),
         });
+    }
+
+    /// What the recording's route costs: the account of all recordings on it. Waits for nobody.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let threads = self.shared.gates.claimed();
+        self.state
+            .upgrade()
+            .map(|state| state.tallies.sum(threads))
+            .unwrap_or_default()
+    }
+
+    /// How full the fullest ring is, in thousandths.
+    #[must_use]
+    pub fn ring_fill(&self) -> usize {
+        self.state.upgrade().map_or(0, |state| state.pool.fill())
+    }
+
+    /// How many events of all recordings were dropped since the rings were made.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.state.upgrade().map_or(0, |state| state.pool.drops())
+    }
+
+    /// How many slots [`noisiest`](Self::noisiest) has to look at.
+    #[must_use]
+    pub fn slots(&self) -> u64 {
+        self.state.upgrade().map_or(0, |state| state.slots.used())
+    }
+
+    /// How long the drainer has taken records out of rings, for all recordings.
+    #[must_use]
+    pub fn drained_ns(&self) -> u64 {
+        self.shared.drained_ns.load(Ordering::Relaxed)
+    }
+
+    /// The processes that cost most since this was asked last, at `floor_ns` an event besides the time in callbacks. Looks at the
+    /// whole table of processes: may take milliseconds.
+    #[must_use]
+    pub fn noisiest(&self, most: usize, floor_ns: u64) -> Vec<Noise> {
+        let state = self.state.upgrade();
+        state.map_or_else(Vec::new, |state| noisiest(state.slots.noise(), most, floor_ns))
+    }
+
+    /// Of these processes, those that had an event.
+    #[must_use]
+    pub fn had_events(&self, pids: &[u64]) -> Vec<u64> {
+        let Some(state) = self.state.upgrade() else {
+            return Vec::new();
+        };
+        let seen = |pid: &u64| {
+            let slot = state.slots.of(*pid);
+            slot.is_owned_by(*pid) && slot.has_events()
+        };
+        pids.iter().copied().filter(seen).collect()
     }
 
     /// Waits until everything that was committed before the call has been appended, and hooks have heard of it. False when

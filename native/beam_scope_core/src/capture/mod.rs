@@ -38,6 +38,8 @@ pub mod engine;
 #[cfg(not(loom))]
 mod handle;
 #[cfg(not(loom))]
+pub mod load;
+#[cfg(not(loom))]
 mod members;
 #[cfg(not(loom))]
 mod memo;

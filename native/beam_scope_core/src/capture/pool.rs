@@ -134,6 +134,11 @@ impl Pool {
             .collect()
     }
 
+    /// How full the fullest ring is, in thousandths.
+    pub(crate) fn fill(&self) -> usize {
+        self.rings.iter().map(Ring::fill).max().unwrap_or(0)
+    }
+
     /// How many rings threads have, and how many bytes those may hold.
     pub(crate) fn taken(&self) -> (usize, usize) {
         let large = self

@@ -54,6 +54,8 @@ pub mod flags {
     pub const LOCAL: u8 = 1 << 3;
     /// The terms are part of their track's stream: see [`Header::offset`](super::Header::offset).
     pub const STREAM: u8 = 1 << 4;
+    /// From here on its process does what nobody records: what was known of it is not known any more, as after a loss.
+    pub const UNSEEN: u8 = 1 << 5;
 }
 
 impl Header {

@@ -101,6 +101,14 @@ impl Ring {
         self.words.bytes()
     }
 
+    /// How much of the buffer is taken, in thousandths.
+    pub(crate) fn fill(&self) -> usize {
+        // The reader's index first: what is read meanwhile makes it look fuller, never emptier than empty.
+        let tail = self.reader.tail.load(Ordering::Acquire);
+        let head = self.writer.head.load(Ordering::Acquire);
+        (head.wrapping_sub(tail).min(self.words.bytes())) * 1000 / self.words.bytes()
+    }
+
     /// The most that a record's terms may take.
     #[inline(always)]
     pub(crate) fn max_payload(&self) -> usize {

@@ -1,6 +1,7 @@
 //! Routes and the recordings behind them: who wants which record.
 
 use super::gate::Snapshot;
+use super::load::Tallies;
 use super::members::{Members, Whose};
 use super::merge::{Injected, Item};
 use super::pool::Pool;
@@ -36,6 +37,7 @@ pub(crate) struct RouteState<C> {
     /// Points into [`Route::config`]; what it pointed at before is in [`Registry::limbo`].
     pub(crate) config: AtomicPtr<C>,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) tallies: Tallies,
     /// Never 0. A new one begins whenever somebody wants something else of the route, or of other processes: what
     /// was told before was not told to everybody.
     generation: AtomicU32,
@@ -46,9 +48,10 @@ pub(crate) struct RouteState<C> {
 
 impl<C> RouteState<C> {
     /// `None` when there is no memory for its slots.
-    pub(crate) fn new(id: u32, slots: SlotConfig, config: &Arc<C>, pool: Arc<Pool>) -> Option<Self> {
+    pub(crate) fn new(id: u32, slots: SlotConfig, config: &Arc<C>, pool: Arc<Pool>, threads: usize) -> Option<Self> {
         Some(Self {
             id,
+            tallies: Tallies::new(threads),
             slots: Slots::new(slots)?,
             config: AtomicPtr::new(Arc::as_ptr(config).cast_mut()),
             pool,
@@ -302,12 +305,6 @@ impl<C: RouteConfig> Registry<C> {
         if route.state.id != header.route {
             return;
         }
-        if !route.by_members() {
-            return route
-                .recordings
-                .iter_mut()
-                .for_each(|recording| recording.give(header, payload, |_| true, panics));
-        }
         let following = || {
             route
                 .recordings
@@ -315,6 +312,20 @@ impl<C: RouteConfig> Registry<C> {
                 .filter(|one| one.follow)
                 .fold(0, |bits, one| bits | one.bit)
         };
+        if !route.by_members() {
+            // Who they are has to be known all the same, for what comes from everybody.
+            if is_lifecycle_news(header.kind) || header.kind == EventKind::Spawn as u8 {
+                let _ = route.members.of_event(header, payload, following);
+            }
+            let anybodys = route.config.is_anybodys(header);
+            if anybodys && route.members.of(header.pid) == 0 && !cfg!(mutant = "ends_of_strangers") {
+                return;
+            }
+            return route
+                .recordings
+                .iter_mut()
+                .for_each(|recording| recording.give(header, payload, |_| true, panics));
+        }
         let whose = route.members.of_event(header, payload, following);
         for recording in &mut route.recordings {
             let is_of_before = header.time < recording.opened && !cfg!(mutant = "deliver_the_past");

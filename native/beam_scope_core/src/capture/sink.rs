@@ -98,6 +98,11 @@ pub trait Host: Send + Sync + 'static {
 
     /// Called on the drainer thread as it starts.
     fn drainer_started(&self) {}
+
+    /// How long the calling thread has had a processor, if the system tells.
+    fn thread_ns(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// A host of which nothing is known.
@@ -118,6 +123,12 @@ pub trait RouteConfig: Send + Sync + 'static {
     /// of one of its processes.
     fn wants(&self, _header: &Header, _payload: &[u8]) -> bool {
         true
+    }
+
+    /// Whether a record like this comes from any process of the VM, traced or not: then it is a recording's only if the process is a
+    /// member.
+    fn is_anybodys(&self, _header: &Header) -> bool {
+        false
     }
 }
 

@@ -3,6 +3,7 @@
 //! A process runs on one thread at a time and its tracer runs under its lock, so a slot has one writer at a time and needs
 //! no read-modify-write. The atomics are there because the drainer reads the table at the end of a recording.
 
+use super::load::Noise;
 use super::memo::Memo;
 use super::words::Words;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -43,6 +44,12 @@ pub(crate) struct Slot {
     key: AtomicU64,
     /// Null until the process's first record that is part of a stream.
     memo: AtomicPtr<Memo>,
+    /// How long the timed ones among its calls took, in nanoseconds; wraps.
+    spent: AtomicU32,
+    /// The number, the time and (its low half) the process, as [`Slots::noise`] saw them last. Written by whoever asks.
+    marked_seq: AtomicU32,
+    marked_spent: AtomicU32,
+    marked_pid: AtomicU32,
 }
 
 /// What a record says of its process's state.
@@ -88,12 +95,45 @@ impl Slot {
     #[cold]
     fn take_over(&self, before: u64, pid: u64, slots: &Slots) -> Option<Orphan> {
         let owed = self.debt.load(Relaxed);
+        slots.highest.fetch_max(slots.index(pid), Relaxed);
         self.pid.store(pid, Relaxed);
         self.seq.store(0, Relaxed);
+        self.spent.store(0, Relaxed);
         self.debt.store(0, Relaxed);
         self.free_memo(slots);
         self.told.store(0, Relaxed);
         (owed > 0 && !cfg!(mutant = "forget_orphans")).then_some((before, owed))
+    }
+
+    /// Adds the time of a call that was timed.
+    pub(crate) fn spend(&self, ns: u64) {
+        self.spent
+            .store(self.spent.load(Relaxed).wrapping_add(ns as u32), Relaxed);
+    }
+
+    /// What its process did since the last look, which is now. Its thread goes on meanwhile: a process that takes the slot over just
+    /// now may be told with the other one's figures, once.
+    fn look(&self) -> Noise {
+        let (pid, seq, spent) = (self.pid.load(Relaxed), self.seq.load(Relaxed), self.spent.load(Relaxed));
+        let known = self.marked_pid.swap(pid as u32, Relaxed) == pid as u32;
+        let (seq_then, spent_then) = (
+            self.marked_seq.swap(seq, Relaxed),
+            self.marked_spent.swap(spent, Relaxed),
+        );
+        let since = |now: u32, then: u32| match now.wrapping_sub(then) {
+            difference if known && difference <= u32::MAX / 2 => difference,
+            _ => now,
+        };
+        Noise {
+            pid,
+            events: u64::from(since(seq, seq_then)),
+            sampled_ns: u64::from(since(spent, spent_then)),
+        }
+    }
+
+    /// Whether it ever had an event of its process.
+    pub(crate) fn has_events(&self) -> bool {
+        self.seq.load(Relaxed) > 0
     }
 
     /// Counts an event that was offered and dropped.
@@ -240,6 +280,8 @@ pub(crate) struct Slots {
     words: Words,
     mask: u64,
     shift: u32,
+    /// No slot above this one was ever used.
+    highest: AtomicU64,
     has_memos: AtomicBool,
     memo_bytes: AtomicUsize,
 }
@@ -262,6 +304,7 @@ impl Slots {
             words: Words::zeroed(slots * SLOT_BYTES / 8)?,
             mask: slots as u64 - 1,
             shift: config.shift,
+            highest: AtomicU64::new(0),
             has_memos: AtomicBool::new(false),
             memo_bytes: AtomicUsize::new(0),
         })
@@ -286,7 +329,12 @@ impl Slots {
     /// The slot of a pid, whoever owns it now.
     #[inline(always)]
     pub(crate) fn of(&self, pid: u64) -> &Slot {
-        self.at((pid >> self.shift) & self.mask)
+        self.at(self.index(pid))
+    }
+
+    #[inline(always)]
+    fn index(&self, pid: u64) -> u64 {
+        (pid >> self.shift) & self.mask
     }
 
     /// What processes still owe: losses that no record has carried out.
@@ -296,6 +344,17 @@ impl Slots {
             let owed = slot.debt.load(Relaxed);
             (owed > 0).then(|| (slot.pid.load(Relaxed), owed))
         })
+    }
+
+    /// How many slots were ever used, as far up as they reach.
+    pub(crate) fn used(&self) -> u64 {
+        self.highest.load(Relaxed) + 1
+    }
+
+    /// What each process did since this was asked last. Looks at every slot that was ever used: not for a scheduler's thread.
+    pub(crate) fn noise(&self) -> impl Iterator<Item = Noise> + '_ {
+        let slots = (0..=self.highest.load(Relaxed)).map(|index| self.at(index));
+        slots.filter(|slot| slot.pid.load(Relaxed) != 0).map(Slot::look)
     }
 
     #[inline(always)]
@@ -329,6 +388,33 @@ mod tests {
         assert_eq!((next.seq, next.lost, next.offset), (3, 2, 10));
         assert_eq!(slot.stamp(None).lost, 0);
         assert_eq!(slots.debts().count(), 0);
+    }
+
+    #[test]
+    fn a_slot_is_a_line_and_tells_what_is_new_since_the_last_look() {
+        assert_eq!(SLOT_BYTES, 64);
+        let slots = slots();
+        let slot = slots.of(0x123);
+        slot.own(0x123, &slots);
+        for _ in 0..5 {
+            slot.stamp(None);
+        }
+        slot.spend(70);
+        let look = || {
+            let found = slots.noise().map(|noise| (noise.pid, noise.events, noise.sampled_ns));
+            found.collect::<Vec<_>>()
+        };
+        assert_eq!(look(), [(0x123, 5, 70)]);
+        assert_eq!(look(), [(0x123, 0, 0)]);
+        slot.stamp(None);
+        slot.drop_one();
+        assert_eq!(look(), [(0x123, 2, 0)]);
+        // The next process of the slot begins at nothing.
+        slot.own(0x1023, &slots);
+        slot.stamp(None);
+        slot.spend(9);
+        assert_eq!(look(), [(0x1023, 1, 9)]);
+        assert_eq!(look(), [(0x1023, 0, 0)]);
     }
 
     #[test]

@@ -560,3 +560,58 @@ fn configurations_live_as_long_as_a_callback_that_reads_them() {
         done.store(true, Ordering::Relaxed);
     });
 }
+
+/// States come from every process.
+struct Ends;
+
+impl RouteConfig for Ends {
+    fn union(_: &[Arc<Self>]) -> Arc<Self> {
+        Arc::new(Self)
+    }
+    fn is_anybodys(&self, header: &Header) -> bool {
+        header.kind == EventKind::State as u8
+    }
+}
+
+#[test]
+fn what_comes_from_anybody_is_kept_of_members_and_their_children() {
+    let engine: Engine<Ends> = Engine::new(Arc::new(PlainHost));
+    let log = Arc::new(Log::default());
+    let open = Open {
+        route: RouteKind::Own,
+        kinds: ALL_KINDS,
+        follow: true,
+        max_record: 16,
+        config: Arc::new(Ends),
+        rings: small(1, 1 << 16),
+        slots: SlotConfig { bits: 8, shift: 4 },
+        sink: Arc::clone(&log) as Arc<dyn RecordSink>,
+        hook: None,
+    };
+    let handle = engine.open(open).expect("opens");
+    handle.add_members(&[0x23]);
+    let put = |pid: u64, kind: EventKind, payload: &[u8]| {
+        let mut writer = engine.writer(handle.route()).expect("open");
+        let room = writer.reserve(pid, payload.len(), kind.is_lifecycle()).expect("room");
+        room[..payload.len()].copy_from_slice(payload);
+        let head = RecordHead {
+            kind: kind as u8,
+            terms: 1,
+            ..RecordHead::default()
+        };
+        writer.commit(head, payload.len());
+    };
+    put(0x33, EventKind::State, &[tag::NIL]);
+    put(0x23, EventKind::Spawn, &[tag::PID, 0x43]);
+    put(0x43, EventKind::State, &[tag::NIL]);
+    put(0x23, EventKind::State, &[tag::NIL]);
+    // Of what the VM tells apart nothing is left out.
+    put(0x53, EventKind::Send, &[tag::NIL]);
+    assert!(handle.flush(WAIT));
+    assert_eq!(log.pids(), [0x23, 0x43, 0x23, 0x53]);
+    handle.remove_members(&[0x23]);
+    put(0x23, EventKind::State, &[tag::NIL]);
+    assert!(handle.flush(WAIT));
+    assert_eq!(log.pids().len(), 4);
+    assert!(handle.close(WAIT));
+}

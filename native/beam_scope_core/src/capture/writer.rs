@@ -2,6 +2,7 @@
 
 use super::engine::Shared;
 use super::gate::{Gate, Gates};
+use super::load::{Deed, LONGEST_NS};
 use super::memo::Memo;
 use super::record::{flags, Header, HEADER_LEN};
 use super::ring::{Ring, Room};
@@ -118,6 +119,38 @@ impl<'e, C: RouteConfig> RecordWriter<'e, C> {
     #[must_use]
     pub fn route(&self) -> u32 {
         self.route.id
+    }
+
+    /// Counts what the VM called for. The time, if this call is one to time: then tell how it went with [`timed`](Self::timed).
+    #[inline(always)]
+    #[must_use]
+    pub fn count(&self, deed: Deed) -> Option<u64> {
+        let is_sampled = self.route.tallies.count(self.gate_index, deed);
+        is_sampled.then(|| self.shared.clock.now())
+    }
+
+    /// A call of process `pid` that is timed began then and is over now.
+    #[cold]
+    pub fn timed(&self, pid: u64, began: u64) {
+        let ns = self.shared.clock.now().saturating_sub(began).min(LONGEST_NS);
+        self.route.tallies.timed(self.gate_index, ns);
+        let slot = self.route.slots.of(pid);
+        if slot.is_owned_by(pid) {
+            slot.spend(ns);
+        }
+    }
+
+    /// A process was scheduled in, which costs so many nanoseconds.
+    #[inline]
+    pub fn scheduled(&self, pid: u64, ns: u64) {
+        // One in many, as with calls that are timed.
+        if self.route.tallies.count(self.gate_index, Deed::Schedule) {
+            let slot = self.route.slots.of(pid);
+            if let Some(orphan) = slot.own(pid, &self.route.slots) {
+                self.route.orphan(orphan);
+            }
+            slot.spend(ns);
+        }
     }
 
     /// Whether the state that a process has now was told by its last record that told one, and nothing since spoke against

@@ -147,7 +147,9 @@ impl Index {
         if kind == EventKind::Exit {
             self.streams.end(track);
         }
-        let (point, fields, lost_before) = (header.point, Fields(header.fields), header.lost);
+        // What nobody looked for is no loss in the account, but as little is known after it.
+        let unseen = u32::from(header.flags & flags::UNSEEN != 0);
+        let (point, fields, lost_before) = (header.point, Fields(header.fields), header.lost.max(unseen));
         open.push(EventRow {
             seq,
             at_ns,

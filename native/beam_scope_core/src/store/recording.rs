@@ -46,6 +46,7 @@ pub struct Recording {
     pub(super) held: Held,
     /// When what is too old was last looked for, in nanoseconds since the start.
     pub(super) aged_ns: AtomicU64,
+    resting: AtomicBool,
 }
 
 /// Bytes held, in parts that change under different locks.
@@ -109,6 +110,7 @@ impl Recording {
             stream: Mutex::default(),
             held,
             aged_ns: AtomicU64::new(0),
+            resting: AtomicBool::new(false),
         }
     }
 
@@ -252,7 +254,7 @@ impl Recording {
     pub fn drained(&self, until_ns: u64) {
         self.age(until_ns.saturating_sub(self.config.start_ns));
         // At the cap the index must not grow by itself: only who asks makes it.
-        if !self.intake.lock().has_spare_time(BUSY, PACE) || self.is_over() {
+        if self.resting.load(Ordering::Relaxed) || !self.intake.lock().has_spare_time(BUSY, PACE) || self.is_over() {
             return;
         }
         let Some(mut index) = self.index.try_lock() else { return };
@@ -260,6 +262,11 @@ impl Recording {
         while self.step(&mut index, 64) && Instant::now() < end {}
         self.account(&index);
         self.settle(&mut index);
+    }
+
+    /// Whether nothing is indexed but what somebody asks for: the system has no time to spare.
+    pub fn rest(&self, rest: bool) {
+        self.resting.store(rest, Ordering::Relaxed);
     }
 
     /// The recording's share of the rings, which counts against its cap.

@@ -8,6 +8,7 @@ mod expect;
 mod infer;
 mod library;
 mod live;
+mod load;
 pub(crate) mod pattern;
 mod query;
 mod recording;

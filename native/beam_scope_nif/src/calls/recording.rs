@@ -169,7 +169,7 @@ fn recording_add_starters<'a>(env: Env<'a>, rec: Term<'a>, pids: Term<'a>) -> An
 }
 
 /// The words of pids. The atom `new` stands for every process that starts.
-fn pid_words(pids: Term<'_>) -> Result<Vec<u64>, Error> {
+pub(super) fn pid_words(pids: Term<'_>) -> Result<Vec<u64>, Error> {
     let word = |term: &Term<'_>| match term.decode::<LocalPid>() {
         Ok(pid) => Ok(vm::word(pid.as_c_arg_term()) as u64),
         Err(_) if *term == atoms::new().to_term(term.get_env()) => Ok(EVERYONE),
@@ -201,6 +201,23 @@ fn recording_inject<'a>(env: Env<'a>, rec: Term<'a>, kind: Term<'a>, pid: LocalP
     let kind = name(kind)
         .and_then(|name| kind_of(&name))
         .ok_or_else(|| invalid("kind"))?;
+    let (head, payload) = written(env, &rec, kind, terms)?;
+    route.inject(vm::word(pid.as_c_arg_term()) as u64, head, &payload);
+    done(env)
+}
+
+/// A note's record.
+pub(super) fn note<'a>(env: Env<'a>, rec: &RecordingResource, terms: Term<'a>) -> Result<(RecordHead, Vec<u8>), Error> {
+    written(env, rec, EventKind::Note, terms)
+}
+
+/// The record of something that the control plane tells.
+fn written<'a>(
+    env: Env<'a>,
+    rec: &RecordingResource,
+    kind: EventKind,
+    terms: Term<'a>,
+) -> Result<(RecordHead, Vec<u8>), Error> {
     let system = kind == EventKind::System;
     let (mut budget, rules) = {
         let settings = rec.shared.settings.lock();
@@ -225,8 +242,7 @@ fn recording_inject<'a>(env: Env<'a>, rec: Term<'a>, kind: Term<'a>, pid: LocalP
         head.terms = head.terms.saturating_add(1);
         head.flags |= flags;
     }
-    route.inject(vm::word(pid.as_c_arg_term()) as u64, head, &payload);
-    done(env)
+    Ok((head, payload))
 }
 
 fn append(env: Env<'_>, term: Term<'_>, budget: Budget, rules: &Rules, out: &mut Vec<u8>) -> Result<u8, Error> {

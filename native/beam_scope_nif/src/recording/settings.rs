@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) whole: usize,
     pub(crate) guards: Vec<Guard>,
     pub(crate) check: bool,
+    pub(crate) ends: bool,
+    pub(crate) schedule_ns: u64,
 }
 
 impl Settings {
@@ -43,6 +45,8 @@ impl Settings {
             whole: 0,
             guards: Vec::new(),
             check: false,
+            ends: false,
+            schedule_ns: 200,
         }
     }
 
@@ -65,6 +69,8 @@ impl Settings {
         }
         next.whole = optional(map, "whole_bytes")?.unwrap_or(next.whole);
         next.check = optional(map, "check")?.unwrap_or(next.check);
+        next.schedule_ns = optional(map, "schedule_ns")?.unwrap_or(next.schedule_ns);
+        next.ends = optional(map, "ends")?.unwrap_or(next.ends);
         if let Some(list) = get(map, "guards") {
             next.guards = each(list, "guards", guard)?;
         }
@@ -82,6 +88,8 @@ impl Settings {
             whole: self.whole,
             guards: self.guards.clone(),
             check: self.check,
+            ends: self.ends,
+            schedule_ns: self.schedule_ns,
         })
     }
 }

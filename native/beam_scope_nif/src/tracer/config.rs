@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use beam_scope_core::capture::record::Header;
 use beam_scope_core::capture::sink::RouteConfig;
-use beam_scope_core::event::EventKind;
+use beam_scope_core::event::{self, EventKind};
 use beam_scope_core::term::wire::{skip, Reader, Token};
 
 use super::points::{Mfa, Point, Points};
@@ -77,6 +77,10 @@ pub(crate) struct Capture {
     pub(crate) guards: Vec<Guard>,
     /// Whether states get fingerprints.
     pub(crate) check: bool,
+    /// Whether ends come from every process of the VM: their functions are traced for all, so that tracees need no call flag for it.
+    pub(crate) ends: bool,
+    /// What it costs that a traced process is scheduled in, in nanoseconds: measured from outside.
+    pub(crate) schedule_ns: u64,
 }
 
 /// A function whose call ends epochs.
@@ -132,6 +136,10 @@ impl RouteConfig for Capture {
         })
     }
 
+    fn is_anybodys(&self, header: &Header) -> bool {
+        self.ends && header.kind == EventKind::State as u8 && header.point == event::Point::End as u8
+    }
+
     fn union(parts: &[Arc<Self>]) -> Arc<Self> {
         let largest = |f: fn(&Self) -> usize| parts.iter().map(|part| f(part)).max().unwrap_or(0);
         let mut calls = Vec::new();
@@ -154,6 +162,8 @@ impl RouteConfig for Capture {
             // Who does not watch over the memory has processes for which it must not be used.
             whole: parts.iter().map(|part| part.whole).min().unwrap_or(0),
             check: parts.iter().any(|part| part.check),
+            ends: parts.iter().any(|part| part.ends),
+            schedule_ns: parts.iter().map(|part| part.schedule_ns).max().unwrap_or(0),
             guards: parts
                 .iter()
                 .max_by_key(|part| part.guards.len())

@@ -15,11 +15,13 @@ use std::ffi::c_int;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use beam_scope_core::capture::engine::{Deed, Engine};
 use beam_scope_core::event::EventKind;
 use rustler::codegen_runtime::{ErlNifEnv, ErlNifTerm};
 
 use crate::engine;
 use crate::vm::{self, Vm, Word};
+use config::Capture;
 use tags::{tags, Tags};
 
 /// Panics that were caught in callbacks.
@@ -97,7 +99,21 @@ fn answer(tags: &Tags, tag: Word, state: Word, tracee: Word) -> Word {
         return tags.discard;
     }
     test_panic(wanted);
+    if tag == tags.trace_status {
+        // A process that is traced is scheduled in. That is no event, but it is what its flags cost.
+        scheduled(engine, route, tracee);
+    }
     tags.trace
+}
+
+fn scheduled(engine: &Engine<Capture>, route: u32, tracee: Word) {
+    // Of a process that is only about to be traced there is no pid yet.
+    if tracee == tags().undefined {
+        return;
+    }
+    if let Some(writer) = engine.writer(route) {
+        writer.scheduled(tracee as u64, writer.config().schedule_ns);
+    }
 }
 
 /// `enabled_garbage_collection(tag, state, tracee)`: the process's terms are moved. That is all that most recordings want to
@@ -139,11 +155,15 @@ fn moved(tag: Word, state: Word, tracee: Word) -> Option<()> {
         return None;
     }
     let (writer, tags) = (engine.writer(route)?, tags());
+    let began = writer.count(Deed::Collection);
     // One that turns out to need a major one says that next.
     if tag == tags.gc_minor_start || tag == tags.gc_minor_end {
         writer.collected(tracee as u64);
     } else {
         writer.end_epoch(tracee as u64);
+    }
+    if let Some(began) = began {
+        writer.timed(tracee as u64, began);
     }
     Some(())
 }
@@ -180,7 +200,11 @@ fn record(event: &events::Event<'_>, state: Word) -> Option<()> {
     }
     let mut writer = engine.writer(route)?;
     test_panic(wanted);
+    let began = writer.count(event.tags.deed(event.tag));
     event.write(&mut writer, wanted);
+    if let Some(began) = began {
+        writer.timed(event.tracee as u64, began);
+    }
     Some(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use beam_scope_core::capture::engine::Deed;
 use beam_scope_core::event::EventKind;
 use rustler::{Atom, Env};
 
@@ -163,6 +164,22 @@ impl Tags {
     #[inline]
     pub(crate) fn is_running(&self, tag: Word) -> bool {
         tag == self.scheduled_in || tag == self.scheduled_out
+    }
+
+    /// What a callback with this tag is counted as.
+    #[inline]
+    pub(crate) fn deed(&self, tag: Word) -> Deed {
+        if tag == self.call {
+            Deed::Call
+        } else if tag == self.receive {
+            Deed::Receive
+        } else if tag == self.send || tag == self.send_to_dead {
+            Deed::Send
+        } else if tag == self.return_from || tag == self.exception_from {
+            Deed::Return
+        } else {
+            Deed::Lifecycle
+        }
     }
 
     /// The kind of an event whose tag says all.

@@ -109,7 +109,7 @@ fn what_is_carried_forward_is_bounded() {
     let cap = 1 << 20;
     let rec = ring(cap);
     for n in 0..4_000u64 {
-        let text = Value::Binary(n.to_le_bytes().repeat(32).into());
+        let text = Value::Binary(n.to_le_bytes().repeat(32));
         record(&rec, n + 1, n, EventKind::Spawned, &[Value::Pid(1), text]);
     }
     workload::gen_server(12_000, true, workload::counter)

@@ -1,0 +1,133 @@
+defmodule BeamScope.Recorder.Governor do
+  @moduledoc """
+  Keeps a recording within a budget: `level: :auto`.
+
+  A process beside the recorder. Every 50 ms (100, while it costs next to nothing) it reads what tracing has cost (`Governor.Meter`), decides (`Governor.Control`), and
+  asks the recorder to do what it decided (`Governor.Hands`). It runs at high priority, so that it runs when nothing else does, and is
+  itself never recorded.
+
+  The cost is the time that tracing takes: of each kind of event, how many there were times what one costs the virtual machine
+  (`Governor.Cost`), and the time in our callbacks, of which every 61st is timed, and the time of the thread that collects the
+  events. Where recordings share a tracer (Erlang/OTP 25 and 26) that is the cost of all of them.
+
+  ## Levels over time
+  The controller in simulation, over a minute; a column is a second. `#`: states of all processes; `w`: some are only watched; `2`, `4`,
+  `8`, `x`: states of every second, fourth, eighth, sixteenth process; `c`: crashes; `.`: off.
+
+        a step               ##########xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+      a step, one process  ##########wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww
+      a ramp               #########222222244444444888888888888xxxxxxxxxxxcccccccccccc.
+      a sawtooth, recover  ####22224444888888xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+      bursts, recover      ###############cccccccccc#####cccccccccccccccccccccccccccccc
+      too much, recover    ##########..................................................
+  """
+
+  use GenServer
+
+  alias BeamScope.Recorder.Governor.{Control, Cost, Meter}
+
+  @tick_ms 50
+  # While next to nothing happens: each wakes a core that could sleep.
+  @calm_tick_ms 100
+
+  @doc "Starts the governor of the calling recorder."
+  @spec start(map()) :: {:ok, pid()} | {:error, term()}
+  def start(arguments) do
+    child = %{
+      id: __MODULE__,
+      start: {GenServer, :start_link, [__MODULE__, Map.put(arguments, :recorder, self())]}
+    }
+
+    BeamScope.Recorder.start_helper(child)
+  end
+
+  @doc "The recording has ended."
+  @spec stop(pid()) :: :ok
+  def stop(governor), do: GenServer.cast(governor, :stop)
+
+  @doc "The level was set by hand."
+  @spec set(pid(), atom()) :: :ok
+  def set(governor, level), do: GenServer.cast(governor, {:set, level})
+
+  @doc "A process that was only watched has ended."
+  @spec gone(pid(), pid()) :: :ok
+  def gone(governor, pid), do: GenServer.cast(governor, {:gone, pid})
+
+  @doc "A process took the place of one that was only watched."
+  @spec follows(pid(), pid()) :: :ok
+  def follows(governor, pid), do: GenServer.cast(governor, {:follows, pid})
+
+  @impl true
+  def init(%{recorder: recorder} = arguments) do
+    Process.flag(:priority, :high)
+    Process.monitor(recorder)
+    budget = arguments.overhead
+
+    control =
+      Control.new(
+        budget: budget,
+        memory: arguments.memory,
+        recover: arguments.recover,
+        floors: arguments.floors,
+        rung: {:level, arguments.level}
+      )
+
+    meter =
+      Meter.new(
+        native: arguments.native,
+        data: arguments.data,
+        floors: arguments.floors,
+        budget: budget,
+        memory?: arguments.memory != nil,
+        recover: arguments.recover
+      )
+
+    tick(@tick_ms)
+    {:ok, %{control: control, meter: meter, recorder: recorder}}
+  end
+
+  @impl true
+  def handle_cast(:stop, state), do: {:stop, :normal, state}
+
+  def handle_cast({:follows, pid}, state),
+    do: {:noreply, %{state | control: Control.follows(state.control, pid)}}
+
+  def handle_cast({:gone, pid}, state), do: {:noreply, %{state | control: Control.gone(state.control, pid)}}
+  def handle_cast({:set, level}, state), do: {:noreply, %{state | control: Control.set(state.control, level)}}
+
+  @impl true
+  def handle_info(:tick, state) do
+    case Meter.sample(state.meter, state.control.watched) do
+      :ended ->
+        {:stop, :normal, state}
+
+      {sample, meter} ->
+        {control, actions} = Control.step(state.control, sample)
+        tick(if Meter.calm?(meter, sample), do: @calm_tick_ms, else: @tick_ms)
+        act(actions, %{state | control: control, meter: meter})
+    end
+  end
+
+  def handle_info({:looked, found}, state), do: {:noreply, %{state | meter: Meter.looked(state.meter, found)}}
+  def handle_info({:DOWN, _, :process, pid, _}, %{recorder: pid} = state), do: {:stop, :normal, state}
+  def handle_info(_other, state), do: {:noreply, state}
+
+  @impl true
+  def terminate(_reason, state), do: Meter.stop(state.meter)
+
+  defp tick(ms), do: Process.send_after(self(), :tick, ms)
+
+  defp act([], state), do: {:noreply, state}
+
+  defp act([action | rest], state) do
+    :ok = GenServer.call(state.recorder, {:govern, action}, :infinity)
+    act(rest, state)
+  catch
+    # The recorder has ended: so has the recording.
+    :exit, _ -> {:stop, :normal, state}
+  end
+
+  @doc "What an event costs here, measured once: for who starts a governor, before anything of his is traced."
+  @spec floors() :: Cost.t()
+  def floors, do: Cost.floors()
+end
