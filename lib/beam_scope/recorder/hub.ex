@@ -24,7 +24,12 @@ defmodule BeamScope.Recorder.Hub do
 
   @doc "Starts a helper process: a child specification, linked to the hub."
   @spec start_helper(map()) :: {:ok, pid()} | {:error, term()}
-  def start_helper(child), do: call({:start_helper, child})
+  def start_helper(child) do
+    call({:start_helper, child})
+  catch
+    # Helpers are linked to the hub: one that was started has ended with it.
+    :exit, {reason, _} -> {:error, {:hub, reason}}
+  end
 
   @doc "The keeper of what the recordings of an owner have in common: the one there is, or a new one."
   @spec keeper(pid()) :: {:ok, pid()} | {:error, term()}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use beam_scope_core::busy::Busy;
 use beam_scope_core::capture::engine::{LifecycleHook, Open, OpenError, RecordHead, RouteKind, SlotConfig, EVERYONE};
 use beam_scope_core::event::EventKind;
-use beam_scope_core::store::{Mode, Recording, Status, StopReason, StoreConfig};
+use beam_scope_core::store::{Budget as Memory, Mode, Recording, Status, StopReason, StoreConfig};
 use beam_scope_core::term::AtomId;
 use rustler::{Encoder, Env, Error, ListIterator, LocalPid, Term};
 
@@ -404,6 +404,7 @@ fn engine_info(env: Env<'_>) -> Answer<'_> {
         .put("ring_bytes", info.ring_bytes)
         .put("pool_bytes", info.pool_bytes)
         .put("recordings", info.recordings)
+        .put("held_bytes", Memory::global().held())
         .put("dropped", info.dropped)
         .put("panics", info.panics + tracer::panics());
     Ok(map.finish())
