@@ -168,6 +168,10 @@ defmodule BeamScope.Recorder.Server do
       {:ok, state} -> {:reply, {:ok, %{state.recording | level: level}}, state}
       {:error, error} -> {:reply, {:error, error}, state}
     end
+  catch
+    # The hub was killed meanwhile; its end is the recording's too, and comes next.
+    :exit, {reason, {GenServer, :call, _}} ->
+      {:reply, {:error, Error.new(:setup_failed, {:hub, reason})}, state}
   end
 
   # What happens
@@ -334,6 +338,15 @@ defmodule BeamScope.Recorder.Server do
 
   # The end
 
+  # What ends by an error of ours ends its recording; where there is a hub, it does the same once more.
+  @impl true
+  def terminate(:normal, _state), do: :ok
+
+  def terminate(_reason, state) do
+    if state.session, do: Session.close(state.session)
+    if state.data, do: stop_native(state.native, state.data, :recorder_down)
+  end
+
   defp finish(%{failed: failed} = state, _reason) when failed != nil, do: undo(state)
 
   defp finish(state, reason) do
@@ -457,13 +470,9 @@ defmodule BeamScope.Recorder.Server do
     %{state | session: nil, data: nil}
   end
 
-  # The hub's ledger died with it.
-  defp hub_died(state) do
-    case state.session do
-      %{module: Classic} -> Classic.undo_all(state.tracer, Map.keys(state.plan.patterns), state.plan.receives)
-      session -> Session.close(session)
-    end
-
+  # A ledger that died with the hub is its survivor's to undo: another hub may be at work by now.
+  defp hub_died(%{session: session} = state) do
+    if session.module != Classic, do: Session.close(session)
     stop_native(state.native, state.data, :hub_down)
     state
   end

@@ -19,7 +19,7 @@ defmodule BeamScope.Recorder.Session.Classic do
   # Asked: the recorder's half
 
   @impl true
-  def open(id, tracer), do: {:ok, {id, tracer}}
+  def open(id, tracer), do: {:ok, {id, tracer, Process.whereis(Hub)}}
 
   @impl true
   def trace(session, pids, flags), do: ask(session, {:trace, pids, flags})
@@ -59,7 +59,7 @@ defmodule BeamScope.Recorder.Session.Classic do
   def adopt(session, pids, flags), do: ask(session, {:adopt, pids, flags}, :ok)
 
   # With a default the hub may be gone: then its end has undone everything already.
-  defp ask({id, tracer}, request), do: Hub.classic(id, tracer, request)
+  defp ask({id, tracer, hub}, request), do: Hub.classic(hub, id, tracer, request)
 
   defp ask(session, request, default) do
     ask(session, request)
@@ -135,7 +135,7 @@ defmodule BeamScope.Recorder.Session.Classic do
   @spec sweep(Ledger.t(), Session.tracer()) :: :ok
   def sweep(ledger, tracer), do: Enum.each(Process.list(), &sweep_one(&1, ledger, tracer))
 
-  @doc "Undoes everything of ours that a killed hub left: for recorders that see it die."
+  @doc "Undoes everything of ours that a killed hub left."
   @spec undo_all(Session.tracer(), [mfa()], boolean()) :: :ok
   def undo_all(tracer, patterns, receives) do
     _ = run({%Ledger{}, Enum.map(patterns, &{:pattern, &1, :off})}, tracer)
