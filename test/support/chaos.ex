@@ -14,7 +14,7 @@ defmodule BeamScope.Test.Chaos do
   alias BeamScope.Test.Inventory
 
   @warm_ms 4_000
-  @patience_ms 90_000
+  @patience_ms 60_000
   # The allocators of the virtual machine keep what they once had: this says only that nothing grows without end.
   @rss_slack 256 * 1024 * 1024
 
@@ -24,7 +24,13 @@ defmodule BeamScope.Test.Chaos do
     seconds = System.get_env("BEAM_SCOPE_CHAOS_SECONDS") || to_string(seconds)
     seed = System.get_env("BEAM_SCOPE_CHAOS_SEED") || to_string(:rand.uniform(1_000_000))
     env = [{"BEAM_SCOPE_CHAOS_SECONDS", seconds}, {"BEAM_SCOPE_CHAOS_SEED", seed}]
-    BeamScope.Test.Machine.run(__MODULE__, :main, ~w(+S 2:2 +SDcpu 2:2 +SDio 2), [env: env] ++ opts)
+
+    BeamScope.Test.Machine.run(
+      __MODULE__,
+      :main,
+      ~w(+S 2:2 +SDcpu 2:2 +SDio 2),
+      [env: env, seconds: String.to_integer(seconds) + 200] ++ opts
+    )
   end
 
   @doc "Runs chaos here, reports, and ends this virtual machine."
@@ -33,6 +39,7 @@ defmodule BeamScope.Test.Chaos do
     :logger.set_primary_config(:level, :none)
     seconds = "BEAM_SCOPE_CHAOS_SECONDS" |> System.fetch_env!() |> String.to_integer()
     seed = "BEAM_SCOPE_CHAOS_SEED" |> System.fetch_env!() |> String.to_integer()
+    BeamScope.Test.Machine.watch(seconds * 1000 + 180_000)
     IO.puts("chaos: seed #{seed}, #{seconds} s, Erlang/OTP #{System.otp_release()}")
 
     dir = Path.join(System.tmp_dir!(), "beam_scope_chaos_#{System.pid()}")

@@ -15,6 +15,14 @@ defmodule BeamScope.Test.Inventory do
       for module <- Application.spec(app, :modules) || [], do: Code.ensure_loaded(module)
     end
 
+    # Where functions begin is read from there: with it come the names of variables and of the compiler's options.
+    for app <- [:kernel, :stdlib, :beam_scope],
+        module <- Application.spec(app, :modules),
+        path = :code.which(module),
+        is_list(path) do
+      :beam_lib.chunks(path, [:debug_info])
+    end
+
     :ok
   end
 

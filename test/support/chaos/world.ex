@@ -360,18 +360,28 @@ defmodule BeamScope.Test.Chaos.World do
   defp tie(n, monitors) do
     other = anyone()
 
-    monitors =
-      case :rand.uniform(6) do
-        1 -> quietly(fn -> Process.link(other) end) && monitors
-        2 -> Process.unlink(other) && monitors
-        3 -> [Process.monitor(other) | monitors]
-        4 -> Enum.each(monitors, &Process.demonitor/1) && []
-        5 -> [Process.monitor(Enum.random(@names)) | monitors]
-        6 -> send(other, {:knot, self(), monitors}) && monitors
-      end
-
+    monitors = tie_one(:rand.uniform(6), other, monitors)
     receive do: (_ -> :ok), after: (:rand.uniform(4) -> :ok)
-    tie(n - 1, if(is_list(monitors), do: monitors, else: []))
+    tie(n - 1, monitors)
+  end
+
+  defp tie_one(1, other, monitors) do
+    quietly(fn -> Process.link(other) end)
+    monitors
+  end
+
+  defp tie_one(2, other, monitors) do
+    Process.unlink(other)
+    monitors
+  end
+
+  defp tie_one(3, other, monitors), do: [Process.monitor(other) | monitors]
+  defp tie_one(4, _other, monitors), do: Enum.each(monitors, &Process.demonitor/1) |> then(fn :ok -> [] end)
+  defp tie_one(5, _other, monitors), do: [Process.monitor(Enum.random(@names)) | monitors]
+
+  defp tie_one(6, other, monitors) do
+    send(other, {:knot, self(), monitors})
+    monitors
   end
 
   # Dirty schedulers of both kinds, and a tracee that runs on them.

@@ -6,6 +6,7 @@ mod files;
 #[cfg(not(loom))]
 mod fuzz;
 mod ring;
+mod together;
 pub(crate) mod workload;
 
 use std::sync::Arc;
