@@ -58,6 +58,7 @@ defmodule BeamScope.Native do
   def recording_flush(_rec, _timeout_ms), do: missing()
   def recording_settle(_rec, _who, _except, _timeout_ms), do: missing()
   def recording_stop(_rec, _reason), do: missing()
+  def recording_freeze(_rec, _timeout_ms), do: missing()
   def recording_close(_rec), do: missing()
   def recording_info(_rec), do: missing()
   def recording_rows(_rec), do: missing()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Matcher;
 use crate::event::{EventKind, Fields, Point};
+use crate::mixed::MixedMap;
 use crate::store::{ChunkView, EventRow, StoreError, TrackId};
 use crate::term::arena::{Arena, Node, NodeId};
 use crate::timeline::view::Inner;
@@ -75,7 +76,7 @@ pub(super) fn read(source: &Source<'_>, inner: &Inner) -> Result<Told, StoreErro
         words,
         source,
         inner,
-        lives: Vec::new(),
+        lives: MixedMap::default(),
         causes: Causes::default(),
         asked: HashSet::new(),
         system: HashSet::new(),
@@ -101,7 +102,7 @@ pub(super) struct Reading<'a> {
     pub(super) source: &'a Source<'a>,
     pub(super) inner: &'a Inner,
     pub(super) printer: Printer<'a>,
-    lives: Vec<Option<Box<Life>>>,
+    lives: MixedMap<TrackId, Box<Life>>,
     pub(super) causes: Causes,
     /// Tags of requests to processes without a role.
     pub(super) asked: HashSet<u64>,
@@ -116,7 +117,7 @@ impl Reading<'_> {
         self.chunk += 1;
         self.printer.enter(&view.arena);
         let oldest = self.chunk.saturating_sub(PINNED);
-        for life in self.lives.iter_mut().flatten().filter(|life| life.chunk == oldest) {
+        for life in self.lives.values_mut().filter(|life| life.chunk == oldest) {
             TermRef::unpin(life.machine.held_mut());
         }
     }
@@ -141,12 +142,8 @@ impl Reading<'_> {
     }
 
     fn enter(&mut self, row: &EventRow, role: usize) {
-        let at = row.track.0 as usize;
-        if at >= self.lives.len() {
-            self.lives.resize_with(at + 1, || None);
-        }
         let (words, index, chunk) = (&self.words, &self.inner.index, self.chunk);
-        let life = self.lives[at].get_or_insert_with(|| {
+        let life = self.lives.entry(row.track).or_insert_with(|| {
             let carried = index.is_carried(row.track);
             Box::new(Life::new(words, index.facts.track(row.track), row, role, carried))
         });
@@ -154,7 +151,7 @@ impl Reading<'_> {
     }
 
     pub(super) fn life<T>(&mut self, track: TrackId, with: impl FnOnce(&mut Life) -> T) -> Option<T> {
-        self.lives.get_mut(track.0 as usize)?.as_deref_mut().map(with)
+        self.lives.get_mut(&track).map(|life| with(life))
     }
 
     // ---- calls ----
@@ -239,7 +236,7 @@ impl Reading<'_> {
     }
 
     fn transition(&mut self, track: TrackId, transition: &crate::timeline::Transition) {
-        let Some(life) = self.lives.get_mut(track.0 as usize).and_then(Option::as_deref_mut) else {
+        let Some(life) = self.lives.get_mut(&track) else {
             return;
         };
         let cast = self.source.cast;
@@ -279,13 +276,14 @@ impl Reading<'_> {
     fn finish(mut self) -> Told {
         let mut stories: Vec<Story> = (0..self.source.roles).map(|_| Story::default()).collect();
         let rec = self.source.timeline.recording();
-        for track in 0..self.lives.len() {
-            let track = TrackId(track as u32);
+        let mut tracks: Vec<TrackId> = self.lives.keys().copied().collect();
+        tracks.sort_unstable();
+        for track in tracks {
             let open = self.life(track, |life| life.machine.finish());
             if let Some(Some(transition)) = open {
                 self.transition(track, &transition);
             }
-            let Some(life) = self.lives[track.0 as usize].take() else {
+            let Some(life) = self.lives.remove(&track) else {
                 continue;
             };
             let tail = self.inner.index.tail_loss(rec, track, u64::MAX);

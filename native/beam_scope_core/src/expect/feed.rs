@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::event::EventKind;
+use crate::mixed::MixedMap;
 use crate::pattern::Part;
 use crate::query::plan::Function;
 use crate::store::{ChunkView, EventRow, TrackId};
@@ -42,7 +43,7 @@ struct Fed {
 /// All processes.
 pub(crate) struct Feed {
     words: Arc<Words>,
-    tracks: Vec<Option<Box<Fed>>>,
+    tracks: MixedMap<TrackId, Box<Fed>>,
     reading: u64,
     /// Who had rows in the last readings.
     recent: VecDeque<Vec<TrackId>>,
@@ -66,7 +67,7 @@ impl Feed {
     pub(crate) fn new(words: Arc<Words>) -> Self {
         Self {
             words,
-            tracks: Vec::new(),
+            tracks: MixedMap::default(),
             reading: 0,
             recent: VecDeque::from([Vec::new()]),
             busy: Vec::new(),
@@ -84,7 +85,7 @@ impl Feed {
         }
         let oldest = self.reading.saturating_sub(PINNED as u64);
         for track in self.recent.pop_front().unwrap_or_default() {
-            let fed = self.tracks.get_mut(track.0 as usize).and_then(Option::as_mut);
+            let fed = self.tracks.get_mut(&track);
             if let Some(fed) = fed.filter(|fed| fed.fed <= oldest) {
                 TermRef::unpin(fed.machine.held_mut().chain(fed.calls.held_mut()));
             }
@@ -115,12 +116,8 @@ impl Feed {
     }
 
     fn fed(&mut self, inner: &Inner, track: TrackId) -> &mut Fed {
-        let at = track.0 as usize;
-        if at >= self.tracks.len() {
-            self.tracks.resize_with(at + 1, || None);
-        }
         let (words, reading) = (&self.words, self.reading);
-        let fed = self.tracks[at].get_or_insert_with(|| {
+        let fed = self.tracks.entry(track).or_insert_with(|| {
             let index = &inner.index;
             let spawned = index
                 .facts
@@ -147,7 +144,7 @@ impl Feed {
     }
 
     fn existing(&mut self, track: TrackId) -> Option<&mut Fed> {
-        self.tracks.get_mut(track.0 as usize)?.as_deref_mut()
+        self.tracks.get_mut(&track).map(|fed| &mut **fed)
     }
 
     // ---- messages ----
@@ -232,7 +229,7 @@ impl Feed {
             self.fed(inner, row.track).machine.feed(view, row);
             self.transitions(row.track, sink);
         }
-        let fed = self.tracks.get_mut(row.track.0 as usize).and_then(Option::take);
+        let fed = self.tracks.remove(&row.track);
         let crashed = fed.as_ref().is_some_and(|fed| fed.crashed);
         for (call, _) in fed.map(|mut fed| fed.calls.all(End::Never)).unwrap_or_default() {
             tell_call(row, &call, Part::Absent, Stage::Ended, sink);
@@ -265,7 +262,7 @@ impl Feed {
 
     /// Rows were dropped before they could be read: nobody's state or calls are known.
     pub(super) fn skipped(&mut self, seq: u64, at_ns: u64) {
-        for fed in self.tracks.iter_mut().flatten() {
+        for fed in self.tracks.values_mut() {
             fed.machine.gap(seq, at_ns, 0);
             fed.machine.take();
             fed.calls.all(End::Lost);
@@ -275,13 +272,12 @@ impl Feed {
 
     /// Calls that have not ended when the recording does.
     pub(super) fn finish(&mut self, last: &EventRow, sink: &mut impl Sink) {
-        for (track, fed) in self.tracks.iter_mut().enumerate() {
-            let calls = fed.as_mut().map(|fed| fed.calls.all(End::Never));
+        let mut tracks: Vec<TrackId> = self.tracks.keys().copied().collect();
+        tracks.sort_unstable();
+        for track in tracks {
+            let calls = self.existing(track).map(|fed| fed.calls.all(End::Never));
             for (call, _) in calls.unwrap_or_default() {
-                let row = EventRow {
-                    track: TrackId(track as u32),
-                    ..*last
-                };
+                let row = EventRow { track, ..*last };
                 tell_call(&row, &call, Part::Absent, Stage::Open, sink);
             }
         }
@@ -298,15 +294,17 @@ impl Feed {
     /// Since which event, at the earliest, something has been going on that a step will be told of when it is over.
     pub(super) fn busy_since(&self, step: &StepPlan) -> Option<u64> {
         let follows = |track: &&TrackId| step.follows(**track);
-        let fed = |track: &TrackId| self.tracks.get(track.0 as usize)?.as_deref();
+        let fed = |track: &TrackId| self.tracks.get(track).map(|fed| &**fed);
         let busy = self.busy.iter().filter(follows).filter_map(fed);
         busy.filter_map(|fed| fed.busy_since(step)).min()
     }
 
-    /// The states that are known now.
+    /// The states that are known now, in the order in which their processes began.
     pub(super) fn states(&self) -> impl Iterator<Item = (Place, &TermRef)> {
-        let fed = self.tracks.iter().flatten();
-        fed.filter_map(|fed| Some((fed.told?, fed.machine.known().term()?)))
+        let mut fed: Vec<(&TrackId, &Fed)> = self.tracks.iter().map(|(track, fed)| (track, &**fed)).collect();
+        fed.sort_unstable_by_key(|(track, _)| **track);
+        fed.into_iter()
+            .filter_map(|(_, fed)| Some((fed.told?, fed.machine.known().term()?)))
     }
 }
 

@@ -4,6 +4,7 @@
 //! and only those fields that are not zero. Blocks that have waited for a while are compressed.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::codec::BLOCK;
 use crate::capture::record::Header;
@@ -38,16 +39,16 @@ impl Pids {
     }
 }
 
-/// A closed block.
-#[derive(Debug)]
+/// A closed block. Shared with what was frozen meanwhile.
+#[derive(Clone, Debug)]
 struct Block {
-    bytes: Vec<u8>,
+    bytes: Arc<Vec<u8>>,
     /// The size before compression, if it is compressed.
     unpacked: Option<usize>,
 }
 
-/// A queue of records.
-#[derive(Debug)]
+/// A queue of records. A clone shares all but the open block.
+#[derive(Clone, Debug)]
 pub(crate) struct Backlog {
     block: usize,
     /// From so many bytes on, old blocks are compressed.
@@ -129,7 +130,10 @@ impl Backlog {
         self.pids = Pids::default();
         self.time = 0;
         self.bytes += bytes.capacity();
-        self.full.push_back(Block { bytes, unpacked: None });
+        self.full.push_back(Block {
+            bytes: Arc::new(bytes),
+            unpacked: None,
+        });
         if self.bytes > self.ample && self.compressed + UNCOMPRESSED < self.full.len() {
             self.compress(self.compressed);
             self.compressed += 1;
@@ -148,10 +152,12 @@ impl Backlog {
         if len < block.bytes.len() {
             let packed = self.packing[..len].to_vec();
             self.bytes = self.bytes - block.bytes.capacity() + packed.capacity();
-            let mut whole = std::mem::replace(&mut block.bytes, packed);
+            let whole = std::mem::replace(&mut block.bytes, Arc::new(packed));
             block.unpacked = Some(whole.len());
-            whole.clear();
-            self.spare = Some(whole);
+            self.spare = Arc::into_inner(whole).map(|mut whole| {
+                whole.clear();
+                whole
+            });
         }
     }
 
@@ -170,7 +176,7 @@ impl Backlog {
         let bytes = match block.unpacked {
             // It was compressed a moment ago, in this process: it decompresses.
             Some(len) => lz4_flex::block::decompress(&block.bytes, len).unwrap_or_default(),
-            None => block.bytes,
+            None => Arc::unwrap_or_clone(block.bytes),
         };
         Some(Records {
             bytes,
@@ -202,7 +208,7 @@ impl Backlog {
 }
 
 /// The records of a block, in order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Records {
     bytes: Vec<u8>,
     at: usize,

@@ -82,6 +82,11 @@ impl Share {
     pub(crate) fn is_spent(&self) -> bool {
         self.budget.is_spent()
     }
+
+    /// What all holders may come to hold together.
+    pub(crate) fn room(&self) -> usize {
+        self.budget.limit().saturating_sub(self.budget.held())
+    }
 }
 
 impl Drop for Share {

@@ -4,17 +4,18 @@
 //! how they began, the names they bear, the links they have, their last state rows; each with the position and time it
 //! had. So no reader needs to know that anything was dropped. Tracks that ended are forgotten.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::row::{EventRow, TrackId};
 use super::view::ChunkView;
 use crate::event::EventKind;
+use crate::mixed::MixedMap;
 
 /// Of a process with more links than this, the oldest are forgotten.
 const MOST_LINKS: usize = 64;
 
-/// A row and the view it lies in: 0 what was carried so far, 1 the chunk that goes.
+/// A row and the view it lies in, by number.
 type Source = (usize, EventRow);
 
 #[derive(Default)]
@@ -62,10 +63,12 @@ impl Kept {
     }
 }
 
-/// What is left of `carried` and `gone` when `gone` goes.
-pub(crate) fn fold(carried: &ChunkView, gone: &ChunkView) -> Arc<ChunkView> {
-    let mut live: BTreeMap<TrackId, Kept> = BTreeMap::new();
-    for (source, view) in [carried, gone].into_iter().enumerate() {
+/// What is left of some chunks, the oldest first, when they go: what was carried so far is the first of them. Of tracks that are over by
+/// other signs than their end nothing is. It takes no more than `most` bytes: where living tracks need more than that, those that
+/// have been silent for longest are forgotten.
+pub(crate) fn fold(gone: &[Arc<ChunkView>], is_over: impl Fn(TrackId) -> bool, most: usize) -> Arc<ChunkView> {
+    let mut live: MixedMap<TrackId, Kept> = MixedMap::default();
+    for (source, view) in gone.iter().enumerate() {
         for row in view.rows() {
             if row.kind == EventKind::Exit {
                 live.remove(&row.track);
@@ -76,12 +79,29 @@ pub(crate) fn fold(carried: &ChunkView, gone: &ChunkView) -> Arc<ChunkView> {
             }
         }
     }
-    let mut sources: Vec<Source> = live.into_values().flat_map(Kept::rows).collect();
-    sources.sort_by_key(|(_, row)| row.seq);
-    let mut out = ChunkView::new(sources.first().map_or(gone.first_seq, |(_, row)| row.seq));
-    let mut done = [HashMap::new(), HashMap::new()];
+    let mut tracks: Vec<Vec<Source>> = live
+        .into_iter()
+        .filter(|(track, _)| !is_over(*track))
+        .map(|(_, kept)| kept.rows().collect())
+        .collect();
+    tracks.sort_unstable_by_key(|rows| std::cmp::Reverse(rows.iter().map(|(_, row)| row.seq).max()));
+    loop {
+        let carried = build(gone, &tracks);
+        if carried.bytes() <= most || tracks.is_empty() {
+            return Arc::new(carried);
+        }
+        tracks.truncate(tracks.len() / 2);
+    }
+}
+
+fn build(gone: &[Arc<ChunkView>], tracks: &[Vec<Source>]) -> ChunkView {
+    let mut sources: Vec<Source> = tracks.iter().flatten().copied().collect();
+    sources.sort_unstable_by_key(|(_, row)| row.seq);
+    let first = sources.first().map(|(_, row)| row.seq);
+    let mut out = ChunkView::new(first.or(gone.first().map(|view| view.first_seq)).unwrap_or(0));
+    let mut done = vec![HashMap::new(); gone.len()];
     for (source, row) in sources {
-        let from = &[carried, gone][source].arena;
+        let from = &gone[source].arena;
         let terms = row
             .terms
             .iter()
@@ -89,5 +109,5 @@ pub(crate) fn fold(carried: &ChunkView, gone: &ChunkView) -> Arc<ChunkView> {
             .collect();
         out.push(EventRow { terms, ..row });
     }
-    Arc::new(out)
+    out
 }

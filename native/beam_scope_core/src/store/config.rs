@@ -27,6 +27,8 @@ pub struct StoreConfig {
     pub rate: Option<(u64, u64)>,
     /// What happens at [`max_bytes`](Self::max_bytes).
     pub mode: Mode,
+    /// In [`Mode::Ring`]: what is older than so many milliseconds goes too, chunk by chunk.
+    pub keep_ms: Option<u64>,
     /// Events in a chunk.
     pub chunk_events: usize,
     /// The memory that this recording shares with others; `None`: with all that name no other.
@@ -52,6 +54,7 @@ impl Default for StoreConfig {
             max_ms: None,
             rate: None,
             mode: Mode::Stop,
+            keep_ms: None,
             chunk_events: Self::CHUNK_EVENTS,
             budget: None,
             start_ns: 0,
@@ -82,6 +85,9 @@ pub enum StopReason {
     Other(String),
     /// Something of ours failed.
     Error(String),
+    // Files have the place in this list: new ones go to its end.
+    /// It is what another one held at a moment; that one goes on.
+    Frozen,
 }
 
 /// Whether a recording takes events.

@@ -26,6 +26,8 @@ use crate::term::{AtomId, Kind, Value};
 
 /// A chunk that would repeat much is so many times as long as another.
 const LONG: usize = 2;
+/// So many chunks go at once at most: each is decoded for it.
+const AT_ONCE: usize = 8;
 
 /// What readers see, under one lock.
 #[derive(Debug, Default)]
@@ -72,6 +74,11 @@ impl Context<'_> {
     /// An open chunk is sealed at this size at the latest.
     fn open_bytes(&self) -> usize {
         (self.config.max_bytes / 8).clamp(64 << 10, 32 << 20)
+    }
+
+    /// What is carried forward may take so many.
+    const fn carried_bytes(&self) -> usize {
+        self.config.max_bytes / 4
     }
 
     /// So many bytes of decoded chunks are kept.
@@ -349,20 +356,88 @@ impl Index {
         Ok(index)
     }
 
-    /// Drops the oldest chunk; what living tracks need of it is carried forward. `false`: there is none.
-    pub(crate) fn evict(&mut self) -> bool {
-        let Some(gone) = self.sealed.pop_front() else {
-            return false;
-        };
-        let view = self.cache.get(gone.chunk.index).or_else(|| gone.body.decode().ok());
-        self.sealed_bytes = self.sealed_bytes.saturating_sub(gone.bytes());
-        self.cache.remove(gone.chunk.index);
-        if let Some(view) = view {
-            let carried = self.carried.take().unwrap_or_default();
-            self.carried = Some(carry::fold(&carried, &view));
+    /// Drops the oldest chunks, so many that at least `bytes` come free and no more than [`AT_ONCE`]; what living tracks need of them is
+    /// carried forward. `false`: there is none.
+    pub(crate) fn evict(&mut self, context: &Context<'_>, bytes: usize) -> bool {
+        let mut freed = 0;
+        self.evict_while(context, |one| {
+            let goes = freed < bytes || freed == 0;
+            freed += one.bytes();
+            goes
+        })
+    }
+
+    /// To carry forward costs as much as is carried, whatever goes: so it is done for several chunks together.
+    fn evict_while(&mut self, context: &Context<'_>, mut goes: impl FnMut(&Sealed) -> bool) -> bool {
+        let mut views: Vec<Arc<ChunkView>> = self.carried.take().into_iter().collect();
+        let carried = views.len();
+        let mut went = 0;
+        while went < AT_ONCE && self.sealed.front().is_some_and(&mut goes) {
+            let Some(gone) = self.sealed.pop_front() else { break };
+            went += 1;
+            views.extend(self.cache.get(gone.chunk.index).or_else(|| gone.body.decode().ok()));
+            self.sealed_bytes = self.sealed_bytes.saturating_sub(gone.bytes());
+            self.cache.remove(gone.chunk.index);
+            self.count_evicted(&gone.counts, gone.chunk.first_ns, gone.chunk.last_ns);
         }
-        self.count_evicted(&gone.counts, gone.chunk.first_ns, gone.chunk.last_ns);
-        true
+        let oldest_ns = self.oldest_ns();
+        if went > 0 && views.len() > carried {
+            let is_over = |track| self.tracks.was_over_before(track, oldest_ns);
+            self.carried = Some(carry::fold(&views, is_over, context.carried_bytes()));
+        } else {
+            self.carried = views.into_iter().next().filter(|_| carried > 0);
+        }
+        self.tracks.forget_before(oldest_ns);
+        went > 0
+    }
+
+    /// The time of the oldest row that was not dropped.
+    fn oldest_ns(&self) -> u64 {
+        let sealed = self.sealed.front().map(|one| one.chunk.first_ns);
+        let open = || self.open.rows().first().map(|row| row.at_ns);
+        sealed.or_else(open).unwrap_or(self.last_ns)
+    }
+
+    /// Drops chunks whose last event is older than `before_ns`; `false`: there is none.
+    pub(crate) fn evict_before(&mut self, context: &Context<'_>, before_ns: u64) -> bool {
+        let mut went = false;
+        while self.evict_while(context, |one| one.chunk.last_ns < before_ns) {
+            went = true;
+        }
+        went
+    }
+
+    /// Whether the open chunk has been open since before that.
+    pub(crate) fn is_open_since(&self, before_ns: u64) -> bool {
+        self.open.rows().first().is_some_and(|row| row.at_ns < before_ns)
+    }
+
+    /// What readers see now, to be read apart from this. Shares the chunks at rest.
+    pub(crate) fn snapshot(&self) -> Self {
+        Self {
+            tracks: self.tracks.clone(),
+            // Not shared: whoever adds the next row would have to copy it.
+            open: Arc::new((*self.open).clone()),
+            open_index: self.open_index,
+            sealed: self.sealed.clone(),
+            sealed_bytes: self.sealed_bytes,
+            carried: self.carried.clone(),
+            cache: Cache::default(),
+            next_seq: self.next_seq,
+            last_ns: self.last_ns,
+            losses: self.losses.clone(),
+            losses_sealed: self.losses_sealed,
+            evicted: self.evicted.clone(),
+            evicted_span: self.evicted_span,
+            damaged: self.damaged,
+            damage: self.damage.clone(),
+            summary: self.summary.clone(),
+            atoms: self.atoms.clone(),
+            closed: self.closed,
+            work: self.work.clone(),
+            streams: self.streams.clone(),
+            found_cut: self.found_cut,
+        }
     }
 
     fn count_evicted(&mut self, gone: &Counts, first_ns: u64, last_ns: u64) {

@@ -18,7 +18,7 @@ pub(crate) struct Tail {
 }
 
 /// What the drainer touches, under one lock that readers hold for moments only.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Intake {
     pub(crate) backlog: Backlog,
     pub(crate) counts: Counts,

@@ -6,7 +6,7 @@ use super::row::Loss;
 const MOST: usize = 4096;
 
 /// Losses in the order in which they were noticed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Losses(Vec<Loss>);
 
 impl Losses {

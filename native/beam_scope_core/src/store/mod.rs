@@ -23,6 +23,7 @@ mod config;
 mod crc;
 mod error;
 pub(crate) mod file;
+mod freeze;
 mod index;
 mod intake;
 mod kinds;

@@ -114,7 +114,12 @@ impl Recording {
 
     /// Every track, by id.
     pub fn tracks(&self) -> Vec<TrackInfo> {
-        self.up_to_date().tracks.all().to_vec()
+        self.up_to_date().tracks.all()
+    }
+
+    /// How many tracks there are, of those that were indexed. Indexes nothing.
+    pub fn track_count(&self) -> usize {
+        self.index.lock().tracks.count()
     }
 
     /// One track.

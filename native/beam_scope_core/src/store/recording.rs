@@ -45,13 +45,15 @@ pub struct Recording {
     /// The file that it is written to while it runs.
     pub(super) stream: Mutex<Option<Stream>>,
     pub(super) held: Held,
+    /// When what is too old was last looked for, in nanoseconds since the start.
+    pub(super) aged_ns: AtomicU64,
 }
 
 /// Bytes held, in parts that change under different locks.
 #[derive(Debug)]
 pub(super) struct Held {
-    backlog: Share,
-    index: Share,
+    pub(super) backlog: Share,
+    pub(super) index: Share,
     rings: Share,
     /// What readers keep for each event, to find things again.
     readers: Share,
@@ -107,6 +109,7 @@ impl Recording {
             table: None,
             stream: Mutex::default(),
             held,
+            aged_ns: AtomicU64::new(0),
         }
     }
 
@@ -221,10 +224,11 @@ impl Recording {
         let context = self.context();
         let low = self.config.max_bytes - self.config.max_bytes / 16;
         while self.held.all() > low || self.held.index.is_spent() {
-            let went = index.evict() || self.step(index, usize::MAX) || {
+            let over = self.held.all().saturating_sub(low);
+            let went = index.evict(&context, over) || self.step(index, usize::MAX) || {
                 index.seal(&context);
                 index.shrink();
-                index.evict()
+                index.evict(&context, over)
             };
             self.account(index);
             if !went {
@@ -244,8 +248,10 @@ impl Recording {
         self.intake.lock().lost(Tail { pid, count, until_ns });
     }
 
-    /// The drainer has nothing more for now: a little time for the index, if the pass was a quiet one.
-    pub fn drained(&self) {
+    /// The drainer has nothing more for now, up to `until_ns` of the engine's clock: a little time for the index, if the pass was a
+    /// quiet one.
+    pub fn drained(&self, until_ns: u64) {
+        self.age(until_ns.saturating_sub(self.config.start_ns));
         // At the cap the index must not grow by itself: only who asks makes it.
         if !self.intake.lock().has_spare_time(BUSY, PACE) || self.is_over() {
             return;

@@ -13,8 +13,8 @@ impl RecordSink for Recording {
         Self::lost(self, pid, count, until_ns);
     }
 
-    fn drained(&self, _until_ns: u64) {
-        Self::drained(self);
+    fn drained(&self, until_ns: u64) {
+        Self::drained(self, until_ns);
     }
 
     fn accepts(&self) -> bool {

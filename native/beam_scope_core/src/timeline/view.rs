@@ -22,6 +22,9 @@ use super::state::{Look, StateAt};
 use super::transition::{Known, Transition};
 use super::words::Words;
 
+/// So many processes more than the recording has are no reason yet to read it anew.
+const OUTGROWN: usize = 4096;
+
 /// What a pattern says of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -91,6 +94,16 @@ impl Timeline {
     #[must_use]
     pub const fn words(&self) -> &Arc<Words> {
         &self.words
+    }
+
+    /// Whether it knows much that is no longer in the recording, which dropped its oldest chunks since: a new timeline, that reads what
+    /// is there, takes less memory.
+    #[must_use]
+    pub fn has_outgrown(&self) -> bool {
+        let Some(inner) = self.inner.try_lock() else {
+            return false;
+        };
+        inner.index.facts.tracks().len() > 2 * self.rec.track_count() + OUTGROWN
     }
 
     /// What was learnt, brought up to date.

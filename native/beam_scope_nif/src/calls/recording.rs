@@ -6,7 +6,7 @@ use std::time::Duration;
 use beam_scope_core::busy::Busy;
 use beam_scope_core::capture::engine::{LifecycleHook, Open, OpenError, RecordHead, RouteKind, SlotConfig, EVERYONE};
 use beam_scope_core::event::EventKind;
-use beam_scope_core::store::{Budget as Memory, Mode, Recording, Status, StopReason, StoreConfig};
+use beam_scope_core::store::{Budget as Memory, Mode, Recording, Status, StopReason, StoreConfig, StoreError};
 use beam_scope_core::term::AtomId;
 use rustler::{Encoder, Env, Error, ListIterator, LocalPid, Term};
 
@@ -16,7 +16,7 @@ use crate::atoms;
 use crate::decode::Live;
 use crate::encode::{encode, Budget, Rules};
 use crate::engine;
-use crate::fault::{done, fault, Answer};
+use crate::fault::{done, fault, ok, Answer};
 use crate::maps::{atom, get, invalid, name, optional, required, MapBuilder};
 use crate::recording::atoms::LiveAtoms;
 use crate::recording::hook::Notify;
@@ -86,6 +86,7 @@ fn store_config(config: Term<'_>) -> Result<StoreConfig, Error> {
             Some("ring") => Mode::Ring,
             Some(_) => return Err(invalid("mode")),
         },
+        keep_ms: optional(config, "keep_ms")?,
         chunk_events: optional(config, "chunk_events")?.unwrap_or(default.chunk_events),
         start_ns,
         start_unix_ns: clock.unix_ns(start_ns),
@@ -267,6 +268,27 @@ fn pids_of(shared: &Shared, selectors: Vec<Term<'_>>) -> Result<Option<Vec<u64>>
         pids.extend(found);
     }
     Ok(Some(pids))
+}
+
+/// What is recorded by now, as a recording that has ended; this one goes on: `{:ok, rec}`. What was committed before the call is in
+/// it, unless the drainer needs longer than `timeout_ms` for that.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn recording_freeze<'a>(env: Env<'a>, rec: Term<'a>, timeout_ms: u64) -> Answer<'a> {
+    let rec = resource::recording(rec)?;
+    let shared = rec.usable()?;
+    if let Some(route) = shared.route() {
+        route.flush(Duration::from_millis(timeout_ms));
+    }
+    let frozen = shared.freeze().map_err(|error| refused_freeze(&error))?;
+    ok(env, RecordingResource::arc(frozen))
+}
+
+fn refused_freeze(error: &StoreError) -> Error {
+    let reason = match error {
+        StoreError::Closed => "closed",
+        _ => "no_memory",
+    };
+    fault(reason, error.to_string())
 }
 
 /// Ends capture and keeps what was recorded.

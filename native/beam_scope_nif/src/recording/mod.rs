@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use beam_scope_core::busy::Busy;
 use beam_scope_core::capture::engine::RouteHandle;
-use beam_scope_core::store::{Recording, StopReason};
+use beam_scope_core::store::{Recording, StopReason, StoreError};
 use beam_scope_core::timeline::Timeline;
 use parking_lot::Mutex;
 use rustler::{Resource, ResourceArc};
 
-use crate::decode::Origin;
+use crate::decode::{Live, Origin};
 use crate::fault::fault;
 use crate::tracer::config::Capture;
 use crate::tracer::own;
@@ -156,6 +156,14 @@ impl Shared {
         self.timeline.lock().take();
     }
 
+    /// What it holds now, as a recording that has ended; this one goes on.
+    pub(crate) fn freeze(&self) -> Result<Arc<Self>, StoreError> {
+        let frozen = Self::new(self.id, self.store.freeze()?, Box::new(Live), Settings::none(), None);
+        frozen.ended_ns.store(self.elapsed_ns(), Ordering::Relaxed);
+        frozen.meta.lock().clone_from(&self.meta.lock());
+        Ok(frozen)
+    }
+
     /// Nanoseconds from the start to now.
     fn elapsed_ns(&self) -> u64 {
         let now = crate::engine::get().map_or(0, |engine| engine.clock().now());
@@ -184,6 +192,10 @@ impl Shared {
     pub(crate) fn timeline(&self) -> Result<Arc<Timeline>, rustler::Error> {
         self.usable()?;
         let mut timeline = self.timeline.lock();
+        // A flight recorder that is asked now and then must not remember all that it ever had.
+        if timeline.as_ref().is_some_and(|timeline| timeline.has_outgrown()) {
+            *timeline = None;
+        }
         Ok(Arc::clone(timeline.get_or_insert_with(|| {
             Arc::new(Timeline::new(Arc::clone(&self.store)))
         })))

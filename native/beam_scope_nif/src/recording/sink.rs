@@ -100,6 +100,7 @@ pub(crate) fn reason_name(reason: &StopReason) -> String {
         StopReason::Rate => "rate",
         StopReason::OwnerDown => "owner_down",
         StopReason::Closed => "closed",
+        StopReason::Frozen => "frozen",
         StopReason::Error(_) => "error",
         StopReason::Other(name) => name,
     }
@@ -116,6 +117,7 @@ pub(crate) fn reason_of(name: String) -> StopReason {
         "rate" => StopReason::Rate,
         "owner_down" => StopReason::OwnerDown,
         "closed" => StopReason::Closed,
+        "frozen" => StopReason::Frozen,
         _ => StopReason::Other(name),
     }
 }

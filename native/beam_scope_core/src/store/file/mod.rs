@@ -177,7 +177,7 @@ impl Recording {
                 last_ns: index.last_ns,
                 ..End::default()
             },
-            tracks: index.tracks.all().to_vec(),
+            tracks: index.tracks.all(),
             atoms: index.atoms().iter().map(text).collect(),
         }
     }
@@ -281,7 +281,7 @@ fn check_account(end: &End, tracks: &[TrackInfo], chunks: &[Sealed]) -> Result<(
         "the account does not add up",
     )?;
     check(
-        tracks.iter().zip(0..).all(|(info, id)| info.id.0 == id),
+        tracks.windows(2).all(|pair| pair[0].id < pair[1].id),
         "tracks out of order",
     )?;
     let rows = chunks

@@ -10,7 +10,7 @@ struct Cell {
 
 /// The cells of a stream, in the order in which they stand in it. A long list has one for each few of its items, so they are kept
 /// as they come, which is that order; reading a place again, in another chunk, adds none.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Cells(Vec<Cell>);
 
 impl Cells {

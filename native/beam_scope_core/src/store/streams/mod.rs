@@ -34,7 +34,7 @@ const MOST: usize = 64 << 20;
 const PART: usize = 4;
 
 /// The streams of a recording.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Streams {
     tracks: MixedMap<TrackId, Stream>,
     bytes: usize,
@@ -45,7 +45,7 @@ pub(super) struct Streams {
 }
 
 /// The stream of one track.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Stream {
     epoch: u32,
     bytes: Vec<u8>,

@@ -31,7 +31,7 @@ impl Child {
 }
 
 /// What is known of a stream's offsets, in the arena of one chunk.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     pub(super) terms: MixedMap<u32, NodeId>,
     pub(super) nodes: MixedMap<u32, Arc<[Child]>>,

@@ -64,7 +64,7 @@ proptest! {
                     rec.lost(pid, count, time as u64);
                     offered += count;
                 }
-                Step::Drained => rec.drained(),
+                Step::Drained => rec.drained(0),
                 Step::Read => { let _ = rec.chunks(); }
                 Step::Stop if time % 3 == 0 => rec.stop(StopReason::Requested),
                 Step::Stop => {}

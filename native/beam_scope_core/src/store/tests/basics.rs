@@ -111,7 +111,7 @@ fn the_memory_cap_stops_and_holds() {
         let bytes = rec.counts().bytes as usize;
         assert!(bytes <= cap + cap / 10, "{bytes} after {i}");
         if i % 1000 == 0 {
-            rec.drained();
+            rec.drained(0);
         }
     }
     assert_eq!(rec.status(), Status::Stopped(StopReason::Bytes));

@@ -3,6 +3,7 @@
 mod account;
 mod basics;
 mod files;
+mod freeze;
 #[cfg(not(loom))]
 mod fuzz;
 mod ring;

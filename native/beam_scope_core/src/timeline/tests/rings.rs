@@ -38,7 +38,7 @@ fn busy(watch: impl Fn(&Timeline)) -> Kit {
         kit.ev(9, EventKind::Send, &[p(7), cast(text.clone())]);
         kit.handled(7, cast(text), i(n)).looped(7, i(n + 1));
         if n % 100 == 0 {
-            kit.rec.drained();
+            kit.rec.drained(0);
             watch(&timeline);
         }
     }
