@@ -195,7 +195,7 @@ defmodule BeamScope.Test.Chaos.Recordings do
       dictionary: fn rec -> some(rec, &BeamScope.dictionary(rec, &1)) end,
       table: &BeamScope.table(&1, hd(World.tables())),
       level: &BeamScope.set_level(&1, Enum.random([:off, :states, :full])),
-      save: fn rec -> with({:ok, _} <- BeamScope.save(rec, path), do: reload(path)) end,
+      save: fn rec -> with(:ok <- BeamScope.save(rec, path), do: reload(path)) end,
       stop: &BeamScope.stop/1
     ]
   end
@@ -266,7 +266,8 @@ defmodule BeamScope.Test.Chaos.Recordings do
     act("clear", fn -> BeamScope.clear() end)
 
     cond do
-      Process.whereis(Hub) == nil and BeamScope.recordings() == [] ->
+      Process.whereis(Hub) == nil and not Enum.any?(Process.list(), &recorder?/1) and
+          BeamScope.recordings() == [] ->
         :ok
 
       tries == 0 ->
@@ -277,6 +278,13 @@ defmodule BeamScope.Test.Chaos.Recordings do
       true ->
         Process.sleep(100) && close_all(tries - 1)
     end
+  end
+
+  # One whose hub was killed ends a little later.
+  defp recorder?(pid) do
+    with {:dictionary, words} <- Process.info(pid, :dictionary),
+         do: words[:"$initial_call"] == {BeamScope.Recorder.Server, :init, 1},
+         else: (nil -> false)
   end
 
   defp account_for_all do
@@ -300,14 +308,14 @@ defmodule BeamScope.Test.Chaos.Recordings do
       {:error, reason} when not is_struct(reason, Error) ->
         Chaos.problem("#{what} answered #{inspect(reason, limit: 10)}")
 
-      {:error, %Error{reason: reason}} ->
-        Chaos.count(refused(reason))
+      {:error, %Error{} = error} ->
+        refusal(what, error)
 
       other ->
         other
     end
   rescue
-    error in Error -> Chaos.count(refused(error.reason))
+    error in Error -> refusal(what, error)
     error -> Chaos.problem("#{what} raised #{Exception.format(:error, error, Enum.take(__STACKTRACE__, 6))}")
   catch
     kind, reason ->
@@ -315,6 +323,12 @@ defmodule BeamScope.Test.Chaos.Recordings do
         "#{what}: #{Exception.format(kind, reason, Enum.take(__STACKTRACE__, 6)) |> String.slice(0, 1_500)}"
       )
   end
+
+  # Nothing that is recorded may be damaged.
+  defp refusal(what, %Error{reason: :store} = error),
+    do: Chaos.problem("#{what}: #{Exception.message(error)}")
+
+  defp refusal(_what, %Error{reason: reason}), do: Chaos.count(refused(reason))
 
   defp refused(reason), do: "refused (#{reason})"
 end

@@ -175,7 +175,11 @@ impl Recording {
                 return intake.postpone(header);
             }
         }
-        intake.store(header, at_ns, payload);
+        if !intake.store(header, at_ns, payload) {
+            intake.refuse(header, at_ns, LossCause::Stopped);
+            drop(intake);
+            return self.stop_at(StopReason::Error("there is no memory for more events".into()), at_ns);
+        }
         let bytes = intake.backlog.bytes();
         if bytes == self.held.backlog.held() {
             return;

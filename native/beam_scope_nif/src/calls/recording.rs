@@ -381,7 +381,7 @@ fn recording_info<'a>(env: Env<'a>, rec: Term<'a>) -> Answer<'a> {
         .put("losses", losses(env, shared))
         .put("started_at_unix_ns", config.start_unix_ns)
         .put("duration_ns", shared.duration_ns())
-        .put("panics", tracer::panics())
+        .put("panics", shared.panics())
         .put("foreign", is_foreign(store))
         .put("damage", damage(env, shared))
         .put("meta", meta);

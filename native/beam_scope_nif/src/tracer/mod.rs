@@ -25,8 +25,10 @@ use tags::{tags, Tags};
 /// Panics that were caught in callbacks.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// A recording with this bit among its kinds panics in its callbacks: how tests see that nothing escapes.
-const PANIC: u32 = 1 << 31;
+/// A recording with one of these bits among its kinds panics in one of its callbacks: how tests see that nothing escapes.
+const PANIC_ENABLED: u32 = 1 << 31;
+const PANIC_TRACE: u32 = 1 << 30;
+const PANIC_COLLECTED: u32 = 1 << 29;
 /// Panics that are printed; the rest is counted.
 const PRINTED: u64 = 3;
 
@@ -96,7 +98,7 @@ fn answer(tags: &Tags, tag: Word, state: Word, tracee: Word) -> Word {
     if own::has(tracee) {
         return tags.discard;
     }
-    test_panic(wanted);
+    test_panic(wanted & PANIC_ENABLED);
     tags.trace
 }
 
@@ -119,7 +121,9 @@ unsafe extern "C" fn enabled_garbage_collection(
 
 fn moved(tag: Word, state: Word, tracee: Word) -> Option<()> {
     let (engine, route) = (engine::get()?, route(state)?);
-    if engine.kinds(route) & EventKind::State.bit() == 0 {
+    let wanted = engine.kinds(route);
+    test_panic(wanted & PANIC_COLLECTED);
+    if wanted & EventKind::State.bit() == 0 {
         return None;
     }
     let (writer, tags) = (engine.writer(route)?, tags());
@@ -163,14 +167,14 @@ fn record(event: &events::Event<'_>, state: Word) -> Option<()> {
         return None;
     }
     let mut writer = engine.writer(route)?;
-    test_panic(wanted);
+    test_panic(wanted & PANIC_TRACE);
     event.write(&mut writer, wanted);
     Some(())
 }
 
 #[inline]
-fn test_panic(wanted: u32) {
-    if wanted & PANIC != 0 {
+fn test_panic(asked: u32) {
+    if asked != 0 {
         // As a panic unwinds, but without a word on stderr.
         std::panic::resume_unwind(Box::new("a test asked for this"));
     }

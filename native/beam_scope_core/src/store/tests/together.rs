@@ -13,7 +13,11 @@ fn closed_in_the_middle(round: u64) {
     let rec = recording(StoreConfig {
         chunk_events: 64,
         max_bytes: 4 << 20,
-        mode: if round.is_multiple_of(2) { Mode::Stop } else { Mode::Ring },
+        mode: if round.is_multiple_of(2) {
+            Mode::Stop
+        } else {
+            Mode::Ring
+        },
         ..StoreConfig::default()
     });
     rec.stream_begin().unwrap();
@@ -45,5 +49,8 @@ fn nobody_waits_for_ever_when_a_recording_is_closed_while_it_is_written() {
         (0..100).for_each(closed_in_the_middle);
         done.send(()).unwrap();
     });
-    assert!(finished.recv_timeout(PATIENCE).is_ok(), "two of them wait for each other");
+    assert!(
+        finished.recv_timeout(PATIENCE).is_ok(),
+        "two of them wait for each other"
+    );
 }
