@@ -31,6 +31,8 @@ defmodule BeamScope.Recorder.Server do
   @unread_ms 1_000
   @judge_ms 50
   @passes 10
+  # Clocks are slewed all the time; a step is more than that.
+  @step_ms 1_000
 
   @doc "Waits for the set-up to end."
   @spec await(pid()) :: {:ok, Recording.t(), map()} | {:error, Error.t()}
@@ -79,7 +81,8 @@ defmodule BeamScope.Recorder.Server do
           seen: MapSet.new(),
           code: nil,
           sink: nil,
-          recording: nil
+          recording: nil,
+          clocks: clocks()
         },
         arguments
       )
@@ -353,11 +356,44 @@ defmodule BeamScope.Recorder.Server do
     state = state |> switch_off() |> name_pending() |> unread() |> say_absent() |> gather_code()
     state = Setup.note_tables(state, :end)
     _ = state.native.recording_stop(state.data, reason)
-    state = written_out(state)
+    state = state |> written_out() |> say_step() |> say_failures()
     Hub.unregister(state.hub)
     if borrowed?(state), do: Keeper.give_back(state.keeper, state.plan.patterns, state.plan.receives)
     %{state | session: nil}
   end
+
+  # The time of day may be set at any time. What is recorded is timed by a clock that only goes forward.
+  defp clocks, do: {System.os_time(:millisecond), System.monotonic_time(:millisecond)}
+
+  defp say_step(%{clocks: {time, monotonic}} = state) do
+    {time_now, monotonic_now} = clocks()
+    step = time_now - time - (monotonic_now - monotonic)
+
+    if abs(step) < @step_ms,
+      do: state,
+      else:
+        remark(
+          state,
+          "the time of day was set #{if step > 0, do: "forward", else: "back"} by #{:erlang.float_to_binary(abs(step) / 1000, decimals: 1)} s while this was " <>
+            "recorded; moments count from its start, and times of day are as they were then"
+        )
+  end
+
+  defp say_failures(%{data: data} = state) do
+    case state.native.recording_info(data) do
+      %{error: text} when is_binary(text) ->
+        remark(state, "the recording was ended by an error: #{text}")
+
+      %{panics: n} when is_integer(n) and n > 0 ->
+        remark(state, "BeamScope failed in #{n} callbacks, which is a bug: as many events may be missing")
+
+      _ ->
+        state
+    end
+  end
+
+  # Once the data has ended, notes are for the info only.
+  defp remark(state, text), do: Setup.update_meta(%{state | notes: state.notes ++ [text]})
 
   defp gather_code(%{asked: nil} = state), do: state
 
