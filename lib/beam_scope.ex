@@ -159,6 +159,54 @@ defmodule BeamScope do
   def stop!(rec), do: bang(stop(rec))
 
   @doc """
+  What a recording holds now, as a recording of its own that has ended. The other goes on without a gap.
+
+  Meant for flight recorders, `start(…, mode: :ring)`, which go on for ever in bounded memory and keep the last `keep: [ms: …]`
+  (at least: what is oldest goes by chunks), as far as `keep: [bytes: …]` reaches. Copies what is being written and shares the rest, so it
+  takes milliseconds on a dirty scheduler, and tracees wait for nothing. What was frozen counts against the memory of all recordings
+  until it is closed; the error `:no_memory` says that there was no room, `:closed` that the recording was closed.
+
+  With `freeze_on:` it freezes by itself, a moment after one of these happened, and saves that to the directory in `to:`, under a name that
+  sorts by time; of these files the latest `files:` are kept. One line in the log says where and why. What happens in the `quiet:`
+  time after it makes no other file and is counted.
+
+    * `:crash` – a process ended other than by `:normal`, `:shutdown` or `{:shutdown, _}`; `{:exit, pattern}` – with such a reason
+    * `{:state, process, pattern}` – a process came to a state; `{:message, pattern}` – a message was sent, received or handled
+    * `{:latency, {m, f, a}, ms}` – a call took that long, or is still running after it; the function is recorded as with `calls:`
+    * `{:mailbox, n}` – so many messages wait for a recorded process
+    * `{:telemetry, event}` – such an event of `:telemetry`
+    * a function without arguments, asked twice a second, or with one, called with each event: anything but `false` and `nil` freezes. It
+      must be quick: it runs beside the system, in one process for all of them
+
+  States, messages, latencies and functions of events are found by reading what is recorded as it comes, which takes a part of a core
+  where much does; the others cost next to nothing.
+
+      iex> {:ok, agent} = Agent.start_link(fn -> 0 end)
+      iex> rec = BeamScope.start!(agent, mode: :ring, keep: [ms: 10_000])
+      iex> Agent.update(agent, &(&1 + 1))
+      iex> {:ok, frozen} = BeamScope.freeze(rec)
+      iex> Agent.update(agent, &(&1 + 1))
+      iex> BeamScope.close(rec)
+      iex> {BeamScope.info(frozen).stop_reason, BeamScope.find_state(frozen, agent, 2) |> elem(0)}
+      {:frozen, :error}
+      iex> BeamScope.close(frozen)
+      :ok
+  """
+  @spec freeze(Recording.t()) :: {:ok, Recording.t()} | {:error, Error.t()}
+  def freeze(%Recording{} = rec) do
+    with {:ok, frozen} <- Query.ask(rec, fn -> Recorder.freeze(rec) end) do
+      Recorder.keep(frozen)
+      {:ok, frozen}
+    end
+  end
+
+  def freeze(other), do: {:error, Query.not_a_recording(other)}
+
+  @doc "`freeze/1` that raises `BeamScope.Error`."
+  @spec freeze!(Recording.t()) :: Recording.t()
+  def freeze!(rec), do: bang(freeze(rec))
+
+  @doc """
   Stops a recording and frees its memory at once. What is asked of it later is the error `:closed`.
 
       iex> {_, rec} = BeamScope.record([], fn -> :ok end)

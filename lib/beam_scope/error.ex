@@ -40,6 +40,8 @@ defmodule BeamScope.Error do
   | `:fallback` | text | states come from callbacks, and the question needs what loops tell |
   | `:no_such_table` | the table, or `%{table:, known:}` | no ETS table, or one that the recording does not follow |
   | `:no_source` | text | the source of what was recorded cannot be shown |
+  | `:no_memory` | text | what is to be frozen has no room beside the other recordings |
+  | `:no_telemetry` | the event | `{:telemetry, event}` without the library `:telemetry` |
   | `:sink` | `%{sink:, reason:}` | what `to:` names cannot take a recording, or has none |
   | `:unknown_format` | `%{format:, known:}` | a format that `BeamScope.export/4` does not have |
   | `:assertion_failed` | text | an assertion of `BeamScope.Assertions` where ExUnit is not there |
@@ -101,6 +103,8 @@ defmodule BeamScope.Error do
           | :timeout
           | :file
           | :sink
+          | :no_memory
+          | :no_telemetry
           | :no_source
           | :no_such_table
           | :fallback
@@ -281,6 +285,15 @@ defmodule BeamScope.Error do
     do: "#{short(sink)} cannot be used: #{BeamScope.Recorder.Writer.describe(reason)}"
 
   defp describe(:sink, detail), do: "what `to:` names cannot take a recording" <> because(detail)
+
+  defp describe(:no_memory, detail),
+    do:
+      "there is no room for it" <>
+        because(detail) <> ". Close a recording that is not needed any more, or keep less"
+
+  defp describe(:no_telemetry, event),
+    do: "{:telemetry, #{short(event)}} needs the library :telemetry, which is not there"
+
   defp describe(:file, detail), do: "the file could not be used" <> because(detail)
 
   defp describe(:unknown_format, %{format: format, known: known}) do

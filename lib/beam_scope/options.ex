@@ -11,6 +11,7 @@ defmodule BeamScope.Options do
   """
 
   alias BeamScope.Error
+  alias BeamScope.Recorder.Flight.Triggers
 
   @levels [:off, :crashes, :states, :messages, :full]
 
@@ -35,7 +36,7 @@ defmodule BeamScope.Options do
 
   @limits [
     events: [
-      type: {:integer, 1, 10_000_000_000},
+      type: {:or, [{:integer, 1, 10_000_000_000}, {:in, [:infinity]}]},
       start: 1_000_000,
       record: 1_000_000,
       doc: "stop after so many events"
@@ -57,6 +58,19 @@ defmodule BeamScope.Options do
       start: nil,
       record: nil,
       doc: "`{n, ms}`: stop when more than `n` events come within `ms` milliseconds"
+    ]
+  ]
+
+  @keep [
+    ms: [
+      type: {:or, [{:integer, 100, 30 * 24 * 3_600_000}, {:in, [:infinity]}]},
+      start: 30_000,
+      doc: "how far back, in milliseconds"
+    ],
+    bytes: [
+      type: {:integer, @mb, 1024 * 1024 * @mb},
+      start: 64 * @mb,
+      doc: "memory for all that is kept, rings included"
     ]
   ]
 
@@ -120,7 +134,46 @@ defmodule BeamScope.Options do
       record: :spawn,
       doc: "whether processes started by recorded ones are recorded too"
     ],
-    limits: [type: {:keys, @limits}, doc: "hard stops, whichever comes first"],
+    limits: [
+      type: {:keys, @limits},
+      doc:
+        "hard stops, whichever comes first. With `mode: :ring` those of events and ms do not hold unless given"
+    ],
+    mode: [
+      type: {:in, [:stop, :ring]},
+      start: :stop,
+      record: :stop,
+      only: :start,
+      doc:
+        "`:stop` ends at its limits; `:ring` is a flight recorder: it goes on for ever and lets go of what is oldest, see `keep:` " <>
+          "and `BeamScope.freeze/1`"
+    ],
+    keep: [
+      type: {:keys, @keep},
+      only: :start,
+      doc: "what a flight recorder keeps: the last `ms`, and no more than `bytes`"
+    ],
+    freeze_on: [
+      type: {:list, :trigger},
+      start: [],
+      only: :start,
+      doc:
+        "when a flight recorder is frozen and saved to the directory in `to:` by itself: `:crash`, `{:exit, reason_pattern}`, " <>
+          "`{:state, process, pattern}`, `{:message, pattern}`, `{:latency, {m, f, a}, ms}`, `{:mailbox, n}`, `{:telemetry, event}`, a " <>
+          "function; see `BeamScope.freeze/1`"
+    ],
+    files: [
+      type: {:integer, 1, 100_000},
+      start: 10,
+      only: :start,
+      doc: "how many frozen recordings are kept in the directory; the oldest are deleted"
+    ],
+    quiet: [
+      type: {:integer, 0, 24 * 3_600_000},
+      start: 10_000,
+      only: :start,
+      doc: "for so many milliseconds after it was frozen nothing freezes it again: what would have is counted"
+    ],
     budget: [type: {:keys, @budget}, doc: "how much of one term is kept"],
     redact: [
       type: {:or, [{:in, [false]}, {:list, :rule}]},
@@ -132,10 +185,10 @@ defmodule BeamScope.Options do
           "(passwords, secrets, keys, tokens); `false` switches all of it off"
     ],
     owner: [
-      type: :local_pid,
+      type: {:or, [:local_pid, {:in, [:none]}]},
       start: nil,
       record: nil,
-      doc: "the recording stops when this process ends; the caller by default"
+      doc: "the recording stops when this process ends; the caller by default, nobody with `:none`"
     ],
     to: [
       type: {:or, [{:in, [nil]}, :sink]},
@@ -143,7 +196,8 @@ defmodule BeamScope.Options do
       record: nil,
       doc:
         "where the recording is written while it is recorded: a path, or `{module, options}`, see `BeamScope.Sink`. " <>
-          "What is in a file needs no memory any more, so `limits: [bytes: …]` is for what is not written yet"
+          "What is in a file needs no memory any more, so `limits: [bytes: …]` is for what is not written yet. With `freeze_on:` the " <>
+          "directory of frozen recordings"
     ],
     meta: [type: :map, start: %{}, record: %{}, doc: "anything of yours, given back by `info/1`"],
     profiles: [
@@ -165,7 +219,7 @@ defmodule BeamScope.Options do
 
   # For tests: another native module, another tracer, the fallback profile. For `BeamScope.Case`: names that nobody bears yet, and
   # the process during whose life more recordings will come.
-  @internal [:native, :tracer, :profile, :session, :absent, :keep, :memo, :check]
+  @internal [:native, :tracer, :profile, :session, :absent, :keeper, :memo, :check]
 
   @typedoc "Which function's defaults apply."
   @type form :: :start | :record
@@ -179,8 +233,38 @@ defmodule BeamScope.Options do
     schema = for {key, entry} <- @schema, Map.get(Map.new(entry), :only, form) == form, do: {key, entry}
     {internal, options} = split_internal(options)
 
-    with {:ok, values} <- keys(options, schema, form, []) do
+    with {:ok, values} <- keys(options, schema, form, []),
+         {:ok, values} <- flight(values, options) do
       {:ok, Map.merge(values, %{internal: Map.new(internal), redact: redact(values.redact)})}
+    end
+  end
+
+  # A flight recorder has limits of its own; what only one can do is refused elsewhere.
+  defp flight(%{mode: :ring} = values, options) do
+    given = Keyword.get(options, :limits, [])
+    free = for key <- [:events, :ms], not Keyword.has_key?(given, key), into: %{}, do: {key, :infinity}
+    limits = values.limits |> Map.merge(free) |> Map.put(:bytes, values.keep.bytes)
+    values = %{values | limits: limits, calls: values.calls ++ Triggers.calls(values.freeze_on)}
+
+    cond do
+      Keyword.has_key?(given, :bytes) ->
+        invalid([:limits, :bytes], given[:bytes], {:instead, "keep: [bytes: n]"})
+
+      values.freeze_on != [] and not is_binary(values.to) ->
+        invalid([:to], values.to, :directory)
+
+      values.freeze_on == [] and values.to != nil ->
+        invalid([:to], values.to, {:instead, "freeze_on:, or mode: :stop"})
+
+      true ->
+        {:ok, values}
+    end
+  end
+
+  defp flight(values, options) do
+    case Enum.find([:keep, :freeze_on, :files, :quiet], &Keyword.has_key?(options, &1)) do
+      nil -> {:ok, values}
+      key -> invalid([key], options[key], {:instead, "mode: :ring with it"})
     end
   end
 
@@ -304,6 +388,8 @@ defmodule BeamScope.Options do
   defp valid?(:table, table), do: is_reference(table) or (is_atom(table) and table not in [nil, true, false])
   defp valid?(:sink, sink), do: match?({:ok, _}, BeamScope.Sink.normal(sink))
 
+  defp valid?(:trigger, trigger), do: Triggers.valid?(trigger)
+
   defp valid?(:rule, rule), do: is_atom(rule) or (is_binary(rule) and rule != "")
 
   defp valid?(:profile, {m, f, a, positions})
@@ -321,6 +407,9 @@ defmodule BeamScope.Options do
     {:error, Error.new(:invalid_option, %{key: key, value: value, expected: expected(type)})}
   end
 
+  defp expected({:instead, text}), do: "left out: give #{text}"
+  defp expected(:directory), do: "the path of a directory: freeze_on: saves there"
+  defp expected(:trigger), do: Triggers.expected()
   defp expected(:boolean), do: "true or false"
   defp expected(:map), do: "a map"
   defp expected(:local_pid), do: "a pid of this node"

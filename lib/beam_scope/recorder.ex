@@ -10,6 +10,9 @@ defmodule BeamScope.Recorder do
   alias BeamScope.Recorder.{Hub, Server, Session, Shelf}
   alias BeamScope.Recording.Portable
 
+  # What a freeze waits for: that what was committed before it is drained.
+  @freeze_ms 1_000
+
   @doc "Starts a recording; it goes on until it is stopped, meets a limit or loses its owner."
   @spec start(term(), keyword()) :: {:ok, Recording.t()} | {:error, Error.t()}
   def start(targets, opts) do
@@ -93,7 +96,7 @@ defmodule BeamScope.Recorder do
     :exit, {reason, _} -> {:error, Error.new(:setup_failed, reason)}
   end
 
-  defp keeper(%{internal: %{keep: owner}}), do: with({:ok, keeper} <- Hub.keeper(owner), do: keeper)
+  defp keeper(%{internal: %{keeper: owner}}), do: with({:ok, keeper} <- Hub.keeper(owner), do: keeper)
   defp keeper(_options), do: nil
 
   @doc "Ends a recording. Its data stays; to stop twice is no error."
@@ -104,6 +107,20 @@ defmodule BeamScope.Recorder do
       do: {:error, Error.new(:closed, recording.id)},
       else: {:ok, recording}
   end
+
+  @doc "What a recording holds now, as a recording that has ended; the other goes on."
+  @spec freeze(Recording.t()) :: {:ok, Recording.t()} | {:error, Error.t()}
+  def freeze(%Recording{} = recording) do
+    case native(recording).recording_freeze(recording.native, @freeze_ms) do
+      {:ok, frozen} -> {:ok, %{recording | id: next_id(), native: frozen, pid: nil}}
+      {:error, {:closed, _}} -> {:error, Error.new(:closed, recording.id)}
+      {:error, reason} -> {:error, Error.from_native(reason)}
+    end
+  end
+
+  @doc "Puts a recording that nobody holds where `last/0` finds it."
+  @spec keep(Recording.t()) :: :ok
+  def keep(%Recording{} = recording), do: Shelf.put(recording)
 
   @doc "Ends a recording and frees its data."
   @spec close(Recording.t()) :: :ok

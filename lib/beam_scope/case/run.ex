@@ -65,7 +65,7 @@ defmodule BeamScope.Case.Run do
     trace = List.wrap(given[:trace]) ++ Callbacks.supervisor()
 
     with {:ok, rec, entry} <-
-           Recorder.enter(Keyword.merge(given, trace: trace, absent: :await, keep: module_process())) do
+           Recorder.enter(Keyword.merge(given, trace: trace, absent: :await, keeper: module_process())) do
       run = new(rec, entry, context, dir)
       Process.put(@key, run)
       {:ok, run}

@@ -11,6 +11,7 @@ defmodule BeamScope.Recorder.Server do
   alias BeamScope.{Error, Recording}
 
   alias BeamScope.Recorder.{
+    Flight,
     Follow,
     Hub,
     Keeper,
@@ -50,7 +51,7 @@ defmodule BeamScope.Recorder.Server do
   def init(arguments) do
     Process.monitor(arguments.hub)
     owner = arguments.options.owner || arguments.caller
-    Process.monitor(owner)
+    if owner != :none, do: Process.monitor(owner)
 
     state =
       Map.merge(
@@ -76,6 +77,7 @@ defmodule BeamScope.Recorder.Server do
           notes: [],
           failed: nil,
           writer: nil,
+          flight: nil,
           # What is known of the code: asked for at the start, gathered at the end.
           asked: nil,
           seen: MapSet.new(),
@@ -99,7 +101,9 @@ defmodule BeamScope.Recorder.Server do
   end
 
   defp set_up(state) do
-    with {:ok, state} <- Setup.run(state), {:ok, state} <- write_out(state) do
+    with {:ok, state} <- Setup.run(state),
+         {:ok, state} <- write_out(state),
+         {:ok, state} <- take_off(state) do
       if is_integer(state.options.limits.ms),
         do: Process.send_after(self(), :time_is_up, state.options.limits.ms)
 
@@ -112,6 +116,14 @@ defmodule BeamScope.Recorder.Server do
     end
   end
 
+  # What triggers a freeze is looked for by a process of its own.
+  defp take_off(%{options: %{freeze_on: [_ | _]}} = state) do
+    with {:error, error} <- Flight.start(state), do: {:error, error, state}
+  end
+
+  defp take_off(state), do: {:ok, state}
+
+  defp write_out(%{options: %{mode: :ring}} = state), do: {:ok, state}
   defp write_out(%{options: %{to: nil}} = state), do: {:ok, state}
 
   defp write_out(%{options: %{to: to}} = state) do
@@ -185,6 +197,8 @@ defmodule BeamScope.Recorder.Server do
   def handle_info(:unread, state), do: {:noreply, unread(state)}
   def handle_info({:judge, pid}, state), do: {:noreply, judge(state, pid)}
 
+  def handle_info({:frozen, text}, state), do: {:noreply, Setup.note(state, text)}
+
   def handle_info({:sink_failed, text}, state), do: {:noreply, sink_failed(state, text)}
 
   def handle_info({ref, _answer}, state) when is_reference(ref),
@@ -206,19 +220,27 @@ defmodule BeamScope.Recorder.Server do
 
   defp event({:limit, reason}, state), do: {:stop, :normal, finish(state, reason)}
   defp event(_event, %{follow: nil} = state), do: {:noreply, state}
-  defp event({:spawned, parent, child, mfa}, state), do: {:noreply, spawned(state, parent, child, mfa)}
-  defp event({:adopted, starter, child, mfa}, state), do: {:noreply, followed(state, starter, child, mfa)}
-  defp event({:stranger, starter, child, _mfa}, state), do: {:noreply, stranger(state, starter, child)}
 
-  defp event({:registered, pid, name}, state), do: {:noreply, registered(state, pid, name)}
+  defp event(event, %{flight: flight} = state) when is_pid(flight) do
+    if is_tuple(event), do: Flight.tell(flight, event)
+    happened(event, state)
+  end
 
-  defp event({:exited, pid, _reason}, state),
+  defp event(event, state), do: happened(event, state)
+
+  defp happened({:spawned, parent, child, mfa}, state), do: {:noreply, spawned(state, parent, child, mfa)}
+  defp happened({:adopted, starter, child, mfa}, state), do: {:noreply, followed(state, starter, child, mfa)}
+  defp happened({:stranger, starter, child, _mfa}, state), do: {:noreply, stranger(state, starter, child)}
+
+  defp happened({:registered, pid, name}, state), do: {:noreply, registered(state, pid, name)}
+
+  defp happened({:exited, pid, _reason}, state),
     do: {:noreply, %{state | follow: Follow.leave(state.follow, pid)}}
 
-  defp event(events, state) when is_list(events), do: each(events, state)
-  defp event(_other, state), do: {:noreply, state}
-
   # Notifications may come in batches.
+  defp happened(events, state) when is_list(events), do: each(events, state)
+  defp happened(_other, state), do: {:noreply, state}
+
   defp each([], state), do: {:noreply, state}
 
   defp each([event | rest], state) do
@@ -353,6 +375,7 @@ defmodule BeamScope.Recorder.Server do
   defp finish(%{failed: failed} = state, _reason) when failed != nil, do: undo(state)
 
   defp finish(state, reason) do
+    if state.flight, do: Flight.land(state.flight)
     state = state |> switch_off() |> name_pending() |> unread() |> say_absent() |> gather_code()
     state = Setup.note_tables(state, :end)
     _ = state.native.recording_stop(state.data, reason)

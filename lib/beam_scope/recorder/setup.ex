@@ -18,6 +18,7 @@ defmodule BeamScope.Recorder.Setup do
     Modules,
     Plan,
     Profile,
+    Rings,
     Session,
     Targets,
     Watched
@@ -25,6 +26,8 @@ defmodule BeamScope.Recorder.Setup do
 
   @rescans 3
   @most_starters 200
+  @most_notes 200
+  @first_notes 50
 
   @typedoc "The recorder's state; see `BeamScope.Recorder.Server`."
   @type state :: map()
@@ -150,14 +153,15 @@ defmodule BeamScope.Recorder.Setup do
       budget_bytes: options.budget.bytes,
       budget_depth: options.budget.depth,
       max_bytes: options.limits.bytes,
-      max_events: options.limits.events,
+      max_events: finite(options.limits.events),
       max_ms: finite(options.limits.ms),
       rate: options.limits.rate,
-      mode: :stop,
+      mode: options[:mode] || :stop,
+      keep_ms: if(options[:mode] == :ring, do: finite(options.keep.ms)),
       redact: options.redact,
       keep_receive_timeouts: options.keep_receive_timeouts,
       follow: options.follow == :spawn,
-      ring_bytes: nil,
+      ring_bytes: Rings.bytes(options),
       notify: self(),
       own: [self(), state.hub],
       lifecycle_notify: true,
@@ -167,7 +171,7 @@ defmodule BeamScope.Recorder.Setup do
     case state.native.recording_open(config) do
       {:ok, data, route} ->
         Hub.register(state.hub, %{id: state.id, native: state.native, data: data})
-        {:ok, %{state | data: data, route: route}}
+        with :ok <- Rings.leave_room(options), do: {:ok, %{state | data: data, route: route}}
 
       {:error, reason} ->
         {:error, Error.from_native(reason)}
@@ -177,7 +181,7 @@ defmodule BeamScope.Recorder.Setup do
   end
 
   defp finite(:infinity), do: nil
-  defp finite(ms), do: ms
+  defp finite(n), do: n
 
   defp open_session(%{kept: %{session: %Session{} = session}} = state) do
     Hub.register(state.hub, %{id: state.id, session: session})
@@ -468,12 +472,29 @@ defmodule BeamScope.Recorder.Setup do
 
   # Notes
 
-  @doc "Writes a note into the recording and its info."
+  @doc "Writes a note into the recording and its info, which has the first and the latest of many."
   @spec note(state(), String.t()) :: state()
   def note(state, text) do
     if state.data, do: state.native.recording_inject(state.data, :note, self(), [text, nil])
-    update_meta(%{state | notes: state.notes ++ [text]})
+    update_meta(%{state | notes: fewer(state.notes ++ [text])})
   end
+
+  # A flight recorder has a note for each restart, for ever.
+  defp fewer(notes) when length(notes) <= @most_notes, do: notes
+
+  defp fewer(notes) do
+    {first, rest} = Enum.split(notes, @first_notes)
+
+    case rest do
+      [{:left_out, n}, _oldest | latest] -> first ++ [{:left_out, n + 1} | latest]
+      [_, _ | latest] -> first ++ [{:left_out, 2} | latest]
+    end
+  end
+
+  defp told({:left_out, n}),
+    do: "… #{n} notes are left out here; events/2 with kind: :note has those that are still kept …"
+
+  defp told(text), do: text
 
   @doc "Brings what `info/1` tells up to date."
   @spec update_meta(state()) :: state()
@@ -495,7 +516,7 @@ defmodule BeamScope.Recorder.Setup do
       sink: state.sink,
       profile: Profile.describe(state.profile),
       session: if(Session.implementation() == Session.Classic, do: :classic, else: :trace),
-      notes: state.notes,
+      notes: Enum.map(state.notes, &told/1),
       code: state.code
     }
   end

@@ -24,7 +24,7 @@ defmodule BeamScope.Recorder.KeeperTest do
 
   # A turn as a test has it.
   defp turn(owner, options, fun) do
-    {:ok, rec, entry} = Recorder.enter([keep: owner] ++ options)
+    {:ok, rec, entry} = Recorder.enter([keeper: owner] ++ options)
     fun.()
     Recorder.leave(rec, entry)
     {:ok, rec} = Recorder.stop(rec)
@@ -115,7 +115,7 @@ defmodule BeamScope.Recorder.KeeperTest do
   end
 
   test "a recorder that is killed with what it borrowed", %{owner: owner, counter: counter} do
-    {:ok, rec, _} = Recorder.enter(trace: counter, keep: owner)
+    {:ok, rec, _} = Recorder.enter(trace: counter, keeper: owner)
     Process.exit(rec.pid, :kill)
     assert eventually(fn -> not Process.alive?(rec.pid) end)
     assert {:ok, %{status: :stopped}} = eventually(fn -> stopped(rec) end)
@@ -148,8 +148,8 @@ defmodule BeamScope.Recorder.KeeperTest do
   end
 
   test "a set-up that fails spoils nothing", %{owner: owner, counter: counter} do
-    assert {:error, %{reason: :no_such_function}} = Recorder.enter(calls: [{Enum, :mpa, 2}], keep: owner)
-    assert {:error, %{reason: :unknown_name}} = Recorder.enter(trace: :nobody_here, keep: owner)
+    assert {:error, %{reason: :no_such_function}} = Recorder.enter(calls: [{Enum, :mpa, 2}], keeper: owner)
+    assert {:error, %{reason: :unknown_name}} = Recorder.enter(trace: :nobody_here, keeper: owner)
     rec = turn(owner, [trace: counter], fn -> increment(counter) end)
     assert List.last(counts(rec, counter)) == 1
     BeamScope.close(rec)

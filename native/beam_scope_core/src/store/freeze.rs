@@ -25,8 +25,11 @@ impl Recording {
             return Err(StoreError::Closed);
         }
         let mut frozen_index = index.snapshot();
-        let intake = self.intake.lock().clone();
+        let mut intake = self.intake.lock().clone();
         drop(index);
+        if cfg!(mutant = "freeze_leaves_what_waits") {
+            intake.backlog = super::backlog::Backlog::new(0);
+        }
         let config = StoreConfig {
             mode: Mode::Stop,
             keep_ms: None,

@@ -147,5 +147,5 @@ impl Tracks {
 }
 
 const fn is_gone(info: &TrackInfo, oldest_ns: u64) -> bool {
-    info.ended_ns.is_some() && info.last_ns < oldest_ns
+    info.ended_ns.is_some() && (info.last_ns < oldest_ns || cfg!(mutant = "tracks_forgotten_early"))
 }

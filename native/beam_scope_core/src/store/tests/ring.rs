@@ -102,3 +102,24 @@ fn after_a_gap_no_stale_state_is_carried() {
         .filter(|(row, _)| row.track == TrackId(0) && row.kind == EventKind::State);
     assert_eq!(states.count(), 0);
 }
+
+/// What living processes need of what went may not take the place of everything else.
+#[test]
+fn what_is_carried_forward_is_bounded() {
+    let cap = 1 << 20;
+    let rec = ring(cap);
+    for n in 0..4_000u64 {
+        let text = Value::Binary(n.to_le_bytes().repeat(32).into());
+        record(&rec, n + 1, n, EventKind::Spawned, &[Value::Pid(1), text]);
+    }
+    workload::gen_server(12_000, true, workload::counter)
+        .iter()
+        .for_each(|made| rec.append(&made.header, &made.payload));
+    let counts = rec.counts();
+    assert_eq!(counts.dropped, counts.evicted, "{counts:?}");
+    let chunks = rec.chunks();
+    let carried = rec.view(&chunks[0]).unwrap();
+    assert!(chunks[0].carried && carried.bytes() <= cap / 4, "{}", carried.bytes());
+    // The ones heard of last.
+    assert!(carried.rows().iter().any(|row| row.track.0 > 3_990));
+}
