@@ -376,7 +376,10 @@ defmodule BeamScope.Recorder.Server do
 
   defp finish(state, reason) do
     if state.flight, do: Flight.land(state.flight)
-    state = state |> switch_off() |> name_pending() |> unread() |> say_absent() |> gather_code()
+
+    state =
+      state |> say_taken() |> switch_off() |> name_pending() |> unread() |> say_absent() |> gather_code()
+
     state = Setup.note_tables(state, :end)
     _ = state.native.recording_stop(state.data, reason)
     state = state |> written_out() |> say_step() |> say_failures()
@@ -384,6 +387,23 @@ defmodule BeamScope.Recorder.Server do
     if borrowed?(state), do: Keeper.give_back(state.keeper, state.plan.patterns, state.plan.receives)
     %{state | session: nil}
   end
+
+  # Flags and patterns are everybody's before OTP 27: a tool that clears all of them at its end clears ours.
+  defp say_taken(%{session: %Session{module: Classic, handle: handle}, plan: %{flags: [_ | _]}} = state) do
+    case Classic.taken(handle) do
+      {0, 0} ->
+        state
+
+      {pids, functions} ->
+        Setup.note(
+          state,
+          "another tool switched off the tracing of #{pids} processes and #{functions} functions while they were recorded; what they did " <>
+            "from then on is not in the recording"
+        )
+    end
+  end
+
+  defp say_taken(state), do: state
 
   # The time of day may be set at any time. What is recorded is timed by a clock that only goes forward.
   defp clocks, do: {System.os_time(:millisecond), System.monotonic_time(:millisecond)}

@@ -11,7 +11,7 @@ use beam_scope_core::store::{AtomSource, Budget, Mode, Recording, StoreConfig};
 use beam_scope_core::term::{wire, AtomId, Value};
 
 /// Full within the first million events.
-const CAP: usize = 32 << 20;
+const CAP: usize = 16 << 20;
 const EVERY: u64 = 50_000;
 const SERVERS: u64 = 500;
 

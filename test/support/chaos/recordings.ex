@@ -55,6 +55,17 @@ defmodule BeamScope.Test.Chaos.Recordings do
     ]
   end
 
+  # A recording that is to end, or a flight recorder.
+  defp mode do
+    case :rand.uniform(3) do
+      1 ->
+        [mode: :ring, keep: [ms: Enum.random([200, 5_000]), bytes: Enum.random([1_048_576, 16 * 1_048_576])]]
+
+      _ ->
+        []
+    end
+  end
+
   defp target do
     case :rand.uniform(12) do
       1 -> {:all, [force: true]}
@@ -131,7 +142,7 @@ defmodule BeamScope.Test.Chaos.Recordings do
   end
 
   defp from_to(target, context, more) do
-    with {:ok, rec} <- BeamScope.start(target, more ++ options(context)) do
+    with {:ok, rec} <- BeamScope.start(target, more ++ options(context) ++ mode()) do
       Chaos.count(:started)
       for _ <- 1..:rand.uniform(6), do: change(rec, context)
       if :rand.uniform(3) > 1, do: BeamScope.stop(rec)
@@ -142,6 +153,7 @@ defmodule BeamScope.Test.Chaos.Recordings do
   defp change(rec, _context) do
     case :rand.uniform(5) do
       1 -> BeamScope.set_level(rec, Enum.random([:off, :crashes, :states, :messages, :full]))
+      4 -> with({:ok, frozen} <- BeamScope.freeze(rec), do: finish(frozen))
       2 -> BeamScope.subscribe(rec, Enum.random([[], [kind: :send], [limit: 10]]))
       3 -> flush(:rand.uniform(100))
       _ -> Process.sleep(:rand.uniform(150))

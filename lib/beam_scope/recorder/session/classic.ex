@@ -55,6 +55,10 @@ defmodule BeamScope.Recorder.Session.Classic do
   @impl true
   def close(session), do: ask(session, :close, :ok)
 
+  @doc "Processes and functions that are wanted and that somebody else has switched off since."
+  @spec taken(term()) :: {non_neg_integer(), non_neg_integer()}
+  def taken(session), do: ask(session, :taken, {0, 0})
+
   @impl true
   def adopt(session, pids, flags), do: ask(session, {:adopt, pids, flags}, :ok)
 
@@ -107,6 +111,22 @@ defmodule BeamScope.Recorder.Session.Classic do
   def perform(ledger, id, tracer, :traced) do
     wanted = Ledger.wanted(ledger, id)
     {wanted ++ untold(ledger, id, MapSet.new(wanted), tracer), ledger}
+  end
+
+  def perform(ledger, id, tracer, :taken) do
+    pids =
+      for pid <- Ledger.wanted(ledger, id),
+          tracer_of(pid) not in [{:tracer, tracer}, :undefined],
+          alive?(pid),
+          do: pid
+
+    mfas =
+      for {{_, f, a} = mfa, %{^id => _}} <- ledger.patterns,
+          :_ not in [f, a],
+          pattern_of_others(mfa) == :none,
+          do: mfa
+
+    {{length(pids), length(mfas)}, ledger}
   end
 
   def perform(ledger, id, tracer, {:receives, on}) do
@@ -181,6 +201,9 @@ defmodule BeamScope.Recorder.Session.Classic do
       :undefined -> :not_alive
     end
   end
+
+  # Who has just ended has no tracer either.
+  defp alive?(pid), do: Process.alive?(pid)
 
   defp tracer_of(pid) do
     :erlang.trace_info(pid, :tracer)
