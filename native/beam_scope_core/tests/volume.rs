@@ -1,4 +1,4 @@
-//! A flood into a flight recorder: memory stays where it is after the first minute, however many events come.
+//! A flood into a flight recorder: memory stays where it is after the first few million events, however many come.
 //!
 //! `BEAM_SCOPE_VOLUME` is how many: three million in every run, 10^8 nightly, an hour of a flood. Alone in its process: what is measured is
 //! the memory of the process.
@@ -95,7 +95,8 @@ fn memory_stays_flat_however_many_events_come() {
         payload: Vec::new(),
         time: 0,
     };
-    let minute = (volume / 60).max(2_000_000);
+    // An allocator takes a few million events until its blocks have found their places.
+    let minute = (volume / 20).max(2_000_000);
     let (mut first, mut most) = (0, 0);
     for n in 0..volume {
         let (header, payload) = flood.next(n);
@@ -113,9 +114,12 @@ fn memory_stays_flat_however_many_events_come() {
                 first = first.max(now);
             }
             most = most.max(now);
+            if (n + 1) % 5_000_000 == 0 {
+                println!("{} million events: {} KB resident at most", (n + 1) / 1_000_000, most / 1024);
+            }
             assert!(
                 now <= first + first / 20,
-                "{} KB resident after {} events, {} KB at most in the first minute",
+                "{} KB resident after {} events, {} KB at most at the beginning",
                 now / 1024,
                 n + 1,
                 first / 1024
@@ -125,7 +129,7 @@ fn memory_stays_flat_however_many_events_come() {
     rec.close();
     assert_eq!((budget.held(), rec.counts().bytes), (0, 0));
     println!(
-        "{volume} events: {} KB resident at most, {} KB in the first minute",
+        "{volume} events: {} KB resident at most, {} KB at the beginning",
         most / 1024,
         first / 1024
     );
