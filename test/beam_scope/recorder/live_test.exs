@@ -264,7 +264,11 @@ defmodule BeamScope.Recorder.LiveTest do
       hub = Process.whereis(Recorder.Hub)
       :sys.suspend(hub)
       asked = Task.async(fn -> BeamScope.subscribe(rec) end)
-      Process.sleep(50)
+
+      assert BeamScope.Test.Tracing.eventually(fn ->
+               Process.info(hub, :message_queue_len) != {:message_queue_len, 0}
+             end)
+
       Process.exit(hub, :kill)
       assert {:error, %BeamScope.Error{reason: :setup_failed}} = Task.await(asked)
       BeamScope.close(rec)

@@ -55,16 +55,13 @@ defmodule BeamScope.Test.Chaos.Recordings do
     ]
   end
 
-  # A recording that is to end, or a flight recorder.
-  defp mode do
-    case :rand.uniform(3) do
-      1 ->
-        [mode: :ring, keep: [ms: Enum.random([200, 5_000]), bytes: Enum.random([1_048_576, 16 * 1_048_576])]]
-
-      _ ->
-        []
-    end
+  # A recording that is to end, or a flight recorder: that has limits of its own.
+  defp in_mode(1, options) do
+    keep = [ms: Enum.random([200, 5_000]), bytes: Enum.random([1_048_576, 16 * 1_048_576])]
+    Keyword.drop(options, [:to, :limits]) ++ [mode: :ring, keep: keep]
   end
+
+  defp in_mode(_n, options), do: options
 
   defp target do
     case :rand.uniform(12) do
@@ -142,7 +139,7 @@ defmodule BeamScope.Test.Chaos.Recordings do
   end
 
   defp from_to(target, context, more) do
-    with {:ok, rec} <- BeamScope.start(target, more ++ options(context) ++ mode()) do
+    with {:ok, rec} <- BeamScope.start(target, more ++ in_mode(:rand.uniform(3), options(context))) do
       Chaos.count(:started)
       for _ <- 1..:rand.uniform(6), do: change(rec, context)
       if :rand.uniform(3) > 1, do: BeamScope.stop(rec)
