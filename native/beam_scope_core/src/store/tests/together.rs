@@ -26,7 +26,7 @@ fn closed_in_the_middle(round: u64) {
         let rec = &*rec;
         scope.spawn(move || {
             records.iter().for_each(|made| rec.append(&made.header, &made.payload));
-            rec.drained();
+            rec.drained(u64::MAX / 2);
         });
         scope.spawn(move || while rec.stream_next(Duration::ZERO, Duration::ZERO).is_ok() {});
         scope.spawn(move || {
