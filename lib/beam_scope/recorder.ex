@@ -102,6 +102,7 @@ defmodule BeamScope.Recorder do
   @doc "Ends a recording. Its data stays; to stop twice is no error."
   @spec stop(Recording.t(), atom()) :: {:ok, Recording.t()} | {:error, Error.t()}
   def stop(%Recording{} = recording, reason \\ :requested) do
+    # To ask how it stands ends what nobody else could end.
     if ask(recording, {:stop, reason}) == :gone and closed?(recording),
       do: {:error, Error.new(:closed, recording.id)},
       else: {:ok, recording}
@@ -162,7 +163,7 @@ defmodule BeamScope.Recorder do
   @doc "How a recording stands: the account of the native library and what the recorder knows."
   @spec info(Recording.t()) :: {:ok, map()} | {:error, Error.t()}
   def info(%Recording{} = recording) do
-    case native(recording).recording_info(recording.native) do
+    case told(recording) do
       {:ok, %{} = info} -> {:ok, with_meta(info, recording)}
       {:error, {:closed, _}} -> {:error, Error.new(:closed, recording.id)}
       {:error, :closed} -> {:error, Error.new(:closed, recording.id)}
@@ -170,6 +171,23 @@ defmodule BeamScope.Recorder do
       %{} = info -> {:ok, with_meta(info, recording)}
     end
   end
+
+  defp told(%{native: data, pid: pid} = recording) do
+    native = native(recording)
+
+    case native.recording_info(data) do
+      %{status: :running} when is_pid(pid) ->
+        unless Process.alive?(pid), do: orphaned(recording)
+        native.recording_info(data)
+
+      info ->
+        info
+    end
+  end
+
+  @doc "Ends the data half of a recording whose recorder is gone: usually the hub has done so, unless it was killed as well."
+  @spec orphaned(Recording.t()) :: :ok
+  def orphaned(recording), do: Server.stop_native(native(recording), recording.native, :recorder_down)
 
   defp with_meta(info, recording) do
     known = %{

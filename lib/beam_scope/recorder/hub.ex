@@ -10,8 +10,8 @@ defmodule BeamScope.Recorder.Hub do
   use GenServer
 
   alias BeamScope.Recorder
-  alias BeamScope.Recorder.{Guards, Keeper, Profile, Server, Session}
-  alias BeamScope.Recorder.Session.{Classic, Ledger}
+  alias BeamScope.Recorder.{Guards, Keeper, Profile, Server, Session, Shelf}
+  alias BeamScope.Recorder.Session.{Classic, Ledger, Survivor}
 
   # A VM-wide mark that classic flags may be set; an immediate, so that changing it costs nothing.
   @dirty {__MODULE__, :classic_flags}
@@ -24,7 +24,12 @@ defmodule BeamScope.Recorder.Hub do
 
   @doc "Starts a helper process: a child specification, linked to the hub."
   @spec start_helper(map()) :: {:ok, pid()} | {:error, term()}
-  def start_helper(child), do: call({:start_helper, child})
+  def start_helper(child) do
+    call({:start_helper, child})
+  catch
+    # Helpers are linked to the hub: one that was started has ended with it.
+    :exit, {reason, _} -> {:error, {:hub, reason}}
+  end
 
   @doc "The keeper of what the recordings of an owner have in common: the one there is, or a new one."
   @spec keeper(pid()) :: {:ok, pid()} | {:error, term()}
@@ -42,9 +47,12 @@ defmodule BeamScope.Recorder.Hub do
     :exit, _ -> :ok
   end
 
-  @doc "A request of a recording to the ledger of classic flags."
-  @spec classic(pos_integer(), Session.tracer(), term()) :: term()
-  def classic(id, tracer, request), do: GenServer.call(__MODULE__, {:classic, id, tracer, request}, :infinity)
+  @doc """
+  A request of a recording to the ledger of classic flags, in the hub with which it started: the next one knows nothing of it, and would
+  keep its wants for ever.
+  """
+  @spec classic(pid(), pos_integer(), Session.tracer(), term()) :: term()
+  def classic(hub, id, tracer, request), do: GenServer.call(hub, {:classic, id, tracer, request}, :infinity)
 
   # The hub may end between being found and being asked.
   defp call(request, attempts \\ 5) do
@@ -71,12 +79,16 @@ defmodule BeamScope.Recorder.Hub do
     Process.delete(:"$callers")
     own(:own_add, self())
 
-    {:ok, %{recorders: %{}, helpers: MapSet.new(), keepers: %{}, ledger: %Ledger{}, tracer: nil},
+    {:ok,
+     %{recorders: %{}, helpers: MapSet.new(), keepers: %{}, ledger: %Ledger{}, tracer: nil, survivor: nil},
      {:continue, :tidy}}
   end
 
   @impl true
   def handle_continue(:tidy, state) do
+    survivor = if Session.implementation() == Classic, do: survivor()
+
+    # It may have been killed as well.
     if :persistent_term.get(@dirty, false) do
       mfas = for b <- Profile.behaviours(), {_, points} <- Profile.variants(b), %{mfa: mfa} <- points, do: mfa
       watched = for {mfa, _} <- Guards.functions(), do: mfa
@@ -87,7 +99,13 @@ defmodule BeamScope.Recorder.Hub do
       :persistent_term.erase(@dirty)
     end
 
-    {:noreply, state}
+    # To ask for them ends those whose recorder was killed with the hub.
+    for %{pid: pid} = recording <- Shelf.list(),
+        is_pid(pid),
+        not Process.alive?(pid),
+        do: Recorder.info(recording)
+
+    {:noreply, %{state | survivor: survivor}}
   end
 
   @impl true
@@ -125,6 +143,8 @@ defmodule BeamScope.Recorder.Hub do
 
   def handle_call({:classic, id, tracer, request}, _from, state) do
     mark_dirty()
+    state = survived(state)
+    Survivor.told(state.survivor, tracer, request)
     {answer, ledger} = Classic.perform(state.ledger, id, tracer, request)
     {:reply, answer, %{state | ledger: ledger, tracer: tracer}}
   end
@@ -155,11 +175,38 @@ defmodule BeamScope.Recorder.Hub do
   def terminate(_reason, state) do
     state = Enum.reduce(state.recorders, state, fn {_, undo}, state -> undo(undo, state) end)
     if state.ledger == %Ledger{}, do: :persistent_term.erase(@dirty)
+    if state.survivor, do: own(:own_remove, state.survivor)
     own(:own_remove, self())
   end
 
   # Here, since it must be alone: on OTP 25 and 26 two checks at a time would take each other for another tool.
-  defp check_profile(internal), do: Profile.current(Profile.wanted(internal))
+  defp check_profile(internal) do
+    if Session.implementation() == Classic, do: mark_dirty()
+    Profile.current(Profile.wanted(internal))
+  end
+
+  defp survivor do
+    survivor = Survivor.start()
+    own(:own_add, survivor)
+    survivor
+  end
+
+  # One that was killed knew what is set; the ledger does too.
+  defp survived(%{survivor: survivor} = state) do
+    if Process.alive?(survivor) do
+      state
+    else
+      own(:own_remove, survivor)
+      survivor = survivor()
+
+      for {mfa, _} <- state.ledger.patterns,
+          do: Survivor.told(survivor, state.tracer, {:pattern, mfa, :plain})
+
+      if state.ledger.receives != %{}, do: Survivor.told(survivor, state.tracer, {:receives, true})
+      if state.ledger != %Ledger{}, do: Survivor.told(survivor, state.tracer, {:trace, [], []})
+      %{state | survivor: survivor}
+    end
+  end
 
   defp keeper(key, owner, %{keepers: keepers} = state) when is_map_key(keepers, key) do
     Keeper.join(keepers[key], owner)

@@ -223,15 +223,9 @@ defmodule BeamScope.Recorder.Keeper do
     %{state | session: nil, data: nil}
   end
 
-  # The hub's ledger died with it.
-  defp hub_died(%{session: %{module: Classic}} = state) do
-    Classic.undo_all({@native, state.route}, Map.keys(state.patterns), state.receives)
-    @native.recording_close(state.data)
-    %{state | session: nil, data: nil}
-  end
-
+  # A ledger that died with the hub is its survivor's to undo.
   defp hub_died(state) do
-    if state.session, do: Session.close(state.session)
+    if state.session && state.session.module != Classic, do: Session.close(state.session)
     if state.data, do: @native.recording_close(state.data)
     %{state | session: nil, data: nil}
   end

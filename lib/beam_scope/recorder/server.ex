@@ -34,6 +34,8 @@ defmodule BeamScope.Recorder.Server do
   @unread_ms 1_000
   @judge_ms 50
   @passes 10
+  # Clocks are slewed all the time; a step is more than that.
+  @step_ms 1_000
 
   @doc "Waits for the set-up to end."
   @spec await(pid()) :: {:ok, Recording.t(), map()} | {:error, Error.t()}
@@ -88,7 +90,8 @@ defmodule BeamScope.Recorder.Server do
           seen: MapSet.new(),
           code: nil,
           sink: nil,
-          recording: nil
+          recording: nil,
+          clocks: clocks()
         },
         arguments
       )
@@ -187,6 +190,10 @@ defmodule BeamScope.Recorder.Server do
       {:ok, state} -> {:reply, {:ok, %{state.recording | level: level}}, Hands.set(state, level)}
       {:error, error} -> {:reply, {:error, error}, state}
     end
+  catch
+    # The hub was killed meanwhile; its end is the recording's too, and comes next.
+    :exit, {reason, {GenServer, :call, _}} ->
+      {:reply, {:error, Error.new(:setup_failed, {:hub, reason})}, state}
   end
 
   def handle_call({:govern, action}, _from, state), do: {:reply, :ok, Hands.act(state, action)}
@@ -380,6 +387,15 @@ defmodule BeamScope.Recorder.Server do
 
   # The end
 
+  # What ends by an error of ours ends its recording; where there is a hub, it does the same once more.
+  @impl true
+  def terminate(:normal, _state), do: :ok
+
+  def terminate(_reason, state) do
+    if state.session, do: Session.close(state.session)
+    if state.data, do: stop_native(state.native, state.data, :recorder_down)
+  end
+
   defp finish(%{failed: failed} = state, _reason) when failed != nil, do: undo(state)
 
   defp finish(state, reason) do
@@ -389,6 +405,7 @@ defmodule BeamScope.Recorder.Server do
       state
       |> Vitals.finish()
       |> Hands.stop()
+      |> say_taken()
       |> switch_off()
       |> name_pending()
       |> unread()
@@ -397,11 +414,61 @@ defmodule BeamScope.Recorder.Server do
 
     state = Setup.note_tables(state, :end)
     _ = state.native.recording_stop(state.data, reason)
-    state = written_out(state)
+    state = state |> written_out() |> say_step() |> say_failures()
     Hub.unregister(state.hub)
     if borrowed?(state), do: Keeper.give_back(state.keeper, state.plan.patterns, state.plan.receives)
     %{state | session: nil}
   end
+
+  # Flags and patterns are everybody's before OTP 27: a tool that clears all of them at its end clears ours.
+  defp say_taken(%{session: %Session{module: Classic, handle: handle}, plan: %{flags: [_ | _]}} = state) do
+    case Classic.taken(handle) do
+      {0, 0} ->
+        state
+
+      {pids, functions} ->
+        Setup.note(
+          state,
+          "another tool switched off the tracing of #{pids} processes and #{functions} functions while they were recorded; what they did " <>
+            "from then on is not in the recording"
+        )
+    end
+  end
+
+  defp say_taken(state), do: state
+
+  # The time of day may be set at any time. What is recorded is timed by a clock that only goes forward.
+  defp clocks, do: {System.os_time(:millisecond), System.monotonic_time(:millisecond)}
+
+  defp say_step(%{clocks: {time, monotonic}} = state) do
+    {time_now, monotonic_now} = clocks()
+    step = time_now - time - (monotonic_now - monotonic)
+
+    if abs(step) < @step_ms,
+      do: state,
+      else:
+        remark(
+          state,
+          "the time of day was set #{if step > 0, do: "forward", else: "back"} by #{:erlang.float_to_binary(abs(step) / 1000, decimals: 1)} s while this was " <>
+            "recorded; moments count from its start, and times of day are as they were then"
+        )
+  end
+
+  defp say_failures(%{data: data} = state) do
+    case state.native.recording_info(data) do
+      %{error: text} when is_binary(text) ->
+        remark(state, "the recording was ended by an error: #{text}")
+
+      %{panics: n} when is_integer(n) and n > 0 ->
+        remark(state, "BeamScope failed in #{n} callbacks, which is a bug: as many events may be missing")
+
+      _ ->
+        state
+    end
+  end
+
+  # Once the data has ended, notes are for the info only.
+  defp remark(state, text), do: Setup.update_meta(%{state | notes: state.notes ++ [text]})
 
   defp gather_code(%{asked: nil} = state), do: state
 
@@ -515,13 +582,9 @@ defmodule BeamScope.Recorder.Server do
     %{state | session: nil, data: nil}
   end
 
-  # The hub's ledger died with it.
-  defp hub_died(state) do
-    case state.session do
-      %{module: Classic} -> Classic.undo_all(state.tracer, Map.keys(state.plan.patterns), state.plan.receives)
-      session -> Session.close(session)
-    end
-
+  # A ledger that died with the hub is its survivor's to undo: another hub may be at work by now.
+  defp hub_died(%{session: session} = state) do
+    if session.module != Classic, do: Session.close(session)
     stop_native(state.native, state.data, :hub_down)
     state
   end

@@ -59,11 +59,18 @@ defmodule BeamScope.Recorder.Setup do
     ]
 
     Enum.reduce_while(steps, {:ok, state}, fn step, {:ok, state} ->
-      case step.(state) do
+      case attempt(step, state) do
         {:ok, state} -> {:cont, {:ok, state}}
         {:error, error} -> {:halt, {:error, error, state}}
       end
     end)
+  end
+
+  # The hub may be killed while it is asked: what is open by then has to be closed by whoever runs the steps.
+  defp attempt(step, state) do
+    step.(state)
+  catch
+    :exit, {reason, {GenServer, :call, _}} -> {:error, Error.new(:setup_failed, {:hub, reason})}
   end
 
   defp resolve(%{options: options} = state) do

@@ -77,16 +77,18 @@ defmodule BeamScope.Recording.Dictionary do
   defp dictionary(nil, writes, true), do: fold([], writes)
   defp dictionary(nil, _writes, false), do: unknown("what it held at the start is not in the recording")
 
-  defp fold(known, _writes) when not is_list(known), do: unknown("what it held at the start was truncated")
-
   defp fold(known, writes) do
-    {:ok,
-     Enum.reduce(writes, Map.new(known), fn
-       {_track, _seq, {:put, [key, value]}}, dictionary -> Map.put(dictionary, key, value)
-       {_track, _seq, {:erase, [key]}}, dictionary -> Map.delete(dictionary, key)
-       {_track, _seq, {:erase, []}}, _dictionary -> %{}
-     end)}
+    if whole?(known),
+      do: {:ok, Enum.reduce(writes, Map.new(known), &write/2)},
+      else: unknown("what it held at the start was truncated")
   end
+
+  # A pair may have been cut as well as the list of them.
+  defp whole?(known), do: is_list(known) and Enum.all?(known, &match?({_key, _value}, &1))
+
+  defp write({_track, _seq, {:put, [key, value]}}, dictionary), do: Map.put(dictionary, key, value)
+  defp write({_track, _seq, {:erase, [key]}}, dictionary), do: Map.delete(dictionary, key)
+  defp write({_track, _seq, {:erase, []}}, _dictionary), do: %{}
 
   defp unknown(why), do: {:error, Error.new(:unknown_state, why)}
 end

@@ -11,6 +11,7 @@ defmodule BeamScope.Table.Reader do
   def read(rec, table, moment) do
     with {:ok, notes} <- notes(rec),
          {:ok, own} <- own(notes, table),
+         :ok <- described(own),
          {:ok, calls} <-
            Query.events(rec, kind: [:call, :return, :exception], call: :ets, until: moment, limit: :infinity) do
       names = names(own)
@@ -49,6 +50,23 @@ defmodule BeamScope.Table.Reader do
         {:ok, own}
     end
   end
+
+  # Which type a table is of, and how much of it was left out, decides what it holds: where that was cut, nothing can be said.
+  defp described(own) do
+    if Enum.all?(own, &described?(&1.detail)),
+      do: :ok,
+      else:
+        {:error,
+         Error.new(:unknown_state, "what the table is was truncated: its recording needs a larger budget")}
+  end
+
+  defp described?({_, _when, _given, about, _objects, more}),
+    do: whole?(about) and (more == :more or match?({:done, n} when is_integer(n), more))
+
+  defp whole?(nil), do: true
+
+  defp whole?(about),
+    do: match?(%{type: type, keypos: keypos} when is_atom(type) and is_integer(keypos), about)
 
   defp names(own),
     do:

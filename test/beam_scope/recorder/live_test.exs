@@ -240,6 +240,40 @@ defmodule BeamScope.Recorder.LiveTest do
   end
 
   describe "killed" do
+    test "the hub with a recorder: the recording ends, nothing stays on, and the next one gets its patterns" do
+      {:ok, server} = BeamScope.Servers.Tally.start_link()
+      calls = [{:lists, :reverse, 2}]
+      {:ok, rec} = BeamScope.start(server, level: :full, calls: calls)
+      hub = Process.whereis(Recorder.Hub)
+      for pid <- [rec.pid, hub], do: Process.exit(pid, :kill)
+      for pid <- [rec.pid, hub], do: BeamScope.Test.Tracing.await_end(pid)
+
+      {:ok, next} = BeamScope.start(server, level: :full, calls: calls)
+      BeamScope.Servers.Tally.add(server, 1)
+      assert %{status: :stopped, stop_reason: :recorder_down} = BeamScope.info(rec)
+      {:ok, next} = BeamScope.stop(next)
+      assert [_ | _] = BeamScope.events(next, kind: :receive) |> Enum.to_list()
+      for one <- [rec, next], do: BeamScope.close(one)
+      assert BeamScope.Test.Leftovers.settle() == BeamScope.Test.Leftovers.none()
+      assert {:traced, false} = :erlang.trace_info({:lists, :reverse, 2}, :traced)
+    end
+
+    test "the hub while a helper is asked for: an answer, no exit" do
+      {:ok, server} = BeamScope.Servers.Tally.start_link()
+      {:ok, rec} = BeamScope.start(server)
+      hub = Process.whereis(Recorder.Hub)
+      :sys.suspend(hub)
+      asked = Task.async(fn -> BeamScope.subscribe(rec) end)
+
+      assert BeamScope.Test.Tracing.eventually(fn ->
+               Process.info(hub, :message_queue_len) != {:message_queue_len, 0}
+             end)
+
+      Process.exit(hub, :kill)
+      assert {:error, %BeamScope.Error{reason: :setup_failed}} = Task.await(asked)
+      BeamScope.close(rec)
+    end
+
     test "recorders leave nothing on and their data readable", %{counter: counter} do
       recording = start!([counter, :new], level: :full)
       Counter.increment(counter)

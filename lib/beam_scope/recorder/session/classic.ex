@@ -19,7 +19,7 @@ defmodule BeamScope.Recorder.Session.Classic do
   # Asked: the recorder's half
 
   @impl true
-  def open(id, tracer), do: {:ok, {id, tracer}}
+  def open(id, tracer), do: {:ok, {id, tracer, Process.whereis(Hub)}}
 
   @impl true
   def trace(session, pids, flags), do: ask(session, {:trace, pids, flags})
@@ -55,11 +55,15 @@ defmodule BeamScope.Recorder.Session.Classic do
   @impl true
   def close(session), do: ask(session, :close, :ok)
 
+  @doc "Processes and functions that are wanted and that somebody else has switched off since."
+  @spec taken(term()) :: {non_neg_integer(), non_neg_integer()}
+  def taken(session), do: ask(session, :taken, {0, 0})
+
   @impl true
   def adopt(session, pids, flags), do: ask(session, {:adopt, pids, flags}, :ok)
 
   # With a default the hub may be gone: then its end has undone everything already.
-  defp ask({id, tracer}, request), do: Hub.classic(id, tracer, request)
+  defp ask({id, tracer, hub}, request), do: Hub.classic(hub, id, tracer, request)
 
   defp ask(session, request, default) do
     ask(session, request)
@@ -109,6 +113,22 @@ defmodule BeamScope.Recorder.Session.Classic do
     {wanted ++ untold(ledger, id, MapSet.new(wanted), tracer), ledger}
   end
 
+  def perform(ledger, id, tracer, :taken) do
+    pids =
+      for pid <- Ledger.wanted(ledger, id),
+          tracer_of(pid) not in [{:tracer, tracer}, :undefined],
+          alive?(pid),
+          do: pid
+
+    mfas =
+      for {{_, f, a} = mfa, %{^id => _}} <- ledger.patterns,
+          :_ not in [f, a],
+          pattern_of_others(mfa) == :none,
+          do: mfa
+
+    {{length(pids), length(mfas)}, ledger}
+  end
+
   def perform(ledger, id, tracer, {:receives, on}) do
     if on and ledger.receives == %{} and :erlang.trace_info(:receive, :match_spec) != {:match_spec, true},
       do: {{:error, Error.new(:pattern_in_use, :receive)}, ledger},
@@ -135,7 +155,7 @@ defmodule BeamScope.Recorder.Session.Classic do
   @spec sweep(Ledger.t(), Session.tracer()) :: :ok
   def sweep(ledger, tracer), do: Enum.each(Process.list(), &sweep_one(&1, ledger, tracer))
 
-  @doc "Undoes everything of ours that a killed hub left: for recorders that see it die."
+  @doc "Undoes everything of ours that a killed hub left."
   @spec undo_all(Session.tracer(), [Session.place()], boolean()) :: :ok
   def undo_all(tracer, patterns, receives) do
     _ = run({%Ledger{}, Enum.map(patterns, &{:pattern, &1, :off})}, tracer)
@@ -181,6 +201,9 @@ defmodule BeamScope.Recorder.Session.Classic do
       :undefined -> :not_alive
     end
   end
+
+  # Who has just ended has no tracer either.
+  defp alive?(pid), do: Process.alive?(pid)
 
   defp tracer_of(pid) do
     :erlang.trace_info(pid, :tracer)

@@ -247,10 +247,9 @@ impl<C: RouteConfig> Engine<C> {
         let pool = Pool::new(rings, self.shared.host.max_threads().max(1)).ok_or(OpenError::Memory)?;
         let pool = Arc::new(pool);
         let (shared, drained) = (Arc::clone(&self.shared), Arc::clone(&pool));
-        let builder = std::thread::Builder::new().name("beam_scope_drain".into());
-        let join = builder
-            .spawn(move || drain::run(&shared, drained))
-            .map_err(|why| OpenError::Thread(why.to_string()))?;
+        let body = Box::new(move || drain::run(&shared, drained));
+        let started = self.shared.host.start_thread("beam_scope_drain", body);
+        let join = started.map_err(|why| OpenError::Thread(why.to_string()))?;
         registry.thread = Some(join.thread().clone());
         registry.join = Some(join);
         registry.pool = Some(Arc::clone(&pool));

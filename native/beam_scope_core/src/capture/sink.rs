@@ -3,6 +3,7 @@
 
 use super::record::Header;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 /// Where a recording's records go; [`crate::store`] implements it. Called by the drainer thread only, one call at a time
 /// for a recording. A sink must not call back into the engine, nor own a handle of it. One that panics is left alone from then on.
@@ -102,6 +103,11 @@ pub trait Host: Send + Sync + 'static {
     /// How long the calling thread has had a processor, if the system tells.
     fn thread_ns(&self) -> Option<u64> {
         None
+    }
+
+    /// Starts a thread.
+    fn start_thread(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name(name.to_owned()).spawn(body)
     }
 }
 

@@ -20,6 +20,7 @@ struct Log {
     lost_before: AtomicU64,
     refuse: AtomicBool,
     panic: AtomicBool,
+    panic_drained: AtomicBool,
     failed: AtomicBool,
     slow: AtomicU64,
 }
@@ -36,6 +37,9 @@ impl RecordSink for Log {
     }
     fn lost(&self, pid: u64, count: u64, _until_ns: u64) {
         self.lost.lock().push((pid, count));
+    }
+    fn drained(&self, _until_ns: u64) {
+        assert!(!self.panic_drained.load(Ordering::Relaxed), "told to");
     }
     fn accepts(&self) -> bool {
         !self.refuse.load(Ordering::Relaxed)
@@ -559,6 +563,150 @@ fn configurations_live_as_long_as_a_callback_that_reads_them() {
         }
         done.store(true, Ordering::Relaxed);
     });
+}
+
+/// A record of its own kind, each with the payload `number`.
+fn put_number(engine: &Engine<()>, route: u32, pid: u64, number: u64) -> bool {
+    put(engine, route, pid, EventKind::Send, &number.to_le_bytes())
+}
+
+#[test]
+fn a_sink_that_panics_when_it_is_told_of_a_pass_fails_alone() {
+    let engine = engine();
+    let (bad, good) = (Arc::new(Log::default()), Arc::new(Log::default()));
+    let one = open(&engine, RouteKind::Own, &bad, small(1, 1 << 16));
+    let two = open(&engine, RouteKind::Own, &good, small(1, 1 << 16));
+    bad.panic_drained.store(true, Ordering::Relaxed);
+    for number in 0..10 {
+        assert!(put_number(&engine, two.route(), 0x20, number));
+    }
+    assert!(two.flush(WAIT) && two.flush(WAIT));
+    assert!(bad.failed.load(Ordering::Relaxed), "it was told why it gets no more");
+    assert_eq!((good.stored(), engine.info().panics), (10, 1));
+    assert_eq!(engine.kinds(one.route()), 0, "nothing more is offered to it");
+    assert!(one.close(WAIT) && two.close(WAIT));
+}
+
+#[test]
+fn a_hook_that_panics_takes_nothing_with_it() {
+    struct Hook;
+    impl LifecycleHook for Hook {
+        fn lifecycle(&self, _records: &[(Header, Box<[u8]>)]) {
+            panic!("told to");
+        }
+    }
+    let (engine, log) = (engine(), Arc::new(Log::default()));
+    let handle = engine
+        .open(Open {
+            route: RouteKind::Own,
+            kinds: ALL_KINDS,
+            follow: true,
+            max_record: 16,
+            config: Arc::new(()),
+            rings: small(1, 1 << 16),
+            slots: SlotConfig { bits: 8, shift: 4 },
+            sink: Arc::clone(&log) as Arc<dyn RecordSink>,
+            hook: Some(Arc::new(Hook)),
+        })
+        .expect("opens");
+    for _ in 0..5 {
+        assert!(put(&engine, handle.route(), 0x10, EventKind::Exit, &[tag::NIL]));
+        assert!(handle.flush(WAIT));
+    }
+    assert_eq!(log.stored(), 5);
+    assert!((1..=5).contains(&engine.info().panics));
+    assert!(handle.close(WAIT));
+}
+
+/// A machine that starts no more threads.
+struct NoThreads(AtomicBool);
+
+impl Host for NoThreads {
+    fn start_thread(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> std::io::Result<std::thread::JoinHandle<()>> {
+        if self.0.load(Ordering::Relaxed) {
+            return Err(std::io::Error::other("no more threads"));
+        }
+        PlainHost.start_thread(name, body)
+    }
+}
+
+#[test]
+fn without_a_thread_nothing_opens_and_nothing_stays() {
+    let host = Arc::new(NoThreads(AtomicBool::new(true)));
+    let engine: Engine<()> = Engine::new(Arc::clone(&host) as Arc<dyn Host>);
+    let log = Arc::new(Log::default());
+    let opened = engine.open(Open {
+        route: RouteKind::Own,
+        kinds: ALL_KINDS,
+        follow: true,
+        max_record: 16,
+        config: Arc::new(()),
+        rings: small(1, 1 << 16),
+        slots: SlotConfig { bits: 8, shift: 4 },
+        sink: Arc::clone(&log) as Arc<dyn RecordSink>,
+        hook: None,
+    });
+    let error = opened.err().expect("refused");
+    assert_eq!(error, OpenError::Thread("no more threads".into()));
+    assert!(error.to_string().contains("no more threads"));
+    assert_eq!(engine.info(), EngineInfo::default());
+    assert_eq!(Arc::strong_count(&log), 1);
+    // And once there are threads again it works.
+    host.0.store(false, Ordering::Relaxed);
+    let handle = open(&engine, RouteKind::Own, &log, small(1, 1 << 16));
+    assert!(put_number(&engine, handle.route(), 0x10, 1) && handle.close(WAIT));
+    assert_eq!(log.stored(), 1);
+}
+
+/// A drainer that stands still for 5 seconds: whoever is traced goes on at full speed, and each event is stored or counted.
+#[test]
+fn a_stalled_drainer_delays_nobody_and_every_loss_is_counted() {
+    const STALL: Duration = Duration::from_secs(5);
+    struct Stalling(Log, AtomicBool);
+    impl RecordSink for Stalling {
+        fn append(&self, header: &Header, payload: &[u8]) {
+            if !self.1.swap(true, Ordering::Relaxed) {
+                std::thread::sleep(STALL);
+            }
+            self.0.append(header, payload);
+        }
+        fn lost(&self, pid: u64, count: u64, until_ns: u64) {
+            self.0.lost(pid, count, until_ns);
+        }
+    }
+    let engine = engine();
+    let sink = Arc::new(Stalling(Log::default(), AtomicBool::new(false)));
+    let handle = engine
+        .open(Open {
+            route: RouteKind::Own,
+            kinds: ALL_KINDS,
+            follow: true,
+            max_record: 16,
+            config: Arc::new(()),
+            rings: small(2, 1 << 16),
+            slots: SlotConfig { bits: 8, shift: 4 },
+            sink: Arc::clone(&sink) as Arc<dyn RecordSink>,
+            hook: None,
+        })
+        .expect("opens");
+    let began = std::time::Instant::now();
+    let (threads, each) = (2, 200_000);
+    std::thread::scope(|scope| {
+        for pid in 1..=threads {
+            let (engine, route) = (&engine, handle.route());
+            scope.spawn(move || (0..each).for_each(|number| _ = put_number(engine, route, pid << 4, number)));
+        }
+    });
+    let took = began.elapsed();
+    assert!(took < STALL / 2, "tracees took {took:?}: they waited for the drainer");
+    assert!(handle.close(WAIT));
+    let log = &sink.0;
+    assert_eq!(
+        log.stored() + log.dropped(),
+        threads * each,
+        "offered = stored + dropped"
+    );
+    assert!(log.dropped() > 0, "rings of 64 KB hold no 400,000 events");
 }
 
 /// States come from every process.

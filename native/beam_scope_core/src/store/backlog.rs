@@ -16,6 +16,9 @@ const UNCOMPRESSED: usize = 4;
 /// it takes from them. From then on each new block has an old one compressed.
 const AMPLE: usize = 4;
 
+/// More than the head of any record takes: a record's bytes are asked for before the first is written.
+const HEAD_ROOM: usize = 64;
+
 const KIND: u8 = 0x1F;
 const HAS_FIELDS: u8 = 1 << 5;
 const HAS_FLAGS: u8 = 1 << 6;
@@ -85,10 +88,17 @@ impl Backlog {
         }
     }
 
-    /// Adds a record. Most of the store's share of the drainer's time goes here.
-    pub(crate) fn push(&mut self, header: &Header, payload: &[u8]) {
-        if self.open.len() + payload.len() + 64 > self.block && !self.open.is_empty() {
+    /// Adds a record; false when there is no memory for it. Most of the store's share of the drainer's time goes here.
+    #[must_use]
+    pub(crate) fn push(&mut self, header: &Header, payload: &[u8]) -> bool {
+        if self.open.len() + payload.len() + HEAD_ROOM > self.block && !self.open.is_empty() {
+            if self.full.try_reserve(1).is_err() {
+                return false;
+            }
             self.close_block();
+        }
+        if self.open.try_reserve(payload.len() + HEAD_ROOM).is_err() {
+            return false;
         }
         let rare = header.lost != 0 || header.epoch != 0 || header.offset != 0;
         let bit = |holds: bool, bit: u8| if holds { bit } else { 0 };
@@ -122,6 +132,7 @@ impl Backlog {
         out.push(header.terms);
         write_varint(payload.len() as u64, out);
         out.extend_from_slice(payload);
+        true
     }
 
     fn close_block(&mut self) {
@@ -144,13 +155,25 @@ impl Backlog {
         let Some(block) = self.full.get_mut(i).filter(|block| block.unpacked.is_none()) else {
             return;
         };
-        self.packing
-            .resize(lz4_flex::block::get_maximum_output_size(block.bytes.len()), 0);
+        // Without memory for it the block stays as it is.
+        let most = lz4_flex::block::get_maximum_output_size(block.bytes.len());
+        if self
+            .packing
+            .try_reserve(most.saturating_sub(self.packing.len()))
+            .is_err()
+        {
+            return;
+        }
+        self.packing.resize(most, 0);
         let Ok(len) = lz4_flex::block::compress_into(&block.bytes, &mut self.packing) else {
             return;
         };
         if len < block.bytes.len() {
-            let packed = self.packing[..len].to_vec();
+            let mut packed = Vec::new();
+            if packed.try_reserve_exact(len).is_err() {
+                return;
+            }
+            packed.extend_from_slice(&self.packing[..len]);
             self.bytes = self.bytes - block.bytes.capacity() + packed.capacity();
             let whole = std::mem::replace(&mut block.bytes, Arc::new(packed));
             block.unpacked = Some(whole.len());

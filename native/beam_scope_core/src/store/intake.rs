@@ -98,8 +98,21 @@ impl Intake {
         self.window.1
     }
 
-    /// Stores a record of a known kind.
-    pub(crate) fn store(&mut self, header: &Header, at_ns: u64, payload: &[u8]) {
+    /// Stores a record of a known kind; false when there is no memory for it.
+    #[must_use]
+    pub(crate) fn store(&mut self, header: &Header, at_ns: u64, payload: &[u8]) -> bool {
+        let untold = if self.pending.is_empty() {
+            0
+        } else {
+            self.pending.get(&header.pid).copied().unwrap_or(0)
+        };
+        let lost = header.lost + untold;
+        if !self.backlog.push(&Header { lost, ..*header }, payload) {
+            return false;
+        }
+        if untold > 0 {
+            self.pending.remove(&header.pid);
+        }
         self.counts.stored += 1;
         self.last_ns = self.last_ns.max(at_ns);
         self.counts.truncated += u64::from(header.flags & flags::TRUNCATED != 0);
@@ -108,12 +121,7 @@ impl Intake {
             *count += 1;
         }
         self.fresh += payload.len() + 16;
-        if self.pending.is_empty() {
-            self.backlog.push(header, payload);
-        } else {
-            let lost = header.lost + self.pending.remove(&header.pid).unwrap_or(0);
-            self.backlog.push(&Header { lost, ..*header }, payload);
-        }
+        true
     }
 
     /// Counts a record that was not stored, because the recording had stopped or the record made no sense. What was lost

@@ -1,7 +1,8 @@
 //! A recording: what the drainer appends to and readers ask.
 //!
-//! Two locks. *Intake* is held by the drainer for a copy, and by readers for the moment it takes to take a block out.
-//! *Index* is held by readers; the drainer only ever tries it. Order: index before intake.
+//! Two locks matter most. *Intake* is held by the drainer for a copy, and by readers for the moment it takes to take a block out.
+//! *Index* is held by readers; the drainer only ever tries it. A third, *stream*, is held by who writes a file. Order: stream before
+//! index before intake.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
@@ -176,7 +177,11 @@ impl Recording {
                 return intake.postpone(header);
             }
         }
-        intake.store(header, at_ns, payload);
+        if !intake.store(header, at_ns, payload) {
+            intake.refuse(header, at_ns, LossCause::Stopped);
+            drop(intake);
+            return self.stop_at(StopReason::Error("there is no memory for more events".into()), at_ns);
+        }
         let bytes = intake.backlog.bytes();
         if bytes == self.held.backlog.held() {
             return;
@@ -381,9 +386,10 @@ impl Recording {
     /// Stops and frees everything at once; readers that hold a view keep that view.
     pub fn close(&self) {
         self.stop(StopReason::Closed);
+        // Before the index: who asks for the next piece of a file has this lock while it waits for that one.
+        *self.stream.lock() = None;
         let mut index = self.index.lock();
         *index = Index::closed();
-        *self.stream.lock() = None;
         self.held.index.set(0);
         let mut intake = self.intake.lock();
         intake.backlog = super::backlog::Backlog::new(0);

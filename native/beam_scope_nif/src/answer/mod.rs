@@ -163,5 +163,11 @@ pub(crate) fn refused(error: TimelineError) -> Error {
 }
 
 pub(crate) fn stored(error: &StoreError) -> Error {
-    fault("store", error.to_string())
+    // Somebody closed it between the question and the answer.
+    let reason = if matches!(error, StoreError::Closed) {
+        "closed"
+    } else {
+        "store"
+    };
+    fault(reason, error.to_string())
 }

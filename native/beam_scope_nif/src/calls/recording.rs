@@ -6,7 +6,7 @@ use std::time::Duration;
 use beam_scope_core::busy::Busy;
 use beam_scope_core::capture::engine::{LifecycleHook, Open, OpenError, RecordHead, RouteKind, SlotConfig, EVERYONE};
 use beam_scope_core::event::EventKind;
-use beam_scope_core::store::{Mode, Recording, Status, StopReason, StoreConfig, StoreError};
+use beam_scope_core::store::{Budget as Memory, Mode, Recording, Status, StopReason, StoreConfig, StoreError};
 use beam_scope_core::term::AtomId;
 use rustler::{Encoder, Env, Error, ListIterator, LocalPid, Term};
 
@@ -407,7 +407,7 @@ fn recording_info<'a>(env: Env<'a>, rec: Term<'a>) -> Answer<'a> {
         .put("losses", losses(env, shared))
         .put("started_at_unix_ns", config.start_unix_ns)
         .put("duration_ns", shared.duration_ns())
-        .put("panics", tracer::panics())
+        .put("panics", shared.panics())
         .put("foreign", is_foreign(store))
         .put("damage", damage(env, shared))
         .put("meta", meta);
@@ -452,6 +452,7 @@ fn engine_info(env: Env<'_>) -> Answer<'_> {
         .put("ring_bytes", info.ring_bytes)
         .put("pool_bytes", info.pool_bytes)
         .put("recordings", info.recordings)
+        .put("held_bytes", Memory::global().held())
         .put("dropped", info.dropped)
         .put("panics", info.panics + tracer::panics());
     Ok(map.finish())

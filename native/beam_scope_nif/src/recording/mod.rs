@@ -20,7 +20,7 @@ use rustler::{Resource, ResourceArc};
 use crate::decode::{Live, Origin};
 use crate::fault::fault;
 use crate::tracer::config::Capture;
-use crate::tracer::own;
+use crate::tracer::{self, own};
 use crate::vm::{api, Word};
 use settings::Settings;
 
@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     busy: Option<Arc<Busy>>,
     /// What questions learn by reading the recording; made by the first one.
     timeline: Mutex<Option<Arc<Timeline>>>,
+    /// Panics that the library had caught before.
+    panics_before: u64,
     /// Anything that the control plane wants back from `recording_info`, in external term format.
     pub(crate) meta: Mutex<Vec<u8>>,
 }
@@ -83,12 +85,18 @@ impl Shared {
             ended_ns: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             timeline: Mutex::default(),
+            panics_before: tracer::panics(),
             meta: Mutex::default(),
         });
         let mut all = ALL.lock();
         all.retain(|one| one.strong_count() > 0);
         all.push(Arc::downgrade(&shared));
         shared
+    }
+
+    /// Panics of callbacks since the start, of any recording's: each is an event that is missing somewhere.
+    pub(crate) fn panics(&self) -> u64 {
+        tracer::panics() - self.panics_before
     }
 
     /// The route, while it is open.

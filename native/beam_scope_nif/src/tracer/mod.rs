@@ -27,8 +27,10 @@ use tags::{tags, Tags};
 /// Panics that were caught in callbacks.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// A recording with this bit among its kinds panics in its callbacks: how tests see that nothing escapes.
-const PANIC: u32 = 1 << 31;
+/// A recording with one of these bits among its kinds panics in one of its callbacks: how tests see that nothing escapes.
+const PANIC_ENABLED: u32 = 1 << 31;
+const PANIC_TRACE: u32 = 1 << 30;
+const PANIC_COLLECTED: u32 = 1 << 29;
 /// Panics that are printed; the rest is counted.
 const PRINTED: u64 = 3;
 
@@ -98,7 +100,7 @@ fn answer(tags: &Tags, tag: Word, state: Word, tracee: Word) -> Word {
     if own::has(tracee) {
         return tags.discard;
     }
-    test_panic(wanted);
+    test_panic(wanted & PANIC_ENABLED);
     if tag == tags.trace_status {
         // A process that is traced is scheduled in. That is no event, but it is what its flags cost.
         scheduled(engine, route, tracee);
@@ -151,7 +153,9 @@ fn wants_collections(state: Word, tracee: Word) -> bool {
 
 fn moved(tag: Word, state: Word, tracee: Word) -> Option<()> {
     let (engine, route) = (engine::get()?, route(state)?);
-    if engine.kinds(route) & EventKind::State.bit() == 0 {
+    let wanted = engine.kinds(route);
+    test_panic(wanted & PANIC_COLLECTED);
+    if wanted & EventKind::State.bit() == 0 {
         return None;
     }
     let (writer, tags) = (engine.writer(route)?, tags());
@@ -199,7 +203,7 @@ fn record(event: &events::Event<'_>, state: Word) -> Option<()> {
         return None;
     }
     let mut writer = engine.writer(route)?;
-    test_panic(wanted);
+    test_panic(wanted & PANIC_TRACE);
     let began = writer.count(event.tags.deed(event.tag));
     event.write(&mut writer, wanted);
     if let Some(began) = began {
@@ -209,8 +213,8 @@ fn record(event: &events::Event<'_>, state: Word) -> Option<()> {
 }
 
 #[inline]
-fn test_panic(wanted: u32) {
-    if wanted & PANIC != 0 {
+fn test_panic(asked: u32) {
+    if asked != 0 {
         // As a panic unwinds, but without a word on stderr.
         std::panic::resume_unwind(Box::new("a test asked for this"));
     }

@@ -7,6 +7,7 @@ mod freeze;
 #[cfg(not(loom))]
 mod fuzz;
 mod ring;
+mod together;
 pub(crate) mod workload;
 
 use std::sync::Arc;

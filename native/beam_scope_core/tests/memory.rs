@@ -1,0 +1,147 @@
+//! When memory runs short: an allocator that has so much and no more.
+//!
+//! Where a recording asks for much at once, or again and again while it goes on, it asks in a way that can be refused. One test a process:
+//! the allocator is everybody's.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::Arc;
+
+use beam_scope_core::capture::engine::{
+    Engine, EngineInfo, Open, OpenError, PlainHost, RecordSink, RingConfig, RouteKind, SlotConfig,
+};
+use beam_scope_core::capture::record::{Header, HEADER_LEN};
+use beam_scope_core::event::EventKind;
+use beam_scope_core::store::{AtomSource, Budget, Recording, Status, StopReason, StoreConfig};
+use beam_scope_core::term::{wire, AtomId, Value};
+
+/// What may be held.
+static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
+static HELD: AtomicUsize = AtomicUsize::new(0);
+/// Blocks smaller than this are always to be had: a program without them cannot even say what is wrong.
+const SMALL: usize = 4096;
+
+struct Scarce;
+
+impl Scarce {
+    fn take(bytes: usize) -> bool {
+        let held = HELD.fetch_add(bytes, Relaxed) + bytes;
+        if bytes >= SMALL && held > LIMIT.load(Relaxed) {
+            HELD.fetch_sub(bytes, Relaxed);
+            return false;
+        }
+        true
+    }
+}
+
+// SAFETY: hands on to the system's allocator, or refuses by a null pointer, as allocators may.
+unsafe impl GlobalAlloc for Scarce {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if !Self::take(layout.size()) {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: by the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: by the caller's promise; all of this allocator's blocks are the system's.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static SCARCE: Scarce = Scarce;
+
+struct NoTexts;
+
+impl AtomSource for NoTexts {
+    fn text(&self, _id: AtomId) -> Option<Box<str>> {
+        None
+    }
+}
+
+fn recording() -> Arc<Recording> {
+    let config = StoreConfig {
+        budget: Some(Budget::new(1 << 30)),
+        ..StoreConfig::default()
+    };
+    Recording::new(config, Arc::new(NoTexts))
+}
+
+fn open(sink: &Arc<Recording>) -> Open<()> {
+    Open {
+        route: RouteKind::Own,
+        kinds: u32::MAX,
+        follow: true,
+        max_record: 1024,
+        config: Arc::new(()),
+        rings: RingConfig {
+            scheduler_rings: 2,
+            scheduler_bytes: 1 << 20,
+            dirty_rings: 2,
+            dirty_bytes: 1 << 18,
+        },
+        slots: SlotConfig::default(),
+        sink: Arc::clone(sink) as Arc<dyn RecordSink>,
+        hook: None,
+    }
+}
+
+/// Lets so much more be held than is held now.
+fn leave(bytes: usize) {
+    LIMIT.store(HELD.load(Relaxed) + bytes, Relaxed);
+}
+
+#[test]
+fn a_recording_for_which_there_is_no_memory_is_refused_or_stops_and_says_so() {
+    let engine: Engine<()> = Engine::new(Arc::new(PlainHost));
+
+    // Not even the rings.
+    leave(64 << 10);
+    assert_eq!(engine.open(open(&recording())).err(), Some(OpenError::Memory));
+    assert_eq!(engine.info(), EngineInfo::default());
+
+    // The rings, but not the table of processes: they are given back.
+    leave(4 << 20);
+    assert_eq!(engine.open(open(&recording())).err(), Some(OpenError::Memory));
+    for _ in 0..500 {
+        if engine.info().drainers == 0 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(engine.info().pool_bytes, 0);
+
+    // Both, and then no more for what is recorded: it stops, and what it has can be read.
+    LIMIT.store(usize::MAX, Relaxed);
+    let rec = recording();
+    let mut payload = Vec::new();
+    wire::write(&Value::Binary(vec![7; 4000]), &mut payload);
+    let header = |n: u64| Header {
+        len: (HEADER_LEN + payload.len()) as u32,
+        kind: EventKind::Send as u8,
+        time: n + 1,
+        pid: 0x13,
+        terms: 1,
+        ..Header::default()
+    };
+    leave(3 << 20);
+    for n in 0..2_000 {
+        rec.append(&header(n), &payload);
+    }
+    let (status, counts) = (rec.status(), rec.counts());
+    LIMIT.store(usize::MAX, Relaxed);
+    assert!(
+        matches!(&status, Status::Stopped(StopReason::Error(why)) if why.contains("memory")),
+        "{status:?}"
+    );
+    assert_eq!(counts.offered, 2_000);
+    assert_eq!(counts.offered, counts.stored + counts.dropped);
+    assert!(counts.stored > 100 && counts.dropped > 100, "{counts:?}");
+    assert_eq!(
+        rec.chunks().iter().map(|chunk| chunk.len as u64).sum::<u64>(),
+        counts.stored
+    );
+}
