@@ -18,6 +18,7 @@ defmodule BeamScope.Recorder.Setup do
     Modules,
     Plan,
     Profile,
+    Redaction,
     Session,
     Targets,
     Watched
@@ -147,7 +148,7 @@ defmodule BeamScope.Recorder.Setup do
       max_ms: finite(options.limits.ms),
       rate: options.limits.rate,
       mode: :stop,
-      redact: options.redact,
+      redact: Redaction.data(options.redact),
       keep_receive_timeouts: options.keep_receive_timeouts,
       follow: options.follow == :spawn,
       ring_bytes: nil,

@@ -16,5 +16,3 @@ mod roundtrip;
 mod rows;
 mod store;
 mod timeline;
-
-pub(crate) use roundtrip::words;

@@ -199,7 +199,7 @@ fn recording_inject<'a>(env: Env<'a>, rec: Term<'a>, kind: Term<'a>, pid: LocalP
         .ok_or_else(|| invalid("kind"))?;
     let (budget, rules) = {
         let settings = rec.shared.settings.lock();
-        (settings.budget, Rules::new(settings.redact.iter().cloned()))
+        (settings.budget, Rules::new(settings.redact.clone()))
     };
     let items: ListIterator<'a> = terms.decode().map_err(|_| invalid("terms"))?;
     let (mut payload, mut head) = (

@@ -25,7 +25,13 @@ pub(super) struct Frame {
 /// The parts that are still to come.
 pub(super) enum Parts {
     /// The rest of a list, how many elements were written, and which of them can be referred to.
-    List { rest: Word, written: u64, run: Run },
+    List {
+        rest: Word,
+        written: u64,
+        run: Run,
+        /// The element before was a key, of arguments.
+        hide: bool,
+    },
     /// The tail of an improper list was written; nothing comes.
     Tail,
     /// Elements of a tuple.
@@ -70,6 +76,8 @@ pub(super) struct Branch {
     pub(super) left: usize,
     /// The map itself, or a node inside one.
     pub(super) root: bool,
+    /// The module of the struct that the map is, where fields of it are hidden; else 0. Nodes of such a map are no other's.
+    pub(super) owner: Word,
     /// Levels that may be below.
     pub(super) levels: usize,
     /// The pair being written: where it began, with what notes and flags.
@@ -82,6 +90,8 @@ pub(super) struct Branch {
 /// The pairs of a map.
 pub(super) struct Pairs {
     pub(super) source: Source,
+    /// The module of the struct that the map is, where fields of it are hidden; else 0.
+    pub(super) owner: Word,
     pub(super) size: usize,
     pub(super) written: usize,
     /// The pair being written.
@@ -204,6 +214,14 @@ impl Stack {
     /// How deep the walk is, as a user counts.
     pub(super) const fn depth(&self) -> usize {
         self.len - self.inner
+    }
+
+    /// The module of the struct whose tree the walk is inside of, where fields of it are hidden; else 0.
+    pub(super) fn owner(&mut self) -> Word {
+        match self.top().map(|frame| &frame.parts) {
+            Some(Parts::Tree(branch)) => branch.owner,
+            _ => 0,
+        }
     }
 
     pub(super) const fn is_full(&self) -> bool {

@@ -54,6 +54,10 @@ tags! {
     clock_service = "clock_service",
     timeout = "timeout",
     undefined = "undefined",
+    erlang = "erlang",
+    put = "put",
+    get = "get",
+    erase = "erase",
     gc_minor_start = "gc_minor_start",
     gc_minor_end = "gc_minor_end",
 }

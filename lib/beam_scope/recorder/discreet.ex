@@ -1,0 +1,44 @@
+defmodule BeamScope.Recorder.Discreet do
+  @moduledoc """
+  Keeps what BeamScope's own processes hold out of crash logs and of `:sys.get_status/1`.
+
+  They hold users' options, and messages on their way to a user. When one of them crashes its log says where and of what kind the
+  mistake was: `use BeamScope.Recorder.Discreet` gives it a `format_status/1` that leaves out state, message, and what an
+  exception carries.
+  """
+
+  @doc false
+  defmacro __using__(_) do
+    quote do
+      @doc false
+      def format_status(status), do: BeamScope.Recorder.Discreet.format(status)
+    end
+  end
+
+  @doc "The status without anything of a user's."
+  @spec format(map()) :: map()
+  def format(status), do: Map.new(status, &hide/1)
+
+  defp hide({:reason, reason}), do: {:reason, reason(reason)}
+  defp hide({:log, _}), do: {:log, []}
+  defp hide({key, _}), do: {key, :hidden_by_beam_scope}
+
+  @doc "An exit reason: its kind, and where it came from."
+  @spec reason(term()) :: term()
+  def reason({what, [{_, _, _, _} | _] = stack}), do: {kind(what), Enum.map(stack, &place/1)}
+  def reason(reason), do: kind(reason)
+
+  defp kind(%{__exception__: true, __struct__: module}), do: module
+  defp kind(reason) when is_tuple(reason) and tuple_size(reason) > 0, do: kind(elem(reason, 0))
+  defp kind(reason) when is_atom(reason), do: reason
+  defp kind(_), do: :hidden_by_beam_scope
+
+  defp place({module, function, arguments, where}) when is_list(arguments),
+    do: {module, function, length(arguments), location(where)}
+
+  defp place({module, function, arity, where}), do: {module, function, arity, location(where)}
+  defp place(_), do: :hidden_by_beam_scope
+
+  # Newer releases tell there how a built-in function was called wrongly.
+  defp location(where), do: Keyword.take(where, [:file, :line])
+end
