@@ -317,6 +317,7 @@ defmodule BeamScope.Options do
   defp expected(:call), do: "a module or {module, function, arity} (the arity may be :_)"
   defp expected(:table), do: "the name or reference of an ETS table"
   defp expected(:sink), do: "a path, or {module, options} with a module that is a BeamScope.Sink"
+
   defp expected(:rule),
     do: "an atom or a string (part of a key), a regex (of a key), {Module, :field} or a BeamScope.pattern/1"
 

@@ -17,7 +17,7 @@ defmodule BeamScope.Recorder.Redaction do
   patterns arithmetic on floats, parts of binaries that are not whole bytes, and sizes that are not written out.
   """
 
-  alias BeamScope.{Error, Native, Pattern}
+  alias BeamScope.{Error, Native, Pattern, Redacted, Truncated}
 
   # What nobody wants in a recording, as people of Phoenix, Plug and Ecto know it. Headers have hyphens.
   @defaults [
@@ -75,7 +75,8 @@ defmodule BeamScope.Recorder.Redaction do
   def rules(false), do: {:ok, []}
 
   def rules(rules) do
-    with {:ok, more} <- configured(Application.get_env(:beam_scope, :redact, [])), :ok <- check(rules ++ more) do
+    with {:ok, more} <- configured(Application.get_env(:beam_scope, :redact, [])),
+         :ok <- check(rules ++ more) do
       {:ok, Enum.uniq(rules ++ more)}
     end
   end
@@ -85,7 +86,12 @@ defmodule BeamScope.Recorder.Redaction do
   defp configured(rules) do
     if list?(rules) and Enum.all?(rules, &rule?/1),
       do: {:ok, rules ++ @defaults},
-      else: {:error, Error.new(:invalid_rule, %{rule: rules, why: "config :beam_scope, redact: must be false or a list of rules"})}
+      else:
+        {:error,
+         Error.new(:invalid_rule, %{
+           rule: rules,
+           why: "config :beam_scope, redact: must be false or a list of rules"
+         })}
   end
 
   defp list?(list), do: is_list(list) and not List.improper?(list)
@@ -114,7 +120,8 @@ defmodule BeamScope.Recorder.Redaction do
 
   defp refusal(_word), do: nil
 
-  defp field?(module, field), do: function_exported?(module, :__struct__, 0) and is_map_key(module.__struct__(), field)
+  defp field?(module, field),
+    do: function_exported?(module, :__struct__, 0) and is_map_key(module.__struct__(), field)
 
   defp ask(rule, data) do
     case Native.redaction_check([data]) do
@@ -148,12 +155,15 @@ defmodule BeamScope.Recorder.Redaction do
   def hide(term, rules) when rules == [] or term == %{}, do: term
 
   def hide(term, rules) do
-    budget = %{bytes: :erlang.external_size(term) * 4 + 1024, depth: 128}
-    all = Native.encode_term(term, Map.put(budget, :redact, []))
-
-    case Native.encode_term(term, Map.put(budget, :redact, data(rules))) do
-      ^all -> term
-      _ -> Native.roundtrip(term, Map.put(budget, :redact, data(rules)))
-    end
+    bytes = :erlang.external_size(term) * 4 + 1024
+    hidden = Native.roundtrip(term, %{bytes: bytes, depth: 128, redact: data(rules)})
+    if something_hidden?(hidden), do: hidden, else: term
   end
+
+  defp something_hidden?(%Redacted{}), do: true
+  defp something_hidden?([head | tail]), do: something_hidden?(head) or something_hidden?(tail)
+  defp something_hidden?(tuple) when is_tuple(tuple), do: tuple |> Tuple.to_list() |> something_hidden?()
+  defp something_hidden?(%Truncated{known: known}), do: something_hidden?(known)
+  defp something_hidden?(map) when is_map(map), do: map |> Map.to_list() |> something_hidden?()
+  defp something_hidden?(_), do: false
 end

@@ -52,6 +52,8 @@ defmodule BeamScope.Event do
     :point,
     :before,
     :after,
+    :module,
+    :handler,
     :text,
     :detail,
     lost_before: 0,

@@ -93,6 +93,8 @@ pub(super) struct Pairs {
     /// The module of the struct that the map is, where fields of it are hidden; else 0.
     pub(super) owner: Word,
     pub(super) size: usize,
+    /// How many were taken from the source, and how many written: those with secrets in their keys are left out.
+    pub(super) taken: usize,
     pub(super) written: usize,
     /// The pair being written.
     pub(super) step: Step,
@@ -137,12 +139,14 @@ impl Frame {
 impl Pairs {
     /// The next pair; `None` at the end.
     pub(super) fn next(&mut self, env: api::Env) -> Option<(Word, Word)> {
-        if self.written == self.size {
+        if self.taken == self.size {
             return None;
         }
+        let at = self.taken;
+        self.taken += 1;
         match &mut self.source {
             // SAFETY: both arrays have `size` elements and live as long as the map.
-            Source::Flat { keys, values } => unsafe { Some((*keys.add(self.written), *values.add(self.written))) },
+            Source::Flat { keys, values } => unsafe { Some((*keys.add(at), *values.add(at))) },
             Source::Iterator(iterator) => {
                 let (mut key, mut value) = (term(0), term(0));
                 // SAFETY: the iterator was created for a map that is alive, and is moved on only here.

@@ -255,6 +255,7 @@ impl<'a, R: Recall> Walk<'a, R> {
             source,
             owner: self.rules.owner(self.vm, word),
             size,
+            taken: 0,
             written: 0,
             step: Step::Key,
             start: 0,
@@ -427,11 +428,12 @@ impl<'a, R: Recall> Walk<'a, R> {
     }
 
     fn advance_map(&mut self, pairs: &mut Pairs, limit: usize) -> Next {
-        let later = pairs.size.saturating_sub(pairs.written + 1).saturating_mul(2);
+        let begun = pairs.taken + usize::from(matches!(pairs.step, Step::Key));
+        let later = pairs.size.saturating_sub(begun).saturating_mul(2);
         match pairs.step {
             Step::Key => {
                 let Some((key, value)) = pairs.next(self.vm.env) else {
-                    return Next::End;
+                    return self.end_map(pairs);
                 };
                 pairs.start = self.out.pos();
                 pairs.mark = self.recall.mark();
@@ -442,9 +444,11 @@ impl<'a, R: Recall> Walk<'a, R> {
             }
             Step::Value(key, value) => {
                 // Two keys cut short, or with secrets in them, could look the same: a pair is kept only with its whole key.
-                if self.flags & (TRUNCATED | REDACTED) != 0 {
-                    pairs.flags |= self.flags & REDACTED;
+                if self.flags & TRUNCATED != 0 {
                     return Next::Cut;
+                }
+                if self.flags & REDACTED != 0 {
+                    return self.leave_pair_out(pairs);
                 }
                 self.flags |= pairs.flags;
                 pairs.step = Step::Key;
@@ -457,6 +461,29 @@ impl<'a, R: Recall> Walk<'a, R> {
                 }
             }
         }
+    }
+
+    /// A key with a secret in it: greedily, the map is left to the other walk.
+    fn leave_pair_out(&mut self, pairs: &mut Pairs) -> Next {
+        if !self.fair {
+            return Next::Cut;
+        }
+        self.out.rewind(pairs.start);
+        self.recall.rewind(pairs.mark);
+        self.flags = pairs.flags | REDACTED;
+        pairs.step = Step::Key;
+        Next::Again
+    }
+
+    /// The end of a map, which is cut where pairs were left out.
+    fn end_map(&mut self, pairs: &mut Pairs) -> Next {
+        if pairs.written == pairs.size {
+            return Next::End;
+        }
+        // As if another pair had been begun, of which nothing was written.
+        (pairs.start, pairs.mark, pairs.flags) = (self.out.pos(), self.recall.mark(), self.flags);
+        pairs.step = Step::Value(0, 0);
+        Next::Cut
     }
 
     /// Ends a container before its end.

@@ -118,7 +118,7 @@ impl Ask {
             return Is::Yes;
         }
         let other = *place;
-        if self.is_small(word) || self.is_small(other) {
+        if self.bounded(word, other) {
             return same(word, other).into();
         }
         Is::Unclear
@@ -451,9 +451,9 @@ impl Ask {
         }
     }
 
-    /// Whether two terms can be compared in little time.
+    /// Whether two terms can be compared in little time: one of them is small, or what they are differs already.
     fn bounded(&self, a: Word, b: Word) -> bool {
-        self.is_small(a) || self.is_small(b)
+        self.is_small(a) || self.is_small(b) || self.vm.class(a) != self.vm.class(b)
     }
 
     fn is_small(&self, word: Word) -> bool {
