@@ -75,7 +75,7 @@ defmodule BeamScope.SecretsTest do
       assert [_ | _] = leaks[place], "#{inspect(place)}: #{inspect(leaks)}"
     end
 
-    assert :digits in leaks.rows and :bytes in leaks.rows
+    assert :digits in leaks.events and :bytes in leaks.rows and :backwards in leaks.rows
     assert leaks[{:file, "saved.beamscope"}] && leaks[{:file, "to.beamscope"}]
   end
 end

@@ -191,7 +191,8 @@ defmodule BeamScope.Test.Secrets do
   @doc "A function whose calls are recorded."
   def handed(_what, shape), do: {:got, shape}
 
-  defp deeds(count, mark, table) do
+  @doc false
+  def deeds(count, mark, table) do
     {:ok, vault} = GenServer.start(Vault, shape(secret(mark, 1), 1))
     {:ok, door} = :gen_statem.start(Door, shape(secret(mark, 2), 1), [])
     {:ok, agent} = Agent.start(fn -> nil end)
@@ -291,7 +292,7 @@ defmodule BeamScope.Test.Secrets do
   `own` is how many.
   """
   def memory(searched) do
-    canary = :crypto.strong_rand_bytes(24)
+    canary = :rand.bytes(24)
     {:ok, mem} = :file.open("/proc/self/mem", [:read, :raw, :binary])
     regions = for {from, to} <- regions(), do: {from, to, scan(mem, from, to, searched, canary)}
     :file.close(mem)
@@ -355,9 +356,12 @@ defmodule BeamScope.Test.Secrets do
       end)
   end
 
+  # Printing takes time: of long recordings all is searched as data, and so much as it is printed.
+  @most 1_000
+
   defp export(rec, format, dir, searched) do
     path = Path.join(dir, "export.#{format}")
-    BeamScope.export!(rec, format, path)
+    BeamScope.export!(rec, format, path, limit: @most)
     look({:export, format}, File.read!(path), searched)
   end
 
@@ -370,6 +374,12 @@ defmodule BeamScope.Test.Secrets do
         error -> {error, Exception.message(error)}
       end
 
+    words(answer)
+  end
+
+  defp words({:data, data}), do: :erlang.term_to_binary(data)
+
+  defp words(answer) do
     whole = [limit: :infinity, printable_limit: :infinity, width: 200]
     pieces = if is_list(answer), do: answer, else: [answer]
 
@@ -392,13 +402,14 @@ defmodule BeamScope.Test.Secrets do
     [
       {:info, fn -> BeamScope.info(rec) end},
       {:recording, fn -> rec end},
-      {:rows, fn -> Native.recording_rows(rec.native) end},
+      # As data: the external form has bytes as they are, in charlists too.
+      {:rows, fn -> {:data, Native.recording_rows(rec.native)} end},
       {:processes, fn -> processes end},
       {:tree, fn -> BeamScope.tree(rec) end},
-      {:events, fn -> BeamScope.events(rec, limit: 100_000) end},
-      {:messages, fn -> BeamScope.messages(rec, limit: 100_000) end},
-      {:calls, fn -> BeamScope.calls(rec, limit: 100_000) end},
-      {:history, fn -> for one <- some, do: BeamScope.history(rec, one, limit: 400) end},
+      {:events, fn -> BeamScope.events(rec, limit: @most) end},
+      {:messages, fn -> BeamScope.messages(rec, limit: @most) end},
+      {:calls, fn -> BeamScope.calls(rec, limit: @most) end},
+      {:history, fn -> for one <- some, do: BeamScope.history(rec, one, limit: 100) end},
       {:states, fn -> for one <- some, do: BeamScope.state_at(rec, one, :end) end},
       {:mailbox, fn -> for one <- some, do: BeamScope.mailbox(rec, one, {:ms, 50}) end},
       {:table, fn -> BeamScope.table(rec, :beam_scope_secrets) end},

@@ -308,10 +308,8 @@ impl<'a, R: Recall> Walk<'a, R> {
                     let limit = self.share(frame.limit, CLOSING, if last { 0 } else { usize::MAX });
                     // Only the list of a call's arguments is written with such a root.
                     if self.root == Root::Arguments && depth == 1 {
-                        let hidden = *hide;
-                        // What was hidden is no key itself.
-                        *hide = !hidden && self.rules.matches(self.vm, head, 0);
-                        if hidden {
+                        // What was hidden may be a key itself, as where a table's name looks like one.
+                        if std::mem::replace(hide, self.rules.matches(self.vm, head, 0)) {
                             return Next::Redact(head, limit);
                         }
                     }

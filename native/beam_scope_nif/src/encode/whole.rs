@@ -44,8 +44,8 @@ impl<R: Recall> Walk<'_, R> {
             if !written {
                 return false;
             }
-            // What was hidden is no key itself.
-            hide = !hide && self.rules.matches(self.vm, head, 0);
+            // What was hidden may be a key itself, as where a table's name looks like one.
+            hide = self.rules.matches(self.vm, head, 0);
             word = tail;
         }
         self.vm.class(word) == Class::Nil && self.out.one(tag::END)
