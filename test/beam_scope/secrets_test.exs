@@ -5,7 +5,7 @@ defmodule BeamScope.SecretsTest do
 
   @moduletag timeout: 600_000
   # All that the virtual machine allocates lies in one region then.
-  @one_region ~w(+MMscs 1024 +MMsco true +Musac false -kernel logger_level none)c
+  @one_region ~w(+MMscs 2048 +MMsco true +Musac false -kernel logger_level none)c
 
   defp run(tmp, count, redact) do
     # Each virtual machine has marks of its own: what is in memory from elsewhere does not count.

@@ -318,15 +318,20 @@ defmodule BeamScope.Test.Secrets do
   defp scan(mem, from, to, searched, canary) do
     patterns = Map.merge(searched, %{canary: canary})
 
+    # A region of the VM's is told by its first such text.
     Stream.iterate(from, &(&1 + @piece - @overlap))
     |> Enum.take_while(&(&1 < to))
-    |> Enum.flat_map(fn at ->
-      case :file.pread(mem, at, min(@piece, to - at)) do
-        {:ok, bytes} -> for {form, what} <- patterns, :binary.match(bytes, what) != :nomatch, do: form
-        _ -> []
-      end
+    |> Enum.reduce_while([], fn at, found ->
+      found = Enum.uniq(piece(mem, at, min(@piece, to - at), patterns) ++ found)
+      {if(:canary in found, do: :halt, else: :cont), found}
     end)
-    |> Enum.uniq()
+  end
+
+  defp piece(mem, at, size, patterns) do
+    case :file.pread(mem, at, size) do
+      {:ok, bytes} -> for {form, what} <- patterns, :binary.match(bytes, what) != :nomatch, do: form
+      _ -> []
+    end
   end
 
   # ---- files and what is printed ----
@@ -343,8 +348,8 @@ defmodule BeamScope.Test.Secrets do
           do: look({:file, Path.basename(path)}, File.read!(path), searched)
 
     exports = for rec <- recs, format <- BeamScope.Export.formats(), do: export(rec, format, dir, searched)
-    texts = for rec <- [loaded | recs], {place, fun} <- questions(rec), do: look(place, text(fun), searched)
-    compared = look(:compare, text(fn -> BeamScope.compare(first, loaded) end), searched)
+    texts = for rec <- [loaded | recs], {place, fun} <- questions(rec), do: apart(place, fun, searched)
+    compared = apart(:compare, fn -> BeamScope.compare(first, loaded) end, searched)
     BeamScope.close(loaded)
     merged = Enum.group_by(exports ++ texts, &elem(&1, 0), &elem(&1, 1))
 
@@ -364,6 +369,10 @@ defmodule BeamScope.Test.Secrets do
     BeamScope.export!(rec, format, path, limit: @most)
     look({:export, format}, File.read!(path), searched)
   end
+
+  # In a process of its own: what it took is given back.
+  defp apart(place, fun, searched),
+    do: Task.await(Task.async(fn -> look(place, text(fun), searched) end), :infinity)
 
   # As data, every part of it, and as it is printed.
   defp text(fun) do
@@ -409,7 +418,7 @@ defmodule BeamScope.Test.Secrets do
       {:events, fn -> BeamScope.events(rec, limit: @most) end},
       {:messages, fn -> BeamScope.messages(rec, limit: @most) end},
       {:calls, fn -> BeamScope.calls(rec, limit: @most) end},
-      {:history, fn -> for one <- some, do: BeamScope.history(rec, one, limit: 100) end},
+      {:history, fn -> for one <- some, do: BeamScope.history(rec, one, limit: 30) end},
       {:states, fn -> for one <- some, do: BeamScope.state_at(rec, one, :end) end},
       {:mailbox, fn -> for one <- some, do: BeamScope.mailbox(rec, one, {:ms, 50}) end},
       {:table, fn -> BeamScope.table(rec, :beam_scope_secrets) end},

@@ -3,17 +3,53 @@ defmodule BeamScope.Recorder.Discreet do
   Keeps what BeamScope's own processes hold out of crash logs and of `:sys.get_status/1`.
 
   They hold users' options, and messages on their way to a user. When one of them crashes its log says where and of what kind the
-  mistake was: `use BeamScope.Recorder.Discreet` gives it a `format_status/1` that leaves out state, message, and what an
-  exception carries.
+  mistake was: `use BeamScope.Recorder.Discreet` after `use GenServer` gives it a `format_status/1` that leaves out state and
+  message, and makes what its callbacks raise an exit without what an exception carries (terms, and arguments in its stack), so
+  that no report, link or monitor has it either.
   """
+
+  @callbacks [init: 1, handle_call: 3, handle_cast: 2, handle_info: 2, handle_continue: 2]
 
   @doc false
   defmacro __using__(_) do
     quote do
+      @before_compile BeamScope.Recorder.Discreet
+
       @doc false
       def format_status(status), do: BeamScope.Recorder.Discreet.format(status)
     end
   end
+
+  @doc false
+  defmacro __before_compile__(env) do
+    for {name, arity} = callback <- @callbacks, written?(env.module, callback) do
+      arguments = Macro.generate_arguments(arity, __MODULE__)
+
+      quote do
+        defoverridable [{unquote(name), unquote(arity)}]
+        @impl true
+        def unquote(name)(unquote_splicing(arguments)) do
+          super(unquote_splicing(arguments))
+        catch
+          kind, reason when kind != :throw ->
+            exit(BeamScope.Recorder.Discreet.failed(kind, reason, __STACKTRACE__))
+        end
+      end
+    end
+  end
+
+  # What `use GenServer` defines is not meant to be called.
+  defp written?(module, callback) do
+    case Module.get_definition(module, callback) do
+      {:v1, :def, meta, _clauses} -> meta[:context] == nil
+      _ -> false
+    end
+  end
+
+  @doc "The exit reason in place of what a callback raised."
+  @spec failed(:error | :exit, term(), Exception.stacktrace()) :: term()
+  def failed(:error, reason, stack), do: reason({Exception.normalize(:error, reason, stack), stack})
+  def failed(:exit, reason, _stack), do: reason(reason)
 
   @doc "The status without anything of a user's."
   @spec format(map()) :: map()
