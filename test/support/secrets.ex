@@ -370,6 +370,10 @@ defmodule BeamScope.Test.Secrets do
     look({:export, format}, File.read!(path), searched)
   end
 
+  # By the end they are all dead.
+  defp moments(rec, process),
+    do: for(t <- BeamScope.history(rec, process, limit: 10).transitions, do: t.moment)
+
   # In a process of its own: what it took is given back.
   defp apart(place, fun, searched),
     do: Task.await(Task.async(fn -> look(place, text(fun), searched) end), :infinity)
@@ -419,7 +423,12 @@ defmodule BeamScope.Test.Secrets do
       {:messages, fn -> BeamScope.messages(rec, limit: @most) end},
       {:calls, fn -> BeamScope.calls(rec, limit: @most) end},
       {:history, fn -> for one <- some, do: BeamScope.history(rec, one, limit: 30) end},
-      {:states, fn -> for one <- some, do: BeamScope.state_at(rec, one, :end) end},
+      {:states,
+       fn ->
+         for one <- server |> Enum.take(6),
+             moment <- moments(rec, one),
+             do: BeamScope.state_at(rec, one, moment)
+       end},
       {:mailbox, fn -> for one <- some, do: BeamScope.mailbox(rec, one, {:ms, 50}) end},
       {:table, fn -> BeamScope.table(rec, :beam_scope_secrets) end},
       {:dictionary, fn -> for one <- some, do: BeamScope.dictionary(rec, one) end},

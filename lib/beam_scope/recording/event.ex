@@ -15,7 +15,7 @@ defmodule BeamScope.Event do
   | `:link`, `:unlink`, `:getting_linked`, `:getting_unlinked` | `other` |
   | `:register`, `:unregister` | `registered` |
   | `:call`, `:return`, `:exception` | `mfa` (arguments for a call, arity else), `value`, `class`, `reason` |
-  | `:state` | `point`, `message`, `before`, `after` |
+  | `:state` | `point`, `message`, `before`, `after`, `handler`, and the process's `module` |
   | `:note`, `:baseline` | `text`, `detail` |
 
   `label` tells `:call`, `:cast`, `:reply`, `:info`, `:exit`, `:down`, `:system` and `:io` messages apart and `content` is
