@@ -72,7 +72,7 @@ defmodule BeamScope.DiscretionTest do
 
     reason =
       try do
-        Map.fetch!(%{k: "s3cret"}, "s3cret")
+        Map.fetch!(Process.get(:no_such_key, %{}), "s3cret")
       rescue
         error -> {error, __STACKTRACE__}
       end

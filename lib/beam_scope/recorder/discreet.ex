@@ -12,10 +12,14 @@ defmodule BeamScope.Recorder.Discreet do
 
   @doc false
   defmacro __using__(_) do
+    # A callback for Elixir from 1.17 on, for OTP always.
+    callback? = {:format_status, 1} in GenServer.behaviour_info(:callbacks)
+
     quote do
       @before_compile BeamScope.Recorder.Discreet
 
       @doc false
+      if unquote(callback?), do: @impl(true)
       def format_status(status), do: BeamScope.Recorder.Discreet.format(status)
     end
   end

@@ -26,8 +26,8 @@ defmodule BeamScope.Terminal.Shown do
   end
 
   @doc "A transition whose states, and their difference, are for printing."
-  @spec transition(Transition.t()) :: Transition.t()
-  def transition(%Transition{} = t) do
+  @spec transition(Transition.t() | map()) :: Transition.t() | map()
+  def transition(%{handler: _, module: _, diff: _} = t) do
     module = handler(t.handler) || t.module
 
     case how(module) do
