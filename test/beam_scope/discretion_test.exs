@@ -28,11 +28,14 @@ defmodule BeamScope.DiscretionTest do
     receive do
       {:logged, event} -> collect([event | events])
     after
-      200 -> events
+      500 -> events
     end
   end
 
   defp text(term), do: inspect(term, limit: :infinity, printable_limit: :infinity, structs: false)
+
+  defp said(%{msg: {:string, text}}), do: IO.chardata_to_string(text)
+  defp said(event), do: text(event)
 
   @tag :capture_log
   test "a recorder that crashes says where, and nothing of what it held" do
@@ -47,11 +50,11 @@ defmodule BeamScope.DiscretionTest do
         assert_receive {:DOWN, ^monitor, _, _, _}, 5_000
       end)
 
-    reports = for %{msg: {:report, %{label: {:gen_server, :terminate}}}} = event <- events, do: event
+    # A report, or what a newer Logger has made of it.
+    reports = events |> Enum.map(&said/1) |> Enum.filter(&(&1 =~ "hidden_by_beam_scope"))
     assert [_ | _] = reports
-    refute text(reports) =~ "s3cret"
-    assert text(reports) =~ "BeamScope.Recorder"
-    assert text(reports) =~ "hidden_by_beam_scope"
+    refute text(events) =~ "s3cret" or Enum.any?(reports, &(&1 =~ "s3cret"))
+    assert Enum.any?(reports, &(&1 =~ "BeamScope.Recorder"))
     BeamScope.clear()
     Agent.stop(agent)
     assert Leftovers.settle() == Leftovers.none()

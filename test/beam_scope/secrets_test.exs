@@ -17,7 +17,13 @@ defmodule BeamScope.SecretsTest do
     dir = Path.join(tmp, "#{System.unique_integer([:positive])}")
     File.mkdir_p!(dir)
     paths = Enum.flat_map(:code.get_path(), &[~c"-pa", &1])
-    {:ok, peer, _} = start(%{connection: :standard_io, args: @one_region ++ paths})
+
+    {:ok, peer, _} =
+      start(%{
+        connection: :standard_io,
+        args: @one_region ++ paths,
+        env: [{~c"ERL_CRASH_DUMP_SECONDS", ~c"0"}]
+      })
 
     try do
       {:ok, _} = :peer.call(peer, :application, :ensure_all_started, [:elixir])
@@ -52,6 +58,14 @@ defmodule BeamScope.SecretsTest do
 
     assert events.redacted > 10_000 and others.redacted > 2_500
     assert events.dropped == 0 and others.dropped == 0
+  end
+
+  @tag :tmp_dir
+  test "nor in what is made of short recordings only", %{tmp_dir: tmp} do
+    %{found: found} = run(tmp, 200, Secrets.rules())
+    assert secrets(found) == %{}
+    assert {_, bytes} = found.golden
+    assert bytes > 1_000
   end
 
   @tag :tmp_dir

@@ -282,6 +282,15 @@ defmodule BeamScope.Test.Secrets do
     binary_part(low, 0, :binary.longest_common_prefix([low, high]))
   end
 
+  # All events as data, page by page: the external form has bytes as they are, in charlists too.
+  defp look(place, {:pages, pages}, searched) do
+    found = for page <- pages, {_, found} = look(place, :erlang.term_to_binary(page), searched), do: found
+
+    {place,
+     {found |> Enum.flat_map(&elem(&1, 0)) |> Enum.uniq() |> Enum.sort(),
+      found |> Enum.map(&elem(&1, 1)) |> Enum.sum()}}
+  end
+
   defp look(place, content, searched) do
     forms = for {form, bytes} <- searched, :binary.match(content, bytes) != :nomatch, do: form
     {place, {Enum.sort(forms), byte_size(content)}}
@@ -370,6 +379,23 @@ defmodule BeamScope.Test.Secrets do
     look({:export, format}, File.read!(path), searched)
   end
 
+  defp pages(rec, since) do
+    Stream.unfold(since, fn
+      :done ->
+        nil
+
+      since ->
+        %{events: events, more: more} = BeamScope.events(rec, [limit: 1_000] ++ since)
+
+        next =
+          if more,
+            do: [since: %{List.last(events).moment | seq: List.last(events).moment.seq + 1}],
+            else: :done
+
+        {events, next}
+    end)
+  end
+
   # By the end they are all dead.
   defp moments(rec, process),
     do: for(t <- BeamScope.history(rec, process, limit: 10).transitions, do: t.moment)
@@ -390,7 +416,7 @@ defmodule BeamScope.Test.Secrets do
     words(answer)
   end
 
-  defp words({:data, data}), do: :erlang.term_to_binary(data)
+  defp words({:pages, pages}), do: {:pages, pages}
 
   defp words(answer) do
     whole = [limit: :infinity, printable_limit: :infinity, width: 200]
@@ -415,8 +441,7 @@ defmodule BeamScope.Test.Secrets do
     [
       {:info, fn -> BeamScope.info(rec) end},
       {:recording, fn -> rec end},
-      # As data: the external form has bytes as they are, in charlists too.
-      {:rows, fn -> {:data, Native.recording_rows(rec.native)} end},
+      {:rows, fn -> {:pages, pages(rec, [])} end},
       {:processes, fn -> processes end},
       {:tree, fn -> BeamScope.tree(rec) end},
       {:events, fn -> BeamScope.events(rec, limit: @most) end},
@@ -434,7 +459,8 @@ defmodule BeamScope.Test.Secrets do
       {:dictionary, fn -> for one <- some, do: BeamScope.dictionary(rec, one) end},
       {:world,
        fn -> rec |> BeamScope.Replay.open!() |> BeamScope.Replay.at!(:end) |> BeamScope.Replay.world() end},
-      {:golden, fn -> BeamScope.Golden.text(rec) end},
+      # A golden execution is one of a test's length.
+      {:golden, fn -> if BeamScope.info(rec).events.stored < 20_000, do: BeamScope.Golden.text(rec) end},
       {:inference, fn -> BeamScope.infer(rec) end},
       {:failed_state, fn -> assert_state(rec, seen, %{never: :so}) end},
       {:failed_message, fn -> assert_sent(rec, {:never, :sent}) end},
