@@ -48,7 +48,12 @@ impl KeyRules {
     pub fn union<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
         let (mut words, mut expressions) = (Vec::new(), Vec::new());
         for rules in all {
-            words.extend(rules.words.iter().map(|word| String::from_utf8_lossy(word).into_owned()));
+            words.extend(
+                rules
+                    .words
+                    .iter()
+                    .map(|word| String::from_utf8_lossy(word).into_owned()),
+            );
             expressions.extend(rules.expressions.iter().cloned());
         }
         Self::new(words, expressions)

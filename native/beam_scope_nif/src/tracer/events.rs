@@ -150,7 +150,8 @@ impl Event<'_> {
     /// What a process's dictionary held under one key is told without the key: nobody knows whether it is a secret.
     fn result<'p>(&self, config: &Capture, (module, function, arity): Mfa, value: Word) -> Part<'p> {
         let tags = self.tags;
-        let one = (function == tags.put && arity == 2) || (function == tags.get || function == tags.erase) && arity == 1;
+        let one =
+            (function == tags.put && arity == 2) || (function == tags.get || function == tags.erase) && arity == 1;
         if module == tags.erlang && one && value != tags.undefined && !config.rules.is_empty() {
             Part::Secret(value)
         } else {

@@ -177,8 +177,7 @@ impl Ask {
         if !is_binary(self.vm.env, word) || (large && self.vm.is_unaligned(word)) {
             return Is::Unclear;
         }
-        api::with_binary(self.vm.env, word, |bytes| begins(parts, bytes))
-            .map_or(Is::Unclear, Is::from)
+        api::with_binary(self.vm.env, word, |bytes| begins(parts, bytes)).map_or(Is::Unclear, Is::from)
     }
 
     /// Whether a guard holds; one that fails does not.
@@ -196,7 +195,13 @@ impl Ask {
         }
         match guard {
             Guard::Lit(word) => Ok(Val::Own(*word)),
-            Guard::Var(at) => self.vars.get(*at).copied().filter(|word| *word != 0).map(Val::Term).ok_or(No::Unclear),
+            Guard::Var(at) => self
+                .vars
+                .get(*at)
+                .copied()
+                .filter(|word| *word != 0)
+                .map(Val::Term)
+                .ok_or(No::Unclear),
             Guard::Op(op, arguments) => self.op(*op, arguments),
         }
     }

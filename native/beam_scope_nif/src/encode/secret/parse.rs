@@ -134,7 +134,9 @@ impl Parser {
             return Ok(Bytes::Rest);
         }
         let bits = self.size(size).and_then(|size| size.checked_mul(unit));
-        let bytes = bits.filter(|bits| bits % 8 == 0).and_then(|bits| usize::try_from(bits / 8).ok());
+        let bytes = bits
+            .filter(|bits| bits % 8 == 0)
+            .and_then(|bits| usize::try_from(bits / 8).ok());
         let bytes = bytes.ok_or("a part of a binary whose size is not so many whole bytes")?;
         match literal {
             None => Ok(Bytes::Skip(bytes)),
