@@ -8,6 +8,7 @@ defmodule BeamScope.Error do
   |---|---|---|
   | `:unknown_option` | `%{key:, suggestion:, known:}` | an option nobody knows, or a misspelled one |
   | `:invalid_option` | `%{key:, value:, expected:}` | a known option with a value out of its range |
+  | `:invalid_rule` | `%{rule:, why:}` | a rule of `redact:` that cannot be asked in a traced process |
   | `:no_targets` | `nil` | an empty list of targets |
   | `:invalid_target` | the term | something that is no target at all |
   | `:unknown_name` | the name | no process is registered under it |
@@ -75,6 +76,7 @@ defmodule BeamScope.Error do
   @type reason ::
           :unknown_option
           | :invalid_option
+          | :invalid_rule
           | :no_targets
           | :invalid_target
           | :unknown_name
@@ -155,6 +157,9 @@ defmodule BeamScope.Error do
 
   defp describe(:invalid_option, %{key: key, value: value, expected: expected}),
     do: "option #{option_name(key)} must be #{expected}, got: #{short(value)}"
+
+  defp describe(:invalid_rule, %{rule: rule, why: why}),
+    do: "the redaction rule #{short(rule)} cannot be used: #{why}"
 
   defp describe(:no_targets, _),
     do:

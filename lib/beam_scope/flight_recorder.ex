@@ -18,6 +18,7 @@ defmodule BeamScope.FlightRecorder do
   """
 
   use GenServer, restart: :transient
+  use BeamScope.Recorder.Discreet
 
   require Logger
 

@@ -43,6 +43,7 @@ defmodule BeamScope.Native do
   def old_heap_remember(_place), do: missing()
   def roundtrip(_term, _options), do: missing()
   def encode_term(_term, _options), do: missing()
+  def redaction_check(_rules), do: missing()
   def engine_info, do: missing()
   def stop_all(_reason), do: missing()
   def own_add(_pid), do: missing()

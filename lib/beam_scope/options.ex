@@ -12,24 +12,9 @@ defmodule BeamScope.Options do
 
   alias BeamScope.Error
   alias BeamScope.Recorder.Flight.Triggers
+  alias BeamScope.Recorder.Redaction
 
   @levels [:off, :crashes, :states, :messages, :full]
-
-  # What nobody wants in a recording: every key that contains one of these, case aside. Users' rules come on top;
-  # `redact: false` switches all off.
-  @redact_defaults [
-    :password,
-    :passwd,
-    :passphrase,
-    :secret,
-    :private_key,
-    :api_key,
-    :access_token,
-    :refresh_token,
-    :auth_token,
-    :authorization,
-    :credential
-  ]
 
   @kb 1024
   @mb 1024 * 1024
@@ -279,9 +264,10 @@ defmodule BeamScope.Options do
       start: [],
       record: [],
       doc:
-        "keys whose values never reach the recording: every key that contains one of these atoms or strings, whatever " <>
-          "its case. They come on top of the defaults " <>
-          "(passwords, secrets, keys, tokens); `false` switches all of it off"
+        "what never reaches the recording: values of keys that contain one of these atoms or strings, whatever their case, or that " <>
+          "one of these regexes matches; fields of structs (`{Module, :field}`); values that match a `BeamScope.pattern/1`. They " <>
+          "come on top of `config :beam_scope, redact: …` and of the defaults (passwords, secrets, tokens, cookies, keys); " <>
+          "`false` switches all of it off. See `BeamScope.Recorder.Redaction`"
     ],
     owner: [
       type: {:or, [:local_pid, {:in, [:none]}]},
@@ -333,8 +319,10 @@ defmodule BeamScope.Options do
     {internal, options} = split_internal(options)
 
     with {:ok, values} <- keys(options, schema, form, []),
-         {:ok, values} <- flight(values, options) do
-      {:ok, Map.merge(auto(values, form), %{internal: Map.new(internal), redact: redact(values.redact)})}
+         {:ok, values} <- flight(values, options),
+         {:ok, rules} <- Redaction.rules(values.redact) do
+      meta = Redaction.hide(values.meta, rules)
+      {:ok, Map.merge(auto(values, form), %{internal: Map.new(internal), redact: rules, meta: meta})}
     end
   end
 
@@ -384,7 +372,7 @@ defmodule BeamScope.Options do
 
   @doc "The keys that are redacted unless `redact: false` is given."
   @spec default_redaction() :: [atom() | String.t()]
-  def default_redaction, do: @redact_defaults
+  def default_redaction, do: Redaction.defaults()
 
   @doc "The options as Markdown, for the documentation of the functions that take them."
   @spec docs(form()) :: String.t()
@@ -478,9 +466,6 @@ defmodule BeamScope.Options do
     if Keyword.keyword?(options), do: Keyword.split(options, @internal), else: {[], options}
   end
 
-  defp redact(false), do: []
-  defp redact(rules), do: Enum.uniq(rules ++ @redact_defaults)
-
   # Types: what is valid, and how to say it
 
   defp valid?(:any, _), do: true
@@ -508,7 +493,7 @@ defmodule BeamScope.Options do
 
   defp valid?(:trigger, trigger), do: Triggers.valid?(trigger)
 
-  defp valid?(:rule, rule), do: is_atom(rule) or (is_binary(rule) and rule != "")
+  defp valid?(:rule, rule), do: Redaction.rule?(rule)
 
   defp valid?(:profile, {m, f, a, positions})
        when is_atom(m) and is_atom(f) and is_integer(a) and is_list(positions) do
@@ -542,7 +527,9 @@ defmodule BeamScope.Options do
   defp expected(:call), do: "a module or {module, function, arity} (the arity may be :_)"
   defp expected(:table), do: "the name or reference of an ETS table"
   defp expected(:sink), do: "a path, or {module, options} with a module that is a BeamScope.Sink"
-  defp expected(:rule), do: "an atom or a string (part of a key)"
+
+  defp expected(:rule),
+    do: "an atom or a string (part of a key), a regex (of a key), {Module, :field} or a BeamScope.pattern/1"
 
   defp expected(:profile),
     do: "{module, function, arity, positions} with positions such as [message: 1, state: 2] within the arity"

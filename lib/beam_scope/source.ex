@@ -13,7 +13,7 @@ defmodule BeamScope.Source do
   alias BeamScope.{Error, Event, Recording, Transition}
   alias BeamScope.Code.{Functions, Git}
   alias BeamScope.Recording.Query
-  alias BeamScope.Terminal.{Processes, Term}
+  alias BeamScope.Terminal.{Processes, Shown, Term}
 
   defstruct [:file, :line, :first, :from, :warning, :function, lines: [], happened: []]
 
@@ -220,7 +220,7 @@ defmodule BeamScope.Source do
 
   defp result(%Transition{result: {:crash, _class, reason}}), do: "✗ #{Processes.reason(reason)}"
   defp result(%Transition{diff: %{same?: true}}), do: "state unchanged"
-  defp result(%Transition{to: to}), do: "→ #{Term.text(to, 80)}"
+  defp result(%Transition{} = t), do: "→ #{Term.text(Shown.transition(t).to, 80)}"
 end
 
 defimpl Inspect, for: BeamScope.Source do

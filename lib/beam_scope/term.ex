@@ -37,7 +37,9 @@ end
 
 defmodule BeamScope.Redacted do
   @moduledoc """
-  A value that the recording's `redact:` rules kept out. Its content never reached any buffer; only its kind and size did.
+  A value that the recording's `redact:` rules kept out. Its content never reached any buffer; only its kind and size did: bytes,
+  elements or pairs, 0 where there is none to tell. It equals nothing when a question is asked, itself included: nobody knows
+  whether two secrets are the same.
 
       iex> inspect(%BeamScope.Redacted{kind: :binary, size: 12})
       "#redacted<binary, 12>"
@@ -45,6 +47,18 @@ defmodule BeamScope.Redacted do
   @enforce_keys [:kind, :size]
   defstruct [:kind, :size]
   @type t :: %__MODULE__{kind: atom, size: non_neg_integer}
+end
+
+defmodule BeamScope.Hidden do
+  @moduledoc """
+  Stands where a state is printed whose module has a `format_status` that failed on it: what may be shown of it nobody knows.
+
+      iex> inspect(%BeamScope.Hidden{module: Vault})
+      "#hidden<format_status of Vault failed>"
+  """
+  @enforce_keys [:module]
+  defstruct [:module]
+  @type t :: %__MODULE__{module: module}
 end
 
 defmodule BeamScope.Unknown do
@@ -86,6 +100,10 @@ end
 defimpl Inspect, for: BeamScope.Redacted do
   alias BeamScope.Terminal.Style
   def inspect(%{kind: kind, size: size}, _opts), do: "#redacted<#{kind}#{Style.size(size)}>"
+end
+
+defimpl Inspect, for: BeamScope.Hidden do
+  def inspect(%{module: module}, _opts), do: "#hidden<format_status of #{Kernel.inspect(module)} failed>"
 end
 
 defimpl Inspect, for: BeamScope.Unknown do

@@ -43,11 +43,41 @@ defmodule BeamScope.OptionsTest do
       assert :password in options.redact
       assert {:ok, %{redact: []}} = Options.validate([redact: false], :start)
     end
+
+    test "rules of all kinds pass" do
+      require BeamScope
+      rules = [:pin, "iban", ~r/^my_\w+$/iu, {URI, :userinfo}, BeamScope.pattern("sk_" <> _), {Not.There, :x}]
+      assert {:ok, options} = Options.validate([redact: rules], :start)
+      assert Enum.take(options.redact, 6) == rules
+    end
+
+    test "what is hidden in meta: is hidden there too" do
+      {:ok, options} = Options.validate([meta: %{run: 7, token: "s3cret", f: &is_atom/1}], :start)
+      assert %{run: 7, token: %BeamScope.Redacted{kind: :binary, size: 6}} = options.meta
+      meta = %{run: 7, fun: fn -> :ok end}
+      assert {:ok, %{meta: ^meta}} = Options.validate([meta: meta], :start)
+      assert {:ok, %{meta: %{token: "x"}}} = Options.validate([meta: %{token: "x"}, redact: false], :start)
+    end
   end
 
   describe "mistakes" do
-    test "regexes as redaction rules are refused: keys are matched by their text" do
-      assert {:invalid_option, _} = error(redact: [~r/x/])
+    test "rules that cannot be asked in a traced process are refused, and named" do
+      require BeamScope
+
+      for {rule, words} <- [
+            {~r/(?=a)b/, "look-around"},
+            {~r/(a)\1/, "backreferences"},
+            {~r/a/f, "firstline"},
+            {{URI, :pasword}, "no struct with a field :pasword"},
+            {{Enum, :field}, "no struct"},
+            {BeamScope.pattern(x when x / 2 > 3), "in a guard"},
+            {BeamScope.pattern(<<_::3, _::bits>>), "whole bytes"},
+            {BeamScope.pattern(<<x::binary-size(2), _::binary>> when x == "ab"), "in a guard"}
+          ] do
+        assert {:invalid_rule, message} = error(redact: [rule])
+        assert message =~ inspect(rule, printable_limit: 40) |> String.slice(0, 6)
+        assert message =~ words
+      end
     end
 
     test "a misspelled option gets a suggestion" do

@@ -3,7 +3,7 @@ defmodule BeamScope.Case.Excerpt do
   # The last messages, calls, state changes and crashes before a moment, as lines.
 
   alias BeamScope.{Diff, Event, Moment, Transition, Unknown}
-  alias BeamScope.Terminal.{Events, Processes, Style, Term}
+  alias BeamScope.Terminal.{Events, Processes, Shown, Style, Term}
 
   @lines 15
   # So many of the last events are looked at for something to show, so many processes for what became of their states.
@@ -143,7 +143,9 @@ defmodule BeamScope.Case.Excerpt do
   defp became(%{kind: :gap, lost: lost}), do: [{:warn, "#{Style.count(lost, "event")} lost here"}]
   defp became(%{to: %Unknown{reason: reason}}), do: [{:warn, "state unknown (#{reason})"}]
 
-  defp became(%{diff: %Diff{} = diff, to: to}) do
+  defp became(t), do: t |> Shown.transition() |> shown()
+
+  defp shown(%{diff: %Diff{} = diff, to: to}) do
     changes = Diff.changes(diff)
 
     if length(changes) <= @changes,
@@ -151,7 +153,7 @@ defmodule BeamScope.Case.Excerpt do
       else: whole(to)
   end
 
-  defp became(%{to: to}), do: whole(to)
+  defp shown(%{to: to}), do: whole(to)
 
   defp whole(state), do: ["is ", {:changed, Term.text(state, 200)}]
 

@@ -4,6 +4,7 @@ defmodule BeamScope.Expect.Await do
   # nothing is asked of the recorded processes, and neither the helper nor what it says is recorded.
 
   use GenServer
+  use BeamScope.Recorder.Discreet
 
   alias BeamScope.{Error, Expect, Recorder, Recording}
   alias BeamScope.Expect.{Aside, Assertion, Explain, Failure, Report}

@@ -4,7 +4,7 @@ defmodule BeamScope.Expect.Story do
 
   alias BeamScope.{Event, Expect, Transition, Unknown}
   alias BeamScope.Expect.Names
-  alias BeamScope.Terminal.{Events, Processes, Term}
+  alias BeamScope.Terminal.{Events, Processes, Shown, Term}
 
   @text 60
   @messages [:send, :send_to_dead, :receive]
@@ -26,16 +26,17 @@ defmodule BeamScope.Expect.Story do
   def tell(_rec, names, _what, %Event{} = e), do: "#{who(names, e)}: #{e.kind}"
 
   def tell(_rec, names, :state, %Transition{} = t),
-    do: "#{track(names, t)} #{became(t)} #{text(t.to)}#{because(t)}"
+    do: "#{track(names, t)} #{became(t)} #{text(t.to, t)}#{because(t)}"
 
   def tell(_rec, names, :crashed, %Transition{} = t),
     do: "#{track(names, t)} crashed#{because(t, " on ")}: #{crash(t.result)}"
 
   def tell(_rec, names, _what, %Transition{} = t),
-    do: "#{track(names, t)} went from #{text(t.from)} to #{text(t.to)}#{because(t, " on ")}"
+    do: "#{track(names, t)} went from #{text(t.from, t)} to #{text(t.to, t)}#{because(t, " on ")}"
 
   defp who(names, event), do: Names.track(names, event.track, event.pid)
   defp track(names, transition), do: Names.track(names, transition.track, nil)
+  defp text(state, t), do: (t.handler || t.module) |> Shown.state(state) |> text()
   defp text(%Unknown{}), do: "an unknown state"
   defp text(term), do: Term.text(term, @text)
 

@@ -7,6 +7,7 @@ defmodule BeamScope.Expectation.Watch do
   # (`BeamScope.Expectation.Reporter`). The watch ends when the recording has, and its reporters.
 
   use GenServer
+  use BeamScope.Recorder.Discreet
   require Logger
 
   alias BeamScope.{Error, Expect, Recorder, Recording}

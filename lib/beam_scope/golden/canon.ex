@@ -129,7 +129,7 @@ defmodule BeamScope.Golden.Canon do
 
   defp list(tail, done, canon) do
     {tail, canon} = term(tail, canon)
-    {Enum.reverse(done, tail), canon}
+    {:lists.reverse(done, tail), canon}
   end
 
   # Numbers are given in the order in which pairs are written, which must not depend on the numbers themselves.

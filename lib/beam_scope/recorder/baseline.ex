@@ -5,6 +5,9 @@ defmodule BeamScope.Recorder.Baseline do
   The facts come from the virtual machine and are written into the recording. The state is not copied: the loop is
   sent the request that `:sys.log(pid, :get)` sends, and the recording reads the state where the loop hands it to
   `:sys`, within its budget. Nobody waits for the answer, and nothing is sent to a process that runs no OTP loop.
+
+  Of a sensitive process (`Process.flag(:sensitive, true)`) the virtual machine shows nothing: no event, no state, no dictionary. It
+  says of none that it is one. A process of `proc_lib` always has a dictionary, so one that shows none is taken for one.
   """
 
   alias BeamScope.Recorder.{Behaviour, Facts}
@@ -31,9 +34,23 @@ defmodule BeamScope.Recorder.Baseline do
       stack = if is_list(stacks[pid]), do: stacks[pid], else: []
       behaviour = Behaviour.of(list ++ stack, dictionary)
       kind = behaviour || if(Behaviour.task?(list ++ stack), do: Task.Supervised)
-      {pid, with_behaviour(facts(list, dictionary, names[pid]), kind), behaviour}
+      facts = with_behaviour(facts(list, dictionary, names[pid]), kind)
+
+      # Nothing is asked of one that would show nothing.
+      if sensitive?(list, dictionaries[pid]),
+        do: {pid, Map.put(facts, :sensitive, true), nil},
+        else: {pid, facts, behaviour}
     end
   end
+
+  @doc "Whether what the virtual machine tells of a process and of its dictionary is what it tells of a sensitive one."
+  @spec sensitive?(keyword(), map() | list() | atom()) :: boolean()
+  def sensitive?(facts, dictionary),
+    do: match?({:proc_lib, :init_p, _}, facts[:initial_call]) and dictionary in [%{}, []]
+
+  @doc "Those of gathered processes that are sensitive."
+  @spec sensitive([{pid(), facts(), Behaviour.t()}]) :: [pid()]
+  def sensitive(gathered), do: for({pid, %{sensitive: true}, _} <- gathered, do: pid)
 
   defp with_behaviour(facts, nil), do: facts
   defp with_behaviour(facts, behaviour), do: Map.put(facts, :behaviour, behaviour)

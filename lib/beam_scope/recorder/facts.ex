@@ -18,12 +18,12 @@ defmodule BeamScope.Recorder.Facts do
   @spec of([pid()], [atom() | tuple()]) :: t()
   def of(pids, items), do: gather(pids, &:erlang.process_info(&1, items), %{}, @max_stalls)
 
-  @doc "The values of some keys of the process dictionaries, as a map of the keys that are there."
-  @spec dictionaries([pid()], [term()]) :: %{pid() => map() | :busy | nil}
+  @doc "The values of some keys of the process dictionaries, as a map of the keys that are there; `:large`: not copied."
+  @spec dictionaries([pid()], [term()]) :: %{pid() => map() | :busy | :large | nil}
   def dictionaries(pids, keys), do: gather(pids, &dictionary(&1, keys), %{}, @max_stalls)
 
   @doc "The values of some keys of one process's dictionary; may wait for that process."
-  @spec dictionary(pid(), [term()]) :: map() | nil
+  @spec dictionary(pid(), [term()]) :: map() | :large | nil
   def dictionary(pid, keys) do
     if reads_single_keys?(), do: single_keys(pid, keys), else: whole_dictionary(pid, keys)
   end
@@ -40,7 +40,7 @@ defmodule BeamScope.Recorder.Facts do
          {:dictionary, dictionary} <- :erlang.process_info(pid, :dictionary) do
       for {key, value} <- dictionary, key in keys, into: %{}, do: {key, value}
     else
-      {:memory, _} -> %{}
+      {:memory, _} -> :large
       :undefined -> nil
     end
   end

@@ -8,6 +8,7 @@ defmodule BeamScope.Recorder.Flight do
   """
 
   use GenServer
+  use BeamScope.Recorder.Discreet
 
   require Logger
 

@@ -194,8 +194,11 @@ defmodule BeamScope.Recorder.Follow do
   @spec works_for_member?(t(), pid()) :: boolean()
   def works_for_member?(follow, pid) do
     case Facts.dictionary(pid, [:"$callers", :"$ancestors"]) do
-      nil -> false
-      found -> found |> Map.values() |> Enum.concat() |> Enum.any?(&(is_pid(&1) and &1 in follow.members))
+      %{} = found ->
+        found |> Map.values() |> Enum.concat() |> Enum.any?(&(is_pid(&1) and &1 in follow.members))
+
+      _ ->
+        false
     end
   end
 end

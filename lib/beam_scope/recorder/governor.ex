@@ -23,6 +23,7 @@ defmodule BeamScope.Recorder.Governor do
   """
 
   use GenServer
+  use BeamScope.Recorder.Discreet
 
   alias BeamScope.Recorder.Governor.{Control, Cost, Meter}
 

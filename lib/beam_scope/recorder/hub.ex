@@ -8,6 +8,7 @@ defmodule BeamScope.Recorder.Hub do
   """
 
   use GenServer
+  use BeamScope.Recorder.Discreet
 
   alias BeamScope.Recorder
   alias BeamScope.Recorder.{Guards, Keeper, Profile, Server, Session, Shelf}

@@ -15,6 +15,7 @@ defmodule BeamScope.Recorder.Keeper do
   """
 
   use GenServer
+  use BeamScope.Recorder.Discreet
 
   alias BeamScope.Recorder.{Follow, Hub, Plan, Profile, Session}
   alias BeamScope.Recorder.Session.Classic

@@ -7,6 +7,7 @@ defmodule BeamScope.Recorder.Server do
   """
 
   use GenServer
+  use BeamScope.Recorder.Discreet
 
   alias BeamScope.{Error, Recording}
 

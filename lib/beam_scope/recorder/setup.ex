@@ -20,6 +20,7 @@ defmodule BeamScope.Recorder.Setup do
     Modules,
     Plan,
     Profile,
+    Redaction,
     Rings,
     Session,
     Targets,
@@ -171,7 +172,7 @@ defmodule BeamScope.Recorder.Setup do
       rate: options.limits.rate,
       mode: options[:mode] || :stop,
       keep_ms: if(options[:mode] == :ring, do: finite(options.keep.ms)),
-      redact: options.redact,
+      redact: Redaction.data(options.redact),
       keep_receive_timeouts: options.keep_receive_timeouts,
       follow: options.follow == :spawn,
       ring_bytes: Rings.bytes(options),
@@ -276,6 +277,7 @@ defmodule BeamScope.Recorder.Setup do
     {state, follow} = if state.form == :record, do: starters(state, follow, members), else: {state, follow}
     # Companions are watched for what they start; nothing is read from them, and idle they do not appear.
     gathered = introduce(state, members, names(state.targets))
+    state = say_sensitive(state, Baseline.sensitive(gathered))
     state = %{state | follow: follow, gathered: gathered}
     learn_modules(state, for({_, facts, behaviour} <- gathered, do: {facts[:module], behaviour}))
   end
@@ -286,6 +288,19 @@ defmodule BeamScope.Recorder.Setup do
     gathered = Baseline.gather(pids, names)
     for {pid, facts, _} <- gathered, do: state.native.recording_inject(state.data, :baseline, pid, [facts])
     gathered
+  end
+
+  defp say_sensitive(state, []), do: state
+
+  defp say_sensitive(state, pids) do
+    who = pids |> Enum.take(5) |> Enum.map_join(", ", &inspect/1)
+    more = if length(pids) > 5, do: ", …", else: ""
+
+    note(
+      state,
+      "the virtual machine shows nothing of sensitive processes (process_flag(:sensitive, true)): nothing is recorded of " <>
+        who <> more
+    )
   end
 
   # Requests are not recorded at this level, so nobody can tell who asked a supervisor for a process.
@@ -423,6 +438,7 @@ defmodule BeamScope.Recorder.Setup do
     with {:ok, again} <- Targets.resolve(state.given, Keyword.put(resolving(state), :empty, true)),
          [_ | _] = fresh <- Enum.reject(Targets.pids(again), &(&1 in known)) do
       gathered = introduce(state, fresh)
+      state = say_sensitive(state, Baseline.sensitive(gathered))
       state = trace_found(%{state | gathered: gathered ++ state.gathered}, fresh)
       follow = Enum.reduce(fresh, state.follow, &Follow.join(&2, &1))
       targets = %{state.targets | found: fresh ++ state.targets.found}

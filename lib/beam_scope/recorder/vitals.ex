@@ -10,6 +10,7 @@ defmodule BeamScope.Recorder.Vitals do
   """
 
   use GenServer
+  use BeamScope.Recorder.Discreet
 
   alias BeamScope.Recorder
   alias BeamScope.Recorder.Vitals.{Monitor, Observer, Sample, Warnings}

@@ -168,11 +168,18 @@ defmodule BeamScope.Recorder.Watched do
   def note_dictionaries(pids, note) do
     for {pid, facts} <- Facts.of(pids, [:memory]), is_list(facts) do
       # To ask for a dictionary copies all of it.
-      known = facts[:memory] <= @most_bytes and Facts.of([pid], [:dictionary])[pid]
+      known = facts[:memory] <= @most_bytes and Facts.of([pid], [:dictionary, :initial_call])[pid]
 
       case known do
-        [dictionary: dictionary] -> note.(pid, "process dictionary", {:beam_scope_pdict, dictionary})
-        _ -> note.(pid, "process dictionary", {:beam_scope_pdict, :unknown})
+        # Of a sensitive process an empty one is shown, whatever is in it.
+        [dictionary: [], initial_call: {:proc_lib, :init_p, _}] ->
+          note.(pid, "process dictionary", {:beam_scope_pdict, :unknown})
+
+        [dictionary: dictionary, initial_call: _] ->
+          note.(pid, "process dictionary", {:beam_scope_pdict, dictionary})
+
+        _ ->
+          note.(pid, "process dictionary", {:beam_scope_pdict, :unknown})
       end
     end
 

@@ -15,7 +15,7 @@ defmodule BeamScope.Event do
   | `:link`, `:unlink`, `:getting_linked`, `:getting_unlinked` | `other` |
   | `:register`, `:unregister` | `registered` |
   | `:call`, `:return`, `:exception` | `mfa` (arguments for a call, arity else), `value`, `class`, `reason` |
-  | `:state` | `point`, `message`, `before`, `after` |
+  | `:state` | `point`, `message`, `before`, `after`, `handler`, and the process's `module` |
   | `:note`, `:baseline` | `text`, `detail` |
   | `:system` | `what` (`:sample`, `:long_gc`, …), `detail`; it happened to no process, so `pid` is `nil`: see `BeamScope.system/2` |
   | `:gc` | `what` (`:gc_minor_start`, …), `detail`: sizes in words |
@@ -55,6 +55,8 @@ defmodule BeamScope.Event do
     :point,
     :before,
     :after,
+    :module,
+    :handler,
     :text,
     :what,
     :detail,

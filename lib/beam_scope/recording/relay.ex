@@ -7,6 +7,7 @@ defmodule BeamScope.Recording.Relay do
   """
 
   use GenServer
+  use BeamScope.Recorder.Discreet
 
   alias BeamScope.{Error, Event, Native, Recording}
 

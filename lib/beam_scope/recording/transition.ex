@@ -2,7 +2,7 @@ defmodule BeamScope.Transition do
   @moduledoc """
   One step of a process: the state before, what was handled, the state after.
 
-    * `moment` – when it was completed: from here on the state is `to`; `track`
+    * `moment` – when it was completed: from here on the state is `to`; `track`; `module` – the process's callback module
     * `began` – the moment at which the message was taken up
     * `kind` – `:init`, `:call`, `:cast`, `:info`, `:continue`, `:timeout`, `:state_timeout`, `:enter`, `:internal`, `:event`,
       `:end`, `:read` (the state was read from a living process, or seen for the first time), `:changed` (by something that was
@@ -25,6 +25,7 @@ defmodule BeamScope.Transition do
     :moment,
     :began,
     :track,
+    :module,
     :kind,
     :message,
     :content,
@@ -43,6 +44,7 @@ defmodule BeamScope.Transition do
           moment: Moment.t(),
           began: Moment.t() | nil,
           track: non_neg_integer,
+          module: module | String.t() | nil,
           kind: atom,
           message: term,
           content: term,

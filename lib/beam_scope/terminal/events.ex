@@ -4,7 +4,7 @@ defmodule BeamScope.Terminal.Events do
   """
 
   alias BeamScope.{Event, Events, Mailbox, Unknown}
-  alias BeamScope.Terminal.{Processes, Style, System, Table, Term}
+  alias BeamScope.Terminal.{Processes, Shown, Style, System, Table, Term}
 
   @messages [:send, :send_to_dead, :receive]
   # No term is longer in a line; the line is cut to the terminal later.
@@ -155,8 +155,10 @@ defmodule BeamScope.Terminal.Events do
   end
 
   defp state(%Event{after: nil, before: nil}), do: []
-  defp state(%Event{after: nil, before: before}), do: [" on ", Term.text(before, @text)]
-  defp state(%Event{after: state}), do: [" is ", Term.text(state, @text)]
+  defp state(%Event{after: nil, before: before} = e), do: [" on ", Term.text(shown(e, before), @text)]
+  defp state(%Event{after: state} = e), do: [" is ", Term.text(shown(e, state), @text)]
+
+  defp shown(%Event{handler: handler, module: module}, state), do: Shown.state(handler || module, state)
 
   defp note(%Event{text: text, detail: nil}), do: "#{text}"
   defp note(%Event{text: nil, detail: detail}), do: Term.text(detail, @text)

@@ -4,7 +4,7 @@ defmodule BeamScope.Terminal.History do
   """
 
   alias BeamScope.{Diff, Event, History, Transition, Unknown}
-  alias BeamScope.Terminal.{Events, Processes, Style, Table, Term}
+  alias BeamScope.Terminal.{Events, Processes, Shown, Style, Table, Term}
 
   @indent 6
   @lines_a_diff 12
@@ -44,7 +44,7 @@ defmodule BeamScope.Terminal.History do
 
   defp block({transition, head}, history, style) do
     new_life(transition, history) ++
-      [head] ++ (transition |> changes(style, @lines_a_diff) |> without_secrets())
+      [head] ++ (transition |> Shown.transition() |> changes(style, @lines_a_diff) |> without_secrets())
   end
 
   # A restarted server is another process under the same name: say so where it begins.
@@ -60,7 +60,7 @@ defmodule BeamScope.Terminal.History do
   @doc "One transition, with all of its diff that fits on a screen."
   @spec transition(Transition.t(), Style.t()) :: [Style.line()]
   def transition(%Transition{} = transition, style) do
-    [line(transition)] ++ changes(transition, style, 40)
+    [line(transition)] ++ (transition |> Shown.transition() |> changes(style, 40))
   end
 
   defp line(transition), do: transition |> cells() |> Enum.intersperse(["  "]) |> Enum.concat()

@@ -204,7 +204,9 @@ defmodule BeamScope.Terminal.Term do
 
   defp struct(BeamScope.Opaque, %{text: text}, out) when is_binary(text), do: put(out, text)
   defp struct(BeamScope.Unknown, unknown, out), do: put(out, inspect(unknown))
-  defp struct(BeamScope.Redacted, redacted, out), do: put(out, inspect(redacted))
+
+  defp struct(ours, struct, out) when ours in [BeamScope.Redacted, BeamScope.Hidden],
+    do: put(out, inspect(struct))
 
   defp struct(BeamScope.Truncated, %{kind: kind, size: size, known: known}, out) do
     out = put(out, "#truncated<#{kind}#{if size > 0, do: " of " <> Style.number(size)}")

@@ -11,7 +11,7 @@ defmodule BeamScope.Terminal.WhatIf do
   """
 
   alias BeamScope.{Diff, Event, WhatIf}
-  alias BeamScope.Terminal.{Events, Processes, Style, Term}
+  alias BeamScope.Terminal.{Events, Processes, Shown, Style, Term}
 
   @lines_a_diff 12
   @sends 6
@@ -150,7 +150,7 @@ defmodule BeamScope.Terminal.WhatIf do
   defp state(step, life, style) do
     {recorded, edited} = states(step, life)
     diff = Diff.diff(recorded, edited)
-    if Diff.equal?(diff), do: [], else: diff(diff, style)
+    if Diff.equal?(diff), do: [], else: diff(diff, {recorded, edited}, life, style)
   end
 
   defp states(step, life) do
@@ -166,6 +166,15 @@ defmodule BeamScope.Terminal.WhatIf do
     |> elem(1)
   end
 
+  # Two states that differ, as their module wants them shown.
+  defp diff(diff, {recorded, edited}, %{module: module}, style) do
+    case {Shown.state(module, recorded), Shown.state(module, edited)} do
+      {^recorded, ^edited} -> diff(diff, style)
+      {same, same} -> [["    they differ in what #{inspect(module)} does not show"]]
+      {recorded, edited} -> recorded |> Diff.diff(edited) |> diff(style)
+    end
+  end
+
   defp diff(diff, style) do
     {shown, hidden} = diff |> Diff.lines(%{style | width: style.width - 4}) |> Enum.split(@lines_a_diff)
     more = if hidden == [], do: [], else: [["    ", {:dim, "… #{Style.count(length(hidden), "more line")}"}]]
@@ -177,7 +186,9 @@ defmodule BeamScope.Terminal.WhatIf do
   defp ending(%{first_difference: nil}, _style), do: []
 
   defp ending(%{diff: diff} = life, style) do
-    states = if Diff.equal?(diff), do: [["  the states are the same"]], else: diff(diff, style)
+    states =
+      if Diff.equal?(diff), do: [["  the states are the same"]], else: diff(diff, life.final, life, style)
+
     [[], [{:heading, "At the end"}, {:dim, "  - recorded  + edited"}]] ++ ends(life) ++ states
   end
 

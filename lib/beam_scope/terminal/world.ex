@@ -4,7 +4,7 @@ defmodule BeamScope.Terminal.World do
   """
 
   alias BeamScope.{Event, World}
-  alias BeamScope.Terminal.{Processes, Style, Tables, Term, Tree}
+  alias BeamScope.Terminal.{Processes, Shown, Style, Tables, Term, Tree}
 
   @text 200
   @mail 3
@@ -43,11 +43,14 @@ defmodule BeamScope.Terminal.World do
   @doc "What stands under a process: its state and mailbox."
   @spec below(World.member() | nil, Style.t()) :: [Style.line()]
   def below(nil, _style), do: []
-  def below(member, _style), do: state(member.state) ++ mailbox(member)
+  def below(member, _style), do: state(member.state, member.process.module) ++ mailbox(member)
 
-  defp state(:none), do: []
-  defp state({:ok, state}), do: [["= ", Term.line(state, @text)] |> List.flatten()]
-  defp state({:unknown, why}), do: [[{:warn, "= unknown: #{why}"}]]
+  defp state(:none, _module), do: []
+
+  defp state({:ok, state}, module),
+    do: [["= ", module |> Shown.state(state) |> Term.line(@text)] |> List.flatten()]
+
+  defp state({:unknown, why}, _module), do: [[{:warn, "= unknown: #{why}"}]]
 
   defp mailbox(%{waiting: 0}), do: []
 

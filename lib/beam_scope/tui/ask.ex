@@ -5,6 +5,7 @@ defmodule BeamScope.Tui.Ask do
 
   alias BeamScope.{Error, Event, Moment, Recording, Replay, Transition, Unknown, World}
   alias BeamScope.Recording.Query
+  alias BeamScope.Terminal.Shown
 
   # More than fits on a screen; all are counted.
   @messages 100
@@ -31,6 +32,11 @@ defmodule BeamScope.Tui.Ask do
         state
     end
   end
+
+  @doc "Such a state as its module wants it shown."
+  @spec shown({atom, term}, module | nil) :: {atom, term}
+  def shown({known, state}, module) when known in [:ok, :last], do: {known, Shown.state(module, state)}
+  def shown(unknown, _module), do: unknown
 
   @doc "The last thing that a track handled up to the cursor, or `nil`."
   @spec step(Replay.t(), non_neg_integer) :: Transition.t() | nil

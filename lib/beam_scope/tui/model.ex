@@ -73,7 +73,8 @@ defmodule BeamScope.Tui.Model do
     rows = Forest.rows(world.tree, model.folded)
     member = World.member(world, model.selected)
     step = Ask.step(model.cursor, model.selected)
-    state = Ask.state(model.rec, model.selected, model.cursor.moment, step)
+    module = (member && member.process.module) || (step && step.module)
+    state = model.rec |> Ask.state(model.selected, model.cursor.moment, step) |> Ask.shown(module)
     outline = outline(state, model.unfolded)
 
     %{

@@ -71,7 +71,7 @@ defmodule BeamScope.Tui.Pane do
 
   defp process(row, at?, model) do
     waiting = Map.get(model.waiting, row.track, 0)
-    state = Ask.state(model.rec, row.track, model.cursor.moment)
+    state = model.rec |> Ask.state(row.track, model.cursor.moment) |> Ask.shown(row.process.module)
     row |> Forest.line(waiting, known(state, model.info)) |> marked(at? and row.track == model.selected)
   end
 

@@ -2,6 +2,8 @@
 
 rustler::atoms! {
     nil,
+    true_ = "true",
+    false_ = "false",
     __struct__,
     opaque_struct = "Elixir.BeamScope.Opaque",
     truncated_struct = "Elixir.BeamScope.Truncated",

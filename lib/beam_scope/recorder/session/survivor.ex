@@ -8,6 +8,7 @@ defmodule BeamScope.Recorder.Session.Survivor do
   """
 
   use GenServer
+  use BeamScope.Recorder.Discreet
 
   alias BeamScope.Recorder.Session
   alias BeamScope.Recorder.Session.Classic

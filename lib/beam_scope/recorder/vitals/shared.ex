@@ -13,6 +13,7 @@ defmodule BeamScope.Recorder.Vitals.Shared do
   """
 
   use GenServer
+  use BeamScope.Recorder.Discreet
 
   alias BeamScope.Recorder
 

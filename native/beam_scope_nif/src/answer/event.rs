@@ -56,6 +56,13 @@ pub(super) fn event_map<'a, 'o>(terms: &mut Terms<'a, 'o>, facts: &'o Facts, hit
     map
 }
 
+/// The module whose code a process runs.
+pub(super) fn module_of<'a>(terms: &Terms<'a, '_>, facts: &Facts, id: TrackId) -> Term<'a> {
+    let initial = facts.track(id).and_then(|track| track.initial.as_ref());
+    let module = initial.and_then(|initial| initial.module.as_ref());
+    module.map_or_else(|| nil(terms.env), |module| terms.atom_name(module))
+}
+
 /// The name that a track bore after an event.
 pub(super) fn name_of<'a, 'o>(terms: &mut Terms<'a, 'o>, facts: &'o Facts, id: Option<TrackId>, seq: u64) -> Term<'a> {
     let track = id.and_then(|id| facts.track(id));
@@ -157,6 +164,7 @@ impl<'a, 'o> Parts<'_, 'a, 'o> {
         let env = self.terms.env;
         let step = point(&self.hit.row).map_or_else(|| nil(env), |point| name(env, point_name(point)));
         map.set(atoms::point(), step);
+        map.set(atoms::module(), module_of(self.terms, self.facts, self.hit.row.track));
         for (bit, key) in state_fields() {
             if let Some(at) = self.hit.row.fields.index_of(bit) {
                 let term = self.term(at);

@@ -5,7 +5,7 @@ use rustler::{Encoder, Term};
 
 use crate::atoms;
 
-use super::event::name_of;
+use super::event::{module_of, name_of};
 use super::process::processes;
 use super::{name, nil, Map, Terms};
 
@@ -55,6 +55,7 @@ pub(crate) fn transition<'a, 'o>(
         .put(atoms::began_seq(), one.began_seq.encode(env))
         .put(atoms::began_ns(), one.began_ns.encode(env))
         .put(atoms::track(), one.track.0.encode(env))
+        .put(atoms::module(), module_of(terms, facts, one.track))
         .put(atoms::kind(), name(env, one.kind.name()))
         .put(
             atoms::message(),

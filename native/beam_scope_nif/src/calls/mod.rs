@@ -17,5 +17,3 @@ mod roundtrip;
 mod rows;
 mod store;
 mod timeline;
-
-pub(crate) use roundtrip::words;

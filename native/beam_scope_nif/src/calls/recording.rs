@@ -222,8 +222,12 @@ fn written<'a>(
     let (mut budget, rules) = {
         let settings = rec.shared.settings.lock();
         // The keys are the control plane's own and their values numbers and names: a user's rule for the key `memory` means another.
-        let rules = settings.redact.iter().filter(|_| !system).cloned();
-        (settings.budget, Rules::new(rules))
+        let rules = if system {
+            Rules::none()
+        } else {
+            Rules::new(settings.redact.clone())
+        };
+        (settings.budget, rules)
     };
     if system {
         budget.bytes = budget.bytes.max(SYSTEM_BYTES);

@@ -6,7 +6,7 @@ use rustler::{Env, Term};
 use crate::atoms;
 use crate::decode::{Decoder, Live};
 use crate::encode::{encode, Budget, Rules};
-use crate::fault::{fault, Answer};
+use crate::fault::{done, fault, Answer};
 
 /// Encodes a term as the tracer does and decodes it: `%{bytes, depth, redact}`.
 #[rustler::nif(schedule = "DirtyCpu")]
@@ -25,6 +25,13 @@ fn encode_term<'a>(env: Env<'a>, term: Term<'a>, options: Term<'a>) -> Answer<'a
     Ok(unsafe { Term::new(env, crate::decode::binary(env, &wire)) })
 }
 
+/// Whether redaction rules can be asked in a tracer; the error says which part cannot.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn redaction_check<'a>(env: Env<'a>, rules: Term<'a>) -> Answer<'a> {
+    crate::recording::rules::wanted(rules)?;
+    done(env)
+}
+
 fn encoded<'a>(env: Env<'a>, term: Term<'a>, options: Term<'a>) -> Result<Vec<u8>, rustler::Error> {
     let number = |key: rustler::Atom| options.map_get(key).ok().and_then(|n| n.decode::<usize>().ok());
     let budget = Budget {
@@ -32,7 +39,7 @@ fn encoded<'a>(env: Env<'a>, term: Term<'a>, options: Term<'a>) -> Result<Vec<u8
         depth: number(atoms::depth()).unwrap_or(64),
     };
     let rules = match options.map_get(atoms::redact()) {
-        Ok(rules) => Rules::new(words(rules)?),
+        Ok(rules) => Rules::new(crate::recording::rules::wanted(rules)?),
         Err(_) => Rules::none(),
     };
     let mut buffer = vec![0; budget.bytes.max(crate::encode::MIN_BYTES)];
@@ -40,19 +47,4 @@ fn encoded<'a>(env: Env<'a>, term: Term<'a>, options: Term<'a>) -> Result<Vec<u8
         .ok_or_else(|| fault("budget", "too small for a marker"))?;
     buffer.truncate(encoded.len);
     Ok(buffer)
-}
-
-/// Redaction rules as they come from Elixir: atoms and strings.
-pub(crate) fn words(rules: Term<'_>) -> Result<Vec<String>, rustler::Error> {
-    rules
-        .decode::<Vec<Term<'_>>>()?
-        .into_iter()
-        .map(|rule| {
-            if rule.is_atom() {
-                rule.atom_to_string()
-            } else {
-                rule.decode::<String>()
-            }
-        })
-        .collect()
 }

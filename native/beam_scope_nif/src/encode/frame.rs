@@ -25,7 +25,13 @@ pub(super) struct Frame {
 /// The parts that are still to come.
 pub(super) enum Parts {
     /// The rest of a list, how many elements were written, and which of them can be referred to.
-    List { rest: Word, written: u64, run: Run },
+    List {
+        rest: Word,
+        written: u64,
+        run: Run,
+        /// The element before was a key, of arguments.
+        hide: bool,
+    },
     /// The tail of an improper list was written; nothing comes.
     Tail,
     /// Elements of a tuple.
@@ -70,6 +76,8 @@ pub(super) struct Branch {
     pub(super) left: usize,
     /// The map itself, or a node inside one.
     pub(super) root: bool,
+    /// The module of the struct that the map is, where fields of it are hidden; else 0. Nodes of such a map are no other's.
+    pub(super) owner: Word,
     /// Levels that may be below.
     pub(super) levels: usize,
     /// The pair being written: where it began, with what notes and flags.
@@ -82,7 +90,11 @@ pub(super) struct Branch {
 /// The pairs of a map.
 pub(super) struct Pairs {
     pub(super) source: Source,
+    /// The module of the struct that the map is, where fields of it are hidden; else 0.
+    pub(super) owner: Word,
     pub(super) size: usize,
+    /// How many were taken from the source, and how many written: those with secrets in their keys are left out.
+    pub(super) taken: usize,
     pub(super) written: usize,
     /// The pair being written.
     pub(super) step: Step,
@@ -127,12 +139,14 @@ impl Frame {
 impl Pairs {
     /// The next pair; `None` at the end.
     pub(super) fn next(&mut self, env: api::Env) -> Option<(Word, Word)> {
-        if self.written == self.size {
+        if self.taken == self.size {
             return None;
         }
+        let at = self.taken;
+        self.taken += 1;
         match &mut self.source {
             // SAFETY: both arrays have `size` elements and live as long as the map.
-            Source::Flat { keys, values } => unsafe { Some((*keys.add(self.written), *values.add(self.written))) },
+            Source::Flat { keys, values } => unsafe { Some((*keys.add(at), *values.add(at))) },
             Source::Iterator(iterator) => {
                 let (mut key, mut value) = (term(0), term(0));
                 // SAFETY: the iterator was created for a map that is alive, and is moved on only here.
@@ -204,6 +218,14 @@ impl Stack {
     /// How deep the walk is, as a user counts.
     pub(super) const fn depth(&self) -> usize {
         self.len - self.inner
+    }
+
+    /// The module of the struct whose tree the walk is inside of, where fields of it are hidden; else 0.
+    pub(super) fn owner(&mut self) -> Word {
+        match self.top().map(|frame| &frame.parts) {
+            Some(Parts::Tree(branch)) => branch.owner,
+            _ => 0,
+        }
     }
 
     pub(super) const fn is_full(&self) -> bool {

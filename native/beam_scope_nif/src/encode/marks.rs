@@ -14,16 +14,7 @@ const LEAST_PREFIX: usize = 8;
 impl<R: Recall> Walk<'_, R> {
     /// A marker in place of a secret.
     pub(super) fn redact(&mut self, word: Word, limit: usize) -> Put {
-        let kind = kind(self.vm.class(word));
-        if !self.out.fits(limit, 3) {
-            return Put::NoRoom;
-        }
-        // No size: the length of a secret is part of it.
-        self.out.byte(tag::REDACTED);
-        self.out.byte(kind as u8);
-        self.out.varint(0);
-        self.flags |= REDACTED;
-        Put::Done
+        self.stub(tag::REDACTED, REDACTED, word, self.vm.class(word), limit)
     }
 
     /// A marker in place of a term that does not fit; greedily, giving up instead.
@@ -37,6 +28,11 @@ impl<R: Recall> Walk<'_, R> {
 
     /// A marker in place of a term.
     pub(super) fn marker(&mut self, word: Word, class: Class, limit: usize) -> Put {
+        self.stub(tag::TRUNC, TRUNCATED, word, class, limit)
+    }
+
+    /// Kind and size of a term.
+    fn stub(&mut self, tag: u8, flag: u8, word: Word, class: Class, limit: usize) -> Put {
         let size = self.extent(word, class);
         let size = if self.out.fits(limit, 2 + varint_len(size)) {
             size
@@ -46,10 +42,10 @@ impl<R: Recall> Walk<'_, R> {
         if !self.out.fits(limit, 3) {
             return Put::NoRoom;
         }
-        self.out.byte(tag::TRUNC);
+        self.out.byte(tag);
         self.out.byte(kind(class) as u8);
         self.out.varint(size);
-        self.flags |= TRUNCATED;
+        self.flags |= flag;
         Put::Done
     }
 
@@ -97,7 +93,7 @@ impl<R: Recall> Walk<'_, R> {
 }
 
 /// The kind that a user sees.
-pub(super) const fn kind(class: Class) -> Kind {
+pub(crate) const fn kind(class: Class) -> Kind {
     match class {
         Class::Atom => Kind::Atom,
         Class::Small | Class::BigPositive | Class::BigNegative => Kind::Integer,

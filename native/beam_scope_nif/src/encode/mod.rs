@@ -12,11 +12,11 @@
 
 pub(crate) mod check;
 mod frame;
-mod marks;
+pub(crate) mod marks;
 mod out;
 mod recall;
-pub(crate) mod redact;
 mod scalar;
+pub(crate) mod secret;
 mod tree;
 mod walk;
 mod whole;
@@ -26,7 +26,7 @@ use rustler::codegen_runtime::ErlNifTerm;
 
 use crate::vm::{self, api, Vm, Word};
 pub(crate) use recall::{Forgetful, Recall, Stream};
-pub(crate) use redact::Rules;
+pub(crate) use secret::Rules;
 
 /// Deepest nesting that is ever walked; deeper budgets are cut to it.
 pub(crate) const MAX_DEPTH: usize = 128;
@@ -51,6 +51,8 @@ pub(crate) enum Root {
     Pair,
     /// A gen_statem's state and data: the state's name is no key.
     State,
+    /// A list of a function's arguments: what follows a key may be its value, as in `Map.put(map, key, value)`.
+    Arguments,
 }
 
 /// What was written.
@@ -103,5 +105,5 @@ pub(crate) fn encode_root<R: Recall>(
 
 /// Bits of a record's flags that a term can set.
 const TRUNCATED: u8 = flags::TRUNCATED;
-const REDACTED: u8 = flags::REDACTED;
+pub(crate) const REDACTED: u8 = flags::REDACTED;
 const LOCAL: u8 = flags::LOCAL;

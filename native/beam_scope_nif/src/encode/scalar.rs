@@ -8,7 +8,7 @@ use super::out::{varint_len, VARINT_MAX};
 use super::recall::Recall;
 use super::walk::{Put, Walk};
 use super::LOCAL;
-use crate::vm::{api, raw, term, word, Class, SizeAt, Word};
+use crate::vm::{api, raw, term, word, Class, Word};
 
 /// Room for what the VM prints for a fun, port or reference; longer names are cut.
 const PRINTED: usize = 300;
@@ -124,7 +124,7 @@ impl<R: Recall> Walk<'_, R> {
     fn bits(&mut self, word: Word, limit: usize) -> Put {
         let size = self.vm.layout.byte_size(word);
         let over = size.is_some_and(|size| size > self.out.room(limit));
-        if over && (!self.fair || self.is_unaligned(word)) {
+        if over && (!self.fair || self.vm.is_unaligned(word)) {
             // The VM would copy all of it for us.
             return self.no_room(word, Class::Bits, limit);
         }
@@ -177,20 +177,6 @@ impl<R: Recall> Walk<'_, R> {
             Put::Done
         } else {
             self.no_room(word, Class::Bits, limit)
-        }
-    }
-
-    /// Whether a binary is part of another and does not begin on a byte.
-    fn is_unaligned(&self, word: Word) -> bool {
-        // SAFETY: a boxed term whose size place was learned; parts of binaries have at least three words after the header.
-        unsafe {
-            let subtag = raw::subtag(raw::at(word, 0));
-            match self.vm.layout.sizes[subtag] {
-                SizeAt::Span => raw::at(word, 2) & 7 != 0,
-                // Until OTP 26: size, offset, then three bytes: bits of the last byte, bit offset, whether it is writable.
-                SizeAt::Bytes => subtag == 10 && (raw::at(word, 3) >> 8) & 0xFF != 0,
-                SizeAt::Bits | SizeAt::Nowhere => false,
-            }
         }
     }
 

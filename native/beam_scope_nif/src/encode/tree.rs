@@ -8,7 +8,7 @@ use super::out::varint_len;
 use super::recall::Recall;
 use super::walk::{Next, Put, Walk};
 use super::whole::LEVELS;
-use super::TRUNCATED;
+use super::{REDACTED, TRUNCATED};
 use crate::vm::{raw, Class, Word};
 
 /// Least room for a pair: its tag, a key and a marker for its value.
@@ -21,7 +21,8 @@ impl<R: Recall> Walk<'_, R> {
         if !self.out.tagged(limit, tag::TREE, size as u64) {
             return self.no_room(map, Class::Map, limit);
         }
-        match self.open_node(map, start, true, LEVELS, limit, stack) {
+        let owner = self.rules.owner(self.vm, map);
+        match self.open_node(map, start, Some(owner), LEVELS, limit, stack) {
             Put::NoRoom => {
                 self.out.rewind(start);
                 self.no_room(map, Class::Map, limit)
@@ -32,7 +33,8 @@ impl<R: Recall> Walk<'_, R> {
 
     /// A node inside such a map, or a reference to it.
     pub(super) fn open_branch(&mut self, node: Word, limit: usize, levels: usize, stack: &mut Stack) -> Put {
-        if let Some((Seen::Node(at), flags)) = self.recall.find(node) {
+        let owner = stack.owner();
+        if let Some((Seen::Node(at), flags)) = self.recall.find(node).filter(|_| owner == 0) {
             return self.reference_to(tag::NREF, at, flags, limit);
         }
         let start = self.out.pos();
@@ -40,7 +42,7 @@ impl<R: Recall> Walk<'_, R> {
             return Put::NoRoom;
         }
         self.out.byte(tag::NODE);
-        match self.open_node(node, start, false, levels, limit, stack) {
+        match self.open_node(node, start, None, levels, limit, stack) {
             Put::NoRoom => {
                 self.out.rewind(start);
                 Put::NoRoom
@@ -49,11 +51,12 @@ impl<R: Recall> Walk<'_, R> {
         }
     }
 
+    /// A node; `map`: the owner, where it is the root.
     fn open_node(
         &mut self,
         node: Word,
         start: usize,
-        root: bool,
+        map: Option<Word>,
         levels: usize,
         limit: usize,
         stack: &mut Stack,
@@ -71,7 +74,8 @@ impl<R: Recall> Walk<'_, R> {
         let branch = Branch {
             next: children.as_ptr(),
             left: children.len(),
-            root,
+            root: map.is_some(),
+            owner: map.unwrap_or_else(|| stack.owner()),
             levels: levels - 1,
             step: Step::Key,
             start: 0,
@@ -104,7 +108,7 @@ impl<R: Recall> Walk<'_, R> {
                 self.out.byte(tag::PAIR);
                 branch.flags = self.flags;
                 branch.step = Step::Value(key, value);
-                self.flags &= !TRUNCATED;
+                self.flags &= !(TRUNCATED | REDACTED);
                 Next::Put(key, limit - 3)
             }
             2 => {
@@ -120,15 +124,16 @@ impl<R: Recall> Walk<'_, R> {
     }
 
     fn tree_value(&mut self, branch: &mut Branch, key: Word, value: Word, limit: usize) -> Next {
-        // Two keys cut short could look the same: a pair is kept only with its whole key.
-        if self.flags & TRUNCATED != 0 {
+        // Two keys cut short, or with secrets in them, could look the same: a pair is kept only with its whole key.
+        if self.flags & (TRUNCATED | REDACTED) != 0 {
+            branch.flags |= self.flags & REDACTED;
             self.leave_out(branch);
             return Next::Again;
         }
         self.flags |= branch.flags;
         branch.step = Step::Key;
         let limit = self.share(limit.saturating_sub(branch.left), 0, branch.left);
-        if self.rules.matches(self.vm, key) {
+        if self.rules.matches(self.vm, key, branch.owner) {
             Next::Redact(value, limit)
         } else {
             Next::Put(value, limit)

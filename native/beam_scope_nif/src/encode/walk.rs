@@ -2,10 +2,10 @@
 
 use beam_scope_core::term::tag;
 
-use super::frame::{Frame, Pairs, Parts, Run, Source, Stack, Step};
+use super::frame::{Branch, Frame, Pairs, Parts, Run, Source, Stack, Step};
 use super::out::{varint_len, Out};
 use super::recall::{Recall, Rest, EVERY};
-use super::{Encoded, Root, Rules, SIBLING, TRUNCATED};
+use super::{Encoded, Root, Rules, REDACTED, SIBLING, TRUNCATED};
 use crate::vm::{Class, Vm, Word};
 
 /// Bytes that a container's own end can need: a list's marker of truncation, or a second number in a head.
@@ -21,6 +21,9 @@ pub(super) struct Walk<'a, R> {
     /// Whether siblings keep room for each other; the first attempt does not bother.
     pub(super) fair: bool,
     pub(super) rules: &'a Rules,
+    /// Whether values are looked at themselves, and the steps that this may still take.
+    looks: bool,
+    steps: usize,
     pub(super) recall: R,
     depth: usize,
     pub(super) root: Root,
@@ -61,6 +64,8 @@ impl<'a, R: Recall> Walk<'a, R> {
             fair: false,
             cells: out.len().max(1024) * COUNTED,
             mark: recall.mark(),
+            looks: rules.look_at_values(),
+            steps: Rules::steps(&out),
             out,
             rules,
             recall,
@@ -86,6 +91,7 @@ impl<'a, R: Recall> Walk<'a, R> {
         self.recall.rewind(self.mark);
         self.out.rewind(0);
         self.flags = 0;
+        self.steps = Rules::steps(&self.out);
         self.fair = true;
         self.attempt(root)
     }
@@ -106,8 +112,10 @@ impl<'a, R: Recall> Walk<'a, R> {
             Put::NoRoom => return false,
             Put::Open => {}
         }
-        while let Some(frame) = stack.top() {
-            let put = match self.advance(frame) {
+        loop {
+            let depth = stack.len();
+            let Some(frame) = stack.top() else { return true };
+            let put = match self.advance(frame, depth) {
                 Next::Put(child, limit) => self.put(child, limit, &mut stack),
                 Next::Redact(value, limit) => self.redact(value, limit),
                 Next::Branch(node, limit, levels) => self.open_branch(node, limit, levels, &mut stack),
@@ -138,12 +146,20 @@ impl<'a, R: Recall> Walk<'a, R> {
                 },
             }
         }
-        true
+    }
+
+    /// Whether a value is a secret for what it is.
+    #[inline]
+    pub(super) fn is_hidden(&mut self, word: Word) -> bool {
+        self.looks && self.rules.hides(self.vm, word, self.vm.class(word), &mut self.steps)
     }
 
     #[inline]
     fn put(&mut self, word: Word, limit: usize, stack: &mut Stack) -> Put {
         let class = self.vm.class(word);
+        if !self.is_made(stack.len()) && self.is_hidden(word) {
+            return self.redact(word, limit);
+        }
         if R::ON && matches!(class, Class::List | Class::Tuple | Class::Map | Class::Bits) && !self.is_made(stack.len())
         {
             match self.refer(word, limit) {
@@ -180,6 +196,7 @@ impl<'a, R: Recall> Walk<'a, R> {
                 rest: word,
                 written: 0,
                 run,
+                hide: false,
             },
         ));
         Put::Open
@@ -203,7 +220,7 @@ impl<'a, R: Recall> Walk<'a, R> {
         // SAFETY: a tuple of two has a first element.
         let redact = arity == 2
             && (stack.len() > 0 || self.root == Root::Pair)
-            && self.rules.matches(self.vm, unsafe { *items });
+            && self.rules.matches(self.vm, unsafe { *items }, 0);
         let parts = Parts::Tuple {
             next: items,
             left: arity,
@@ -236,7 +253,9 @@ impl<'a, R: Recall> Walk<'a, R> {
         self.out.tagged(limit, tag::MAP, size as u64);
         let pairs = Pairs {
             source,
+            owner: self.rules.owner(self.vm, word),
             size,
+            taken: 0,
             written: 0,
             step: Step::Key,
             start: 0,
@@ -261,10 +280,15 @@ impl<'a, R: Recall> Walk<'a, R> {
 
     /// Moves on to the next part of a container.
     #[inline]
-    fn advance(&mut self, frame: &mut Frame) -> Next {
+    fn advance(&mut self, frame: &mut Frame, depth: usize) -> Next {
         match &mut frame.parts {
             Parts::Tail => Next::End,
-            Parts::List { rest, written, run } => match self.vm.class(*rest) {
+            Parts::List {
+                rest,
+                written,
+                run,
+                hide,
+            } => match self.vm.class(*rest) {
                 Class::Nil => {
                     self.out.byte(tag::END);
                     Next::End
@@ -281,10 +305,15 @@ impl<'a, R: Recall> Walk<'a, R> {
                     *rest = tail;
                     *written += 1;
                     let last = self.vm.class(tail) == Class::Nil;
-                    Next::Put(
-                        head,
-                        self.share(frame.limit, CLOSING, if last { 0 } else { usize::MAX }),
-                    )
+                    let limit = self.share(frame.limit, CLOSING, if last { 0 } else { usize::MAX });
+                    // Only the list of a call's arguments is written with such a root.
+                    if self.root == Root::Arguments && depth == 1 {
+                        // What was hidden may be a key itself, as where a table's name looks like one.
+                        if std::mem::replace(hide, self.rules.matches(self.vm, head, 0)) {
+                            return Next::Redact(head, limit);
+                        }
+                    }
+                    Next::Put(head, limit)
                 }
                 _ => {
                     let tail = *rest;
@@ -379,7 +408,8 @@ impl<'a, R: Recall> Walk<'a, R> {
             Parts::Tail => self.recall.cut(frame.mark, 0, 0, 0),
             _ => {}
         }
-        if whole && !self.is_made(depth) && self.out.pos() - frame.start > super::recall::WORTH {
+        let foreign = matches!(frame.parts, Parts::Tree(Branch { root: false, owner, .. }) if owner != 0);
+        if whole && !foreign && !self.is_made(depth) && self.out.pos() - frame.start > super::recall::WORTH {
             self.recall.note(frame.word, frame.kind(), frame.start, self.flags);
         }
         self.flags |= frame.flags;
@@ -396,29 +426,33 @@ impl<'a, R: Recall> Walk<'a, R> {
     }
 
     fn advance_map(&mut self, pairs: &mut Pairs, limit: usize) -> Next {
-        let later = pairs.size.saturating_sub(pairs.written + 1).saturating_mul(2);
+        let begun = pairs.taken + usize::from(matches!(pairs.step, Step::Key));
+        let later = pairs.size.saturating_sub(begun).saturating_mul(2);
         match pairs.step {
             Step::Key => {
                 let Some((key, value)) = pairs.next(self.vm.env) else {
-                    return Next::End;
+                    return self.end_map(pairs);
                 };
                 pairs.start = self.out.pos();
                 pairs.mark = self.recall.mark();
                 pairs.flags = self.flags;
                 pairs.step = Step::Value(key, value);
-                self.flags &= !TRUNCATED;
+                self.flags &= !(TRUNCATED | REDACTED);
                 Next::Put(key, self.share(limit, CLOSING, later + 1))
             }
             Step::Value(key, value) => {
-                // Two keys cut short could look the same: a pair is kept only with its whole key.
+                // Two keys cut short, or with secrets in them, could look the same: a pair is kept only with its whole key.
                 if self.flags & TRUNCATED != 0 {
                     return Next::Cut;
+                }
+                if self.flags & REDACTED != 0 {
+                    return self.leave_pair_out(pairs);
                 }
                 self.flags |= pairs.flags;
                 pairs.step = Step::Key;
                 pairs.written += 1;
                 let limit = self.share(limit, CLOSING, later);
-                if self.rules.matches(self.vm, key) {
+                if self.rules.matches(self.vm, key, pairs.owner) {
                     Next::Redact(value, limit)
                 } else {
                     Next::Put(value, limit)
@@ -427,10 +461,33 @@ impl<'a, R: Recall> Walk<'a, R> {
         }
     }
 
+    /// A key with a secret in it: greedily, the map is left to the other walk.
+    fn leave_pair_out(&mut self, pairs: &mut Pairs) -> Next {
+        if !self.fair {
+            return Next::Cut;
+        }
+        self.out.rewind(pairs.start);
+        self.recall.rewind(pairs.mark);
+        self.flags = pairs.flags | REDACTED;
+        pairs.step = Step::Key;
+        Next::Again
+    }
+
+    /// The end of a map, which is cut where pairs were left out.
+    fn end_map(&mut self, pairs: &mut Pairs) -> Next {
+        if pairs.written == pairs.size {
+            return Next::End;
+        }
+        // As if another pair had been begun, of which nothing was written.
+        (pairs.start, pairs.mark, pairs.flags) = (self.out.pos(), self.recall.mark(), self.flags);
+        pairs.step = Step::Value(0, 0);
+        Next::Cut
+    }
+
     /// Ends a container before its end.
     fn cut(&mut self, frame: &mut Frame) {
         match &mut frame.parts {
-            Parts::List { rest, written, run } => {
+            Parts::List { rest, written, run, .. } => {
                 if R::ON {
                     // The element that had no room is in none.
                     self.recall

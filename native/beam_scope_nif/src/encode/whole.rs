@@ -9,7 +9,7 @@ use beam_scope_core::term::tag;
 
 use super::recall::{Recall, Rest, EVERY, WORTH};
 use super::walk::{Put, Walk};
-use super::{Root, LOCAL};
+use super::{Root, LOCAL, REDACTED};
 use crate::vm::{raw, Class, Word};
 
 /// Levels of a large map's tree: eight of four bits each hold 32 bits of hash; deeper ones hold what collides.
@@ -21,11 +21,41 @@ impl<R: Recall> Walk<'_, R> {
         if self.root == Root::State && word & 3 == 2 && self.vm.layout.class(word) == Class::Tuple {
             return self.whole_tuple(word, depth, false);
         }
+        if self.root == Root::Arguments && word & 3 == 1 && !self.is_hidden(word) {
+            return self.whole_arguments(word, depth);
+        }
         self.whole(word, depth)
+    }
+
+    /// The arguments of a call: what follows a key is its value. Streams have none.
+    fn whole_arguments(&mut self, mut word: Word, depth: usize) -> bool {
+        if R::ON || depth == 0 || !self.out.one(tag::LIST) {
+            return false;
+        }
+        let mut hide = false;
+        while word & 3 == 1 {
+            // SAFETY: the tag of a live cons cell, whose layout was learned.
+            let (head, tail) = unsafe { raw::cell(word) };
+            let written = if hide {
+                matches!(self.redact(head, self.out.len()), Put::Done)
+            } else {
+                self.whole(head, depth - 1)
+            };
+            if !written {
+                return false;
+            }
+            // What was hidden may be a key itself, as where a table's name looks like one.
+            hide = self.rules.matches(self.vm, head, 0);
+            word = tail;
+        }
+        self.vm.class(word) == Class::Nil && self.out.one(tag::END)
     }
 
     #[inline]
     fn whole(&mut self, word: Word, depth: usize) -> bool {
+        if self.is_hidden(word) {
+            return matches!(self.redact(word, self.out.len()), Put::Done);
+        }
         match word & 3 {
             1 => self.whole_list(word, depth),
             2 => self.whole_boxed(word, depth),
@@ -166,15 +196,15 @@ impl<R: Recall> Walk<'_, R> {
         // SAFETY: a live tuple has `arity` elements from here on.
         let items = unsafe { std::slice::from_raw_parts(items, arity) };
         match items {
-            [key, value] if pair => self.whole(*key, depth - 1) && self.whole_value(*key, *value, depth - 1),
+            [key, value] if pair => self.whole(*key, depth - 1) && self.whole_value(*key, *value, depth - 1, 0),
             _ => items.iter().all(|item| self.whole(*item, depth - 1)),
         }
     }
 
     /// A value, or a marker in its place when its key says so.
     #[inline]
-    fn whole_value(&mut self, key: Word, value: Word, depth: usize) -> bool {
-        if self.rules.matches(self.vm, key) {
+    fn whole_value(&mut self, key: Word, value: Word, depth: usize, owner: Word) -> bool {
+        if self.rules.matches(self.vm, key, owner) {
             return matches!(self.redact(value, self.out.len()), Put::Done);
         }
         self.whole(value, depth)
@@ -187,11 +217,12 @@ impl<R: Recall> Walk<'_, R> {
         if size == 0 {
             return depth > 0 && self.out.number(tag::MAP, 0);
         }
+        let owner = self.rules.owner(self.vm, word);
         if R::ON && !self.vm.is_flat(word) {
             let mut left = 0;
             return depth > 0
                 && self.out.number(tag::TREE, size as u64)
-                && self.whole_tree(word, depth - 1, LEVELS, &mut left);
+                && self.whole_tree(word, depth - 1, LEVELS, &mut left, owner);
         }
         if depth == 0 || size.saturating_mul(2) > self.out.left() || !self.out.number(tag::MAP, size as u64) {
             return false;
@@ -205,25 +236,32 @@ impl<R: Recall> Walk<'_, R> {
                 };
                 keys.iter()
                     .zip(values)
-                    .all(|(key, value)| self.whole_pair(*key, *value, depth - 1))
+                    .all(|(key, value)| self.whole_pair(*key, *value, depth - 1, owner))
             }
             None if self.vm.layout.large_maps => {
                 // Its size says how many pairs there must be: a tree that was not understood shows.
                 let mut left = size;
-                self.whole_tree(word, depth - 1, LEVELS, &mut left) && left == 0
+                self.whole_tree(word, depth - 1, LEVELS, &mut left, owner) && left == 0
             }
             None => false,
         }
     }
 
     #[inline]
-    fn whole_pair(&mut self, key: Word, value: Word, depth: usize) -> bool {
-        self.whole(key, depth) && self.whole_value(key, value, depth)
+    fn whole_pair(&mut self, key: Word, value: Word, depth: usize, owner: Word) -> bool {
+        // Keys with secrets in them could look the same: such maps are left to the walk that leaves pairs out.
+        let before = self.flags;
+        self.flags &= !REDACTED;
+        if !self.whole(key, depth) || self.flags & REDACTED != 0 {
+            return false;
+        }
+        self.flags |= before;
+        self.whole_value(key, value, depth, owner)
     }
 
     /// A large map's tree, or a part of it: its pairs, of which so many are `left`; or, where nodes can be referred to, its places and
     /// what is at each.
-    fn whole_tree(&mut self, node: Word, depth: usize, levels: usize, left: &mut usize) -> bool {
+    fn whole_tree(&mut self, node: Word, depth: usize, levels: usize, left: &mut usize, owner: Word) -> bool {
         if levels == 0 {
             return false;
         }
@@ -239,22 +277,26 @@ impl<R: Recall> Walk<'_, R> {
                 // SAFETY: a leaf is a live cons cell of key and value.
                 let (key, value) = unsafe { raw::cell(*child) };
                 *left = left.wrapping_sub(1);
-                (!R::ON || self.out.one(tag::PAIR)) && self.whole_pair(key, value, depth)
+                (!R::ON || self.out.one(tag::PAIR)) && self.whole_pair(key, value, depth, owner)
             }
-            2 if R::ON => self.whole_node(*child, depth, levels - 1, left),
-            2 => self.whole_tree(*child, depth, levels - 1, left),
+            2 if R::ON => self.whole_node(*child, depth, levels - 1, left, owner),
+            2 => self.whole_tree(*child, depth, levels - 1, left, owner),
             _ => false,
         })
     }
 
     /// A node inside such a tree, or a reference to it.
-    fn whole_node(&mut self, node: Word, depth: usize, levels: usize, left: &mut usize) -> bool {
+    fn whole_node(&mut self, node: Word, depth: usize, levels: usize, left: &mut usize, owner: Word) -> bool {
+        // Where fields of a struct are hidden, its nodes are no other map's.
+        if owner != 0 {
+            return self.out.one(tag::NODE) && self.whole_tree(node, depth, levels, left, owner);
+        }
         if let Some((Seen::Node(at), flags)) = self.recall.find(node) {
             return matches!(self.reference_to(tag::NREF, at, flags, self.out.len()), Put::Done);
         }
         let (start, before) = (self.out.pos(), self.set_aside());
         self.out.one(tag::NODE)
-            && self.whole_tree(node, depth, levels, left)
+            && self.whole_tree(node, depth, levels, left, owner)
             && self.note_whole(node, Seen::Node, start, before)
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod atoms;
 pub(crate) mod hook;
 pub(crate) mod loaded;
+pub(crate) mod rules;
 pub(crate) mod settings;
 pub(crate) mod sink;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use beam_scope_core::event::{self, Fields};
 use rustler::{Error, ListIterator, Term};
 
+use crate::encode::secret::Wanted;
 use crate::encode::{encode, Budget, Rules};
 use crate::maps::{get, invalid, name, optional, required};
 use crate::tracer::config::{CallPattern, Capture, Guard};
@@ -20,7 +21,7 @@ pub(crate) struct Settings {
     pub(crate) kinds: u32,
     pub(crate) follow: bool,
     pub(crate) budget: Budget,
-    pub(crate) redact: Vec<String>,
+    pub(crate) redact: Wanted,
     pub(crate) points: Vec<Point>,
     pub(crate) calls: Vec<CallPattern>,
     pub(crate) keep_timeouts: bool,
@@ -38,7 +39,7 @@ impl Settings {
             kinds: 0,
             follow: false,
             budget: Budget { bytes: 4096, depth: 64 },
-            redact: Vec::new(),
+            redact: Wanted::default(),
             points: Vec::new(),
             calls: Vec::new(),
             keep_timeouts: false,
@@ -59,7 +60,7 @@ impl Settings {
         next.budget.depth = optional(map, "budget_depth")?.unwrap_or(next.budget.depth);
         next.keep_timeouts = optional(map, "keep_receive_timeouts")?.unwrap_or(next.keep_timeouts);
         if let Some(rules) = get(map, "redact") {
-            next.redact = crate::calls::words(rules)?;
+            next.redact = super::rules::wanted(rules)?;
         }
         if let Some(list) = get(map, "points") {
             next.points = each(list, "points", point)?;
@@ -81,7 +82,7 @@ impl Settings {
     pub(crate) fn capture(&self) -> Arc<Capture> {
         Arc::new(Capture {
             budget: self.budget,
-            rules: Rules::new(self.redact.iter().cloned()),
+            rules: Rules::new(self.redact.clone()),
             points: Points::new(self.points.iter().cloned()),
             calls: self.calls.clone(),
             keep_timeouts: self.keep_timeouts,

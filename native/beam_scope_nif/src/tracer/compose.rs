@@ -6,7 +6,7 @@ use beam_scope_core::term::tag;
 
 use super::config::Capture;
 use super::points::{Call, Point, Source};
-use crate::encode::{check, encode_root, Budget, Forgetful, Root, Stream, MIN_BYTES};
+use crate::encode::{check, encode_root, marks, Budget, Forgetful, Root, Stream, MIN_BYTES, REDACTED};
 use crate::vm::{Vm, Word};
 
 /// Fields that hold a whole state.
@@ -17,6 +17,10 @@ const STATES: u16 = Fields::BEFORE | Fields::AFTER;
 pub(crate) enum Part<'a> {
     /// A live term.
     Term(Word),
+    /// The arguments of a call.
+    Arguments(Word),
+    /// A term that is left out.
+    Secret(Word),
     /// An arity.
     Number(usize),
     /// Already in wire form.
@@ -131,6 +135,17 @@ impl<'a> Composer<'a> {
     fn part(&mut self, part: Part<'_>, later: usize) -> Option<()> {
         match part {
             Part::Term(word) => self.term(word, later),
+            Part::Arguments(word) => {
+                let root = std::mem::replace(&mut self.root, Root::Arguments);
+                let written = self.term(word, later);
+                self.root = root;
+                written
+            }
+            Part::Secret(word) => {
+                self.flags |= REDACTED;
+                let kind = marks::kind(self.vm.class(word));
+                self.wire(&[tag::REDACTED, kind as u8, 0], later)
+            }
             Part::Number(n) => self.varint(tag::INT, (n as u64) << 1, later),
             Part::Wire(bytes) => self.wire(bytes, later),
             Part::Tuple(sources, call) => {

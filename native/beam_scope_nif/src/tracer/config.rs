@@ -155,7 +155,7 @@ impl RouteConfig for Capture {
                 depth: largest(|part| part.budget.depth),
             },
             // A value that one recording must not see reaches none of them.
-            rules: Rules::new(parts.iter().flat_map(|part| part.rules.words())),
+            rules: Rules::union(parts.iter().map(|part| &part.rules)),
             points: Points::new(points),
             calls,
             keep_timeouts: parts.iter().any(|part| part.keep_timeouts),

@@ -132,7 +132,7 @@ impl Event<'_> {
             return;
         }
         if points.is_empty() || config.wants_call(mfa) {
-            let parts = [Part::Term(module), Part::Term(function), Part::Term(arguments)];
+            let parts = [Part::Term(module), Part::Term(function), Part::Arguments(arguments)];
             self.commit(writer, EventKind::Call, wanted, 1, &parts);
         }
     }
@@ -150,9 +150,21 @@ impl Event<'_> {
                 Part::Term(mfa.0),
                 Part::Term(mfa.1),
                 Part::Number(mfa.2),
-                Part::Term(value),
+                self.result(config, mfa, value),
             ];
             self.commit(writer, EventKind::Return, wanted, 1, &parts);
+        }
+    }
+
+    /// What a process's dictionary held under one key is told without the key: nobody knows whether it is a secret.
+    fn result<'p>(&self, config: &Capture, (module, function, arity): Mfa, value: Word) -> Part<'p> {
+        let tags = self.tags;
+        let one =
+            (function == tags.put && arity == 2) || (function == tags.get || function == tags.erase) && arity == 1;
+        if module == tags.erlang && one && value != tags.undefined && !config.rules.is_empty() {
+            Part::Secret(value)
+        } else {
+            Part::Term(value)
         }
     }
 

@@ -1,6 +1,6 @@
 //! Reading a term's parts: raw where that was learned, through the interface where not.
 
-use super::{api, raw, Class, Layout, Word};
+use super::{api, raw, Class, Layout, SizeAt, Word};
 
 /// An environment and what is known of its VM.
 #[derive(Clone, Copy)]
@@ -91,6 +91,24 @@ impl Vm {
         (0..size)
             .find(|i| unsafe { *keys.add(*i) } == key)
             .map(|i| unsafe { *values.add(i) })
+    }
+
+    /// Whether a binary is part of another and does not begin on a byte.
+    pub(crate) fn is_unaligned(self, word: Word) -> bool {
+        // What is no box has no size that was learned.
+        if word & 3 != 2 {
+            return false;
+        }
+        // SAFETY: a boxed term whose size place was learned; parts of binaries have at least three words after the header.
+        unsafe {
+            let subtag = raw::subtag(raw::at(word, 0));
+            match self.layout.sizes[subtag] {
+                SizeAt::Span => raw::at(word, 2) & 7 != 0,
+                // Until OTP 26: size, offset, then three bytes: bits of the last byte, bit offset, whether it is writable.
+                SizeAt::Bytes => subtag == 10 && (raw::at(word, 3) >> 8) & 0xFF != 0,
+                SizeAt::Bits | SizeAt::Nowhere => false,
+            }
+        }
     }
 
     /// A process of this node.
