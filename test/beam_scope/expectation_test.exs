@@ -433,7 +433,7 @@ defmodule BeamScope.ExpectationTest do
              ✓ nothing crashes
 
              ✗ is never below zero  test/beam_scope/expectation_test.exs:n
-               Till became %{count: -2, history: [-5, 3], password: #redacted<binary>} by {:add, -5}; %{count:
+               Till became %{count: -2, history: [-5, 3], password: #redacted<binary, … by {:add, -5}; %{count:
                c} when c >= 0 was expected of every state.
 
                The guard c >= 0 does not hold for c = -2

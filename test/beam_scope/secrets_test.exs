@@ -5,7 +5,7 @@ defmodule BeamScope.SecretsTest do
 
   @moduletag timeout: 600_000
   # All that the virtual machine allocates lies in one region then.
-  @one_region ~w(+MMscs 2048 +MMsco true +Musac false -kernel logger_level none)c
+  @one_region ~w(+MMscs 3072 +MMsco true +Musac false -kernel logger_level none)c
 
   defp run(tmp, count, redact) do
     # Each virtual machine has marks of its own: what is in memory from elsewhere does not count.
@@ -70,7 +70,7 @@ defmodule BeamScope.SecretsTest do
 
   @tag :tmp_dir
   test "without the rules they are found everywhere: the search is one", %{tmp_dir: tmp} do
-    %{found: found} = run(tmp, 1_000, false)
+    %{found: found} = run(tmp, 400, false)
     leaks = secrets(found)
     assert [:backwards, :bytes, :charlist, :open] = elem(found.memory, 0)
 

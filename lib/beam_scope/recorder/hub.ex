@@ -55,6 +55,17 @@ defmodule BeamScope.Recorder.Hub do
   @spec classic(pid(), pos_integer(), Session.tracer(), term()) :: term()
   def classic(hub, id, tracer, request), do: GenServer.call(hub, {:classic, id, tracer, request}, :infinity)
 
+  @doc "Undoes what a killed hub may have left of the loops that it always watches, and the mark that says so."
+  @spec tidy() :: :ok
+  def tidy do
+    mfas = for b <- Profile.behaviours(), {_, points} <- Profile.variants(b), %{mfa: mfa} <- points, do: mfa
+    watched = for {mfa, _} <- Guards.functions(), do: mfa
+    ends = for mfa <- mfas, do: {:end, mfa}
+    Classic.undo_all({BeamScope.Native, 0}, Enum.uniq(mfas ++ watched ++ ends), true)
+    _ = :persistent_term.erase(@dirty)
+    :ok
+  end
+
   # The hub may end between being found and being asked.
   defp call(request, attempts \\ 5) do
     GenServer.call(ensure(), request, :infinity)
@@ -89,16 +100,8 @@ defmodule BeamScope.Recorder.Hub do
   def handle_continue(:tidy, state) do
     survivor = if Session.implementation() == Classic, do: survivor()
 
-    # It may have been killed as well.
-    if :persistent_term.get(@dirty, false) do
-      mfas = for b <- Profile.behaviours(), {_, points} <- Profile.variants(b), %{mfa: mfa} <- points, do: mfa
-      watched = for {mfa, _} <- Guards.functions(), do: mfa
-
-      ends = for mfa <- mfas, do: {:end, mfa}
-
-      Classic.undo_all({BeamScope.Native, 0}, Enum.uniq(mfas ++ watched ++ ends), true)
-      :persistent_term.erase(@dirty)
-    end
+    # The one before may have been killed as well.
+    if :persistent_term.get(@dirty, false), do: tidy()
 
     # To ask for them ends those whose recorder was killed with the hub.
     for %{pid: pid} = recording <- Shelf.list(),

@@ -10,7 +10,7 @@ defmodule BeamScope.Recorder.Session.Survivor do
   use GenServer
   use BeamScope.Recorder.Discreet
 
-  alias BeamScope.Recorder.Session
+  alias BeamScope.Recorder.{Hub, Session}
   alias BeamScope.Recorder.Session.Classic
 
   @doc "Starts one for the calling hub, once that of the hub before is done."
@@ -55,6 +55,7 @@ defmodule BeamScope.Recorder.Session.Survivor do
       Classic.undo_all(tracer, patterns, :receives in words)
     end
 
+    Hub.tidy()
     {:stop, :normal, state}
   end
 
