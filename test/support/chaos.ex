@@ -18,6 +18,14 @@ defmodule BeamScope.Test.Chaos do
   # The allocators of the virtual machine keep what they once had: this says only that nothing grows without end.
   @rss_slack 256 * 1024 * 1024
 
+  # The library says these by atoms that are made when they are said first, which may be late in the run.
+  @words ~w(budget_too_large too_many_recordings setup_failed noroom ring stopped evicted damaged wire too_large file no_memory frozen
+            rate events bytes ms owner_down recorder_down hub_down violation error unknown)a
+
+  @doc "The atoms that may come late."
+  @spec words() :: [atom]
+  def words, do: @words
+
   @doc "Runs chaos for so many seconds in a virtual machine of its own: its exit status and what it printed."
   @spec run(pos_integer, keyword) :: {non_neg_integer, String.t()}
   def run(seconds, opts \\ []) do

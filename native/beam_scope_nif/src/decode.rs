@@ -29,13 +29,26 @@ impl Origin for Live {
         vm::term(id.0 as vm::Word)
     }
 
-    fn pid(&self, _env: Env<'_>, word: u64) -> ErlNifTerm {
-        vm::term(word as vm::Word)
+    fn pid(&self, env: Env<'_>, word: u64) -> ErlNifTerm {
+        // What is no pid must never become a term: the virtual machine would take its bits for an address.
+        if is_pid(word) {
+            vm::term(word as vm::Word)
+        } else {
+            opaque(env, Kind::Pid, "#PID<?>")
+        }
     }
 
     fn is_local(&self) -> bool {
         true
     }
+}
+
+/// Tag bits of a local pid.
+const PID: u64 = 0x3;
+
+/// Whether a word is a local pid's, as far as that can be told.
+fn is_pid(word: u64) -> bool {
+    word != 0 && (word & 0xF == PID || !vm::layout().immediates)
 }
 
 /// Builds terms from the nodes of one arena; remembers what it built.

@@ -244,13 +244,16 @@ impl Facts {
         self.arena.find(&arena.to_value(name))
     }
 
-    /// Takes the next row of the recording.
-    pub fn feed(&mut self, words: &Words, view: &ChunkView, row: &EventRow, pid_of: impl Fn(TrackId) -> u64) {
+    /// Takes the next row of the recording. Of a track that the recording has forgotten since (it was over, and its rows have gone while
+    /// they were read) there is no pid: it is as if the row had not been read.
+    pub fn feed(&mut self, words: &Words, view: &ChunkView, row: &EventRow, pid_of: impl Fn(TrackId) -> Option<u64>) {
         // It happened to nobody: whose pid it carries did not become a process of the recording by that.
         if row.kind == EventKind::System {
             return;
         }
-        self.seen(row, pid_of);
+        if !self.seen(row, pid_of) {
+            return;
+        }
         let import = |facts: &mut Self, i: usize| term(row, i).map(|node| facts.arena.import(&view.arena, node));
         match row.kind {
             EventKind::Spawn => {
@@ -301,12 +304,13 @@ impl Facts {
         }
     }
 
-    /// Enters a track at its first event. One whose parent announced it knows its parent even if its own first event was lost.
-    fn seen(&mut self, row: &EventRow, pid_of: impl Fn(TrackId) -> u64) {
+    /// Enters a track at its first event; `false`: it is not known any more. One whose parent announced it knows its parent even if its
+    /// own first event was lost.
+    fn seen(&mut self, row: &EventRow, pid_of: impl Fn(TrackId) -> Option<u64>) -> bool {
         if self.places.contains_key(&row.track) {
-            return;
+            return true;
         }
-        let pid = pid_of(row.track);
+        let Some(pid) = pid_of(row.track) else { return false };
         self.places.insert(row.track, self.tracks.len());
         self.by_pid.entry(pid).or_default().push(row.track);
         self.tracks.push(Track {
@@ -324,6 +328,7 @@ impl Facts {
             restarts: 0,
             lineage: row.track,
         });
+        true
     }
 
     fn spawned(&mut self, words: &Words, row: &EventRow, parent: Option<u64>, mfa: Option<NodeId>) {

@@ -172,8 +172,7 @@ impl Index {
     fn take_summary(&mut self, rec: &Recording, words: &Words, summary: &[ChunkView]) {
         for part in summary {
             for row in part.rows() {
-                self.facts
-                    .feed(words, part, row, |track| rec.track(track).map_or(0, |info| info.pid));
+                self.facts.feed(words, part, row, |track| Some(rec.track(track)?.pid));
             }
         }
         for chunk in rec.chunks() {
@@ -273,7 +272,7 @@ impl Index {
                 // Read once, before it was carried forward.
                 continue;
             }
-            facts.feed(words, view, row, |track| rec.track(track).map_or(0, |info| info.pid));
+            facts.feed(words, view, row, |track| Some(rec.track(track)?.pid));
             tails.insert(row.track, Stamp::of(row));
             *next_seq = row.seq + 1;
             *last_ns = row.at_ns;

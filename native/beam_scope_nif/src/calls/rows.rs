@@ -18,7 +18,7 @@ fn recording_rows<'a>(env: Env<'a>, rec: Term<'a>) -> Answer<'a> {
         let view = shared.store.view(&chunk).map_err(|e| fault("closed", e.to_string()))?;
         let mut decoder = Decoder::new(env, &view.arena, &*shared.origin);
         for row in view.rows() {
-            let pid = shared.store.track(row.track).map_or(0, |track| track.pid); // a row's track is always known
+            let pid = shared.store.track(row.track).map_or(0, |track| track.pid); // nobody's, where it was forgotten meanwhile
             let terms: Vec<Term<'_>> = row.terms.iter().map(|id| decoder.term(*id)).collect();
             // SAFETY: the origin's term for a pid.
             let pid = unsafe { Term::new(env, shared.origin.pid(env, pid)) };

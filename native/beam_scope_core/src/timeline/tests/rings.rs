@@ -5,7 +5,7 @@ use crate::event::EventKind;
 use crate::query::{run, Query};
 use crate::store::{Mode, StoreConfig};
 use crate::term::Value;
-use crate::timeline::{KnownHow, Moment, Timeline, TimelineError, Transition};
+use crate::timeline::{Facts, KnownHow, Moment, Timeline, TimelineError, Transition};
 
 const ROUNDS: i64 = 10_000;
 
@@ -121,4 +121,23 @@ fn a_timeline_of_a_turning_ring_stays_right() {
         *seen.borrow_mut() = n;
     });
     assert_eq!(*seen.borrow(), ROUNDS - 99);
+}
+
+/// The recording may forget a process that is over while its rows are being read: then nobody must take its pid for known.
+#[test]
+fn a_process_that_was_forgotten_while_it_was_read_is_nobody() {
+    let mut kit = Kit::new();
+    kit.server(7, 2, Some("busy"), "B", i(0)).looped(7, i(0));
+    let chunk = kit.rec.chunks()[0];
+    let view = kit.rec.view(&chunk).unwrap();
+    let timeline = kit.timeline();
+    let mut facts = Facts::default();
+    for row in view.rows() {
+        facts.feed(timeline.words(), &view, row, |_| None);
+    }
+    assert!(facts.tracks().is_empty() && facts.of_pid(0).is_empty());
+    for row in view.rows() {
+        facts.feed(timeline.words(), &view, row, |_| Some(7));
+    }
+    assert!(!facts.tracks().is_empty());
 }
