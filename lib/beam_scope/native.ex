@@ -63,6 +63,7 @@ defmodule BeamScope.Native do
   def recording_close(_rec), do: missing()
   def recording_info(_rec), do: missing()
   def recording_load(_rec), do: missing()
+  def recording_wake(_rec, _pid, _more), do: missing()
   def recording_rest(_rec, _rest), do: missing()
   def recording_noise(_rec, _most, _floor_ns), do: missing()
   def recording_noise_of_many(_rec, _most, _floor_ns), do: missing()

@@ -18,7 +18,7 @@ defmodule BeamScope.Recorder.Flight do
 
   # What came of a trigger is to be in the file too.
   @aftermath_ms 200
-  @poll_ms 100
+  @poll_ms 200
 
   @doc "Starts it for a recorder; answers the recorder's state."
   @spec start(map) :: {:ok, map} | {:error, Error.t()}
@@ -64,7 +64,7 @@ defmodule BeamScope.Recorder.Flight do
 
     with {:ok, directory} <- Files.directory(options.to),
          {:ok, triggers} <- Triggers.open(options.freeze_on, arguments) do
-      Process.send_after(self(), :poll, @poll_ms)
+      if Triggers.polls?(triggers), do: Process.send_after(self(), :poll, @poll_ms)
 
       {:ok,
        Map.merge(arguments, %{

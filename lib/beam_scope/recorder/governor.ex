@@ -30,6 +30,7 @@ defmodule BeamScope.Recorder.Governor do
   @tick_ms 50
   # While next to nothing happens: each wakes a core that could sleep.
   @calm_tick_ms 100
+  @idle_tick_ms 500
 
   @doc "Starts the governor of the calling recorder."
   @spec start(map()) :: {:ok, pid()} | {:error, term()}
@@ -83,8 +84,7 @@ defmodule BeamScope.Recorder.Governor do
         recover: arguments.recover
       )
 
-    tick(@tick_ms)
-    {:ok, %{control: control, meter: meter, recorder: recorder}}
+    {:ok, tick(%{control: control, meter: meter, recorder: recorder, timer: nil}, @tick_ms)}
   end
 
   @impl true
@@ -104,9 +104,14 @@ defmodule BeamScope.Recorder.Governor do
 
       {sample, meter} ->
         {control, actions} = Control.step(state.control, sample)
-        tick(if Meter.calm?(meter, sample), do: @calm_tick_ms, else: @tick_ms)
-        act(actions, %{state | control: control, meter: meter})
+        act(actions, next(%{state | control: control, meter: meter}, sample))
     end
+  end
+
+  # Something happens again.
+  def handle_info(:wake, state) do
+    if state.timer, do: :erlang.cancel_timer(state.timer, async: true, info: false)
+    {:noreply, tick(state, @tick_ms)}
   end
 
   def handle_info({:looked, found}, state), do: {:noreply, %{state | meter: Meter.looked(state.meter, found)}}
@@ -116,7 +121,16 @@ defmodule BeamScope.Recorder.Governor do
   @impl true
   def terminate(_reason, state), do: Meter.stop(state.meter)
 
-  defp tick(ms), do: Process.send_after(self(), :tick, ms)
+  # To look wakes schedulers, which stay awake for a while: where nothing happens it is the library that says when that ends.
+  defp next(state, sample) do
+    cond do
+      Meter.idle?(sample) -> tick(%{state | meter: Meter.sleep(state.meter)}, @idle_tick_ms)
+      Meter.calm?(state.meter, sample) -> tick(state, @calm_tick_ms)
+      true -> tick(state, @tick_ms)
+    end
+  end
+
+  defp tick(state, ms), do: %{state | timer: Process.send_after(self(), :tick, ms)}
 
   defp act([], state), do: {:noreply, state}
 

@@ -13,7 +13,7 @@ defmodule BeamScope.Recorder.Flight.Triggers do
 
   @batch 1_000
   # A function without arguments is asked at every so-manieth poll.
-  @ask_every 5
+  @ask_every 3
   @width 120
 
   @type trigger :: term
@@ -155,6 +155,10 @@ defmodule BeamScope.Recorder.Flight.Triggers do
   defp matches?(pattern, term), do: match?({:match, _}, Pattern.match(pattern, term))
 
   # Polls
+
+  @doc "Whether any of them has to be asked: of what happens to processes the recorder tells."
+  @spec polls?(t) :: boolean
+  def polls?(state), do: state.lives != [] or state.mailboxes != nil or state.functions != []
 
   @doc "What has triggered since it was asked last."
   @spec poll(t) :: {[found], t}

@@ -9,6 +9,8 @@ defmodule BeamScope.Recorder.Governor.Meter do
   @noisiest 32
   @looked_at 8
   @calm_look_ms 500
+  # So many callbacks in the time between two samples are nothing.
+  @idle 50
 
   defstruct native: nil,
             data: nil,
@@ -128,6 +130,17 @@ defmodule BeamScope.Recorder.Governor.Meter do
   @doc "Whether tracing takes less than a tenth of the budget, of one scheduler's time."
   @spec calm?(t(), Control.sample()) :: boolean()
   def calm?(meter, sample), do: taken(meter, sample) < meter.budget / 10
+
+  @doc "Whether next to nothing happens."
+  @spec idle?(Control.sample()) :: boolean()
+  def idle?(sample), do: Enum.sum(Map.values(sample.counts)) < @idle
+
+  @doc "The calling process gets `:wake` as soon as something does."
+  @spec sleep(t()) :: t()
+  def sleep(meter) do
+    _ = meter.native.recording_wake(meter.data, self(), @idle)
+    meter
+  end
 
   defp near?(meter, sample), do: taken(meter, sample) > meter.budget / 4
 

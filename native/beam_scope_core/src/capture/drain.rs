@@ -22,6 +22,9 @@ const CALM_WAIT: Duration = Duration::from_millis(1);
 const MANY: usize = 4096;
 /// Between two passes when none have come for a while. Callbacks wake nobody.
 const IDLE_WAIT: Duration = Duration::from_millis(10);
+/// And when none have for a second or so. A scheduler's ring holds what a flood brings in that time.
+const LONG_IDLE_WAIT: Duration = Duration::from_millis(20);
+const LONG: u32 = 100;
 /// Records handed out before the registry's lock is let go once.
 const PASS_ITEMS: usize = 8192;
 
@@ -52,12 +55,20 @@ pub(crate) fn run<C: RouteConfig>(shared: &Shared<C>, pool: Arc<Pool>) {
         injected: VecDeque::new(),
     };
     let mut wait = BUSY_WAIT;
+    let mut idle = 0u32;
     guarded(shared, || shared.host.drainer_started());
     loop {
-        match guarded(shared, || drainer.pass(shared, &pool)).unwrap_or(Next::Later) {
+        let next = guarded(shared, || drainer.pass(shared, &pool)).unwrap_or(Next::Later);
+        idle = if matches!(next, Next::Later) {
+            idle.saturating_add(1)
+        } else {
+            0
+        };
+        match next {
             Next::Again => continue,
             Next::Soon => wait = BUSY_WAIT,
             Next::Calm => wait = CALM_WAIT.min(wait * 2),
+            Next::Later if idle > LONG => wait = LONG_IDLE_WAIT,
             Next::Later => wait = IDLE_WAIT.min(wait * 2),
             Next::End => break,
         }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::config::Mode;
 use super::error::StoreError;
 use super::index::Index;
 use super::kinds::Kinds;
 use super::recording::Recording;
-use super::row::{Counts, Loss, TrackId, TrackInfo};
+use super::row::{Counts, Loss, LossCause, TrackId, TrackInfo};
 use super::sealed::{Body, ChunkRef, Found};
 use super::view::ChunkView;
 use super::AtomSource;
@@ -93,23 +94,36 @@ impl Recording {
     }
 
     /// Events that are not in the recording, by track and span of time. Their counts sum up to [`Counts::dropped`]. Indexes nothing
-    /// when there are none, or when all are known already.
+    /// when there are none, or when all are known already. A ring that turns in a flood never is up to date: there those that are not
+    /// known yet are one entry, of nobody.
     pub fn losses(&self) -> Vec<Loss> {
         let mut index = self.index.lock();
-        if !self.knows_losses(&index) {
+        let turns = self.config.mode == Mode::Ring && self.is_running();
+        if self.unknown_losses(&index) > 0 && !turns {
             drop(index);
             index = self.up_to_date();
         }
         let mut losses = index.losses.all().to_vec();
         losses.extend(index.evicted_loss());
-        losses.extend(self.intake.lock().untold(index.last_ns));
+        let unknown = self.unknown_losses(&index);
+        let intake = self.intake.lock();
+        losses.extend(intake.untold(index.last_ns));
+        losses.extend((unknown > 0).then_some(Loss {
+            track: None,
+            pid: 0,
+            from_ns: index.last_ns,
+            to_ns: intake.last_ns,
+            count: unknown,
+            cause: LossCause::Ring,
+        }));
         losses
     }
 
-    fn knows_losses(&self, index: &Index) -> bool {
+    /// Losses that only records tell which are not indexed yet.
+    fn unknown_losses(&self, index: &Index) -> u64 {
         let intake = self.intake.lock();
         let untold: u64 = intake.untold(0).map(|loss| loss.count).sum();
-        index.losses.count() + untold >= intake.counts.dropped
+        intake.counts.dropped.saturating_sub(index.losses.count() + untold)
     }
 
     /// Every track, by id.

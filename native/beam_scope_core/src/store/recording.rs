@@ -25,6 +25,8 @@ const SPARE: Duration = Duration::from_millis(1);
 const PACE: Duration = Duration::from_millis(10);
 /// Who waits for the index while a reader brings it up to date gets it after so many records.
 const AT_ONCE: usize = 256;
+/// So often chunks are dropped, or a block indexed to become one, before whoever does it goes on.
+const ROUNDS: usize = 16;
 /// While more than so many bytes a second come there is no spare time.
 const BUSY: usize = 64 << 20;
 
@@ -225,11 +227,13 @@ impl Recording {
         }
     }
 
-    /// Drops the oldest until a sixteenth of the cap is free.
+    /// Drops the oldest until a sixteenth of the cap is free, or for so long: in a flood as much comes as goes, and whoever is here has
+    /// something else to do.
     fn make_room(&self, index: &mut Index) {
         let context = self.context();
         let low = self.config.max_bytes - self.config.max_bytes / 16;
-        while self.held.all() > low || self.held.index.is_spent() {
+        let mut rounds = 0..ROUNDS;
+        while (self.held.all() > low || self.held.index.is_spent()) && rounds.next().is_some() {
             let over = self.held.all().saturating_sub(low);
             let went = index.evict(&context, over) || self.step(index, usize::MAX) || {
                 index.seal(&context);

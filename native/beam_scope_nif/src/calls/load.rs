@@ -1,7 +1,7 @@
 //! What tracing costs, for whoever has to keep it within a budget.
 
 use beam_scope_core::capture::engine::{Deed, Noise, SAMPLE};
-use rustler::{Encoder, Env, Term};
+use rustler::{Encoder, Env, LocalPid, Term};
 
 use super::recording::pid_words;
 use crate::fault::{done, Answer};
@@ -17,6 +17,17 @@ const NOISIEST: usize = 256;
 fn recording_rest<'a>(env: Env<'a>, rec: Term<'a>, rest: bool) -> Answer<'a> {
     let rec = resource::recording(rec)?;
     rec.usable()?.store.rest(rest);
+    done(env)
+}
+
+/// Sends a process `:wake`, once, when `more` events have been stored since.
+#[rustler::nif(schedule = "DirtyIo")]
+fn recording_wake<'a>(env: Env<'a>, rec: Term<'a>, who: LocalPid, more: u64) -> Answer<'a> {
+    let rec = resource::recording(rec)?;
+    let shared = rec.usable()?;
+    if let Some(wake) = &shared.wake {
+        wake.set(who, shared.store.end_seq().saturating_add(more));
+    }
     done(env)
 }
 

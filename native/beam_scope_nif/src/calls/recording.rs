@@ -23,7 +23,8 @@ use crate::recording::hook::Notify;
 use crate::recording::loaded::is_foreign;
 use crate::recording::settings::Settings;
 use crate::recording::sink::{reason_name, reason_of, Sink};
-use crate::recording::{self, RecordingResource, Shared};
+use crate::recording::wake::Wake;
+use crate::recording::{self, RecordingResource, Running, Shared};
 use crate::resource;
 use crate::tracer::{self, own};
 use crate::vm;
@@ -37,6 +38,7 @@ fn recording_open<'a>(env: Env<'a>, config: Term<'a>) -> Answer<'a> {
     let engine = engine::get_or_make();
     let store = Recording::new(store_config(config)?, Arc::new(LiveAtoms));
     let busy = Arc::new(Busy::new(AtomId(vm::word(atoms::system().as_c_arg()) as u64)));
+    let wake = Arc::new(Wake::new());
     let hook = notify.filter(|_| flag(config, "lifecycle_notify"));
     let capture = settings.capture();
     let open = Open {
@@ -52,12 +54,28 @@ fn recording_open<'a>(env: Env<'a>, config: Term<'a>) -> Answer<'a> {
                 .clamp(8, 24),
             ..SlotConfig::default()
         },
-        sink: Arc::new(Sink::new(id, Arc::clone(&store), Arc::clone(&busy), notify)),
+        sink: Arc::new(Sink::new(
+            id,
+            Arc::clone(&store),
+            Arc::clone(&busy),
+            Arc::clone(&wake),
+            notify,
+        )),
         hook: hook.map(|pid| Arc::new(Notify { id, pid }) as Arc<dyn LifecycleHook>),
     };
     let handle = engine.open(open).map_err(refused)?;
     let route = handle.route();
-    let shared = Shared::new(id, store, Box::new(Live), settings, Some((handle, busy)));
+    let shared = Shared::new(
+        id,
+        store,
+        Box::new(Live),
+        settings,
+        Some(Running {
+            route: handle,
+            busy,
+            wake,
+        }),
+    );
     keep_meta(&shared, config);
     serve(&shared, config)?;
     Ok((rustler::types::atom::ok(), RecordingResource::arc(shared), route).encode(env))

@@ -6,6 +6,7 @@ pub(crate) mod loaded;
 pub(crate) mod rules;
 pub(crate) mod settings;
 pub(crate) mod sink;
+pub(crate) mod wake;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -24,6 +25,7 @@ use crate::tracer::config::Capture;
 use crate::tracer::{self, own};
 use crate::vm::{api, Word};
 use settings::Settings;
+use wake::Wake;
 
 /// How long a stop waits for what was committed; the drainer goes on when it takes longer.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,12 +54,21 @@ pub(crate) struct Shared {
     route: Mutex<Option<Arc<RouteHandle<Capture>>>>,
     /// Who handles a message; nobody in a recording that was loaded.
     busy: Option<Arc<Busy>>,
+    /// Who sleeps until something happens.
+    pub(crate) wake: Option<Arc<Wake>>,
     /// What questions learn by reading the recording; made by the first one.
     timeline: Mutex<Option<Arc<Timeline>>>,
     /// Panics that the library had caught before.
     panics_before: u64,
     /// Anything that the control plane wants back from `recording_info`, in external term format.
     pub(crate) meta: Mutex<Vec<u8>>,
+}
+
+/// What only a recording that runs has.
+pub(crate) struct Running {
+    pub(crate) route: RouteHandle<Capture>,
+    pub(crate) busy: Arc<Busy>,
+    pub(crate) wake: Arc<Wake>,
 }
 
 #[rustler::resource_impl]
@@ -71,9 +82,10 @@ impl Shared {
         store: Arc<Recording>,
         origin: Box<dyn Origin + Send + Sync>,
         settings: Settings,
-        capture: Option<(RouteHandle<Capture>, Arc<Busy>)>,
+        capture: Option<Running>,
     ) -> Arc<Self> {
-        let (route, busy) = capture.unzip();
+        let (route, watchers) = capture.map(|one| (one.route, (one.busy, one.wake))).unzip();
+        let (busy, wake) = watchers.unzip();
         let route = Mutex::new(route.map(Arc::new));
         let shared = Arc::new(Self {
             id,
@@ -82,6 +94,7 @@ impl Shared {
             settings: Mutex::new(settings),
             route,
             busy,
+            wake,
             own: Mutex::default(),
             ended_ns: AtomicU64::new(0),
             closed: AtomicBool::new(false),

@@ -10,22 +10,31 @@ use beam_scope_core::store::{Recording, Status, StopReason};
 use rustler::{Encoder, LocalPid, OwnedEnv};
 
 use crate::maps::atom;
+use crate::recording::wake::Wake;
 
 /// A store, and whom to tell.
 pub(crate) struct Sink {
     id: u64,
     store: Arc<Recording>,
     busy: Arc<Busy>,
+    wake: Arc<Wake>,
     notify: Option<LocalPid>,
     told: AtomicBool,
 }
 
 impl Sink {
-    pub(crate) fn new(id: u64, store: Arc<Recording>, busy: Arc<Busy>, notify: Option<LocalPid>) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        store: Arc<Recording>,
+        busy: Arc<Busy>,
+        wake: Arc<Wake>,
+        notify: Option<LocalPid>,
+    ) -> Self {
         Self {
             id,
             store,
             busy,
+            wake,
             notify,
             told: AtomicBool::new(false),
         }
@@ -71,6 +80,7 @@ impl RecordSink for Sink {
         if !self.told.load(Ordering::Relaxed) {
             self.tell();
         }
+        self.wake.check(|| self.store.end_seq());
     }
 
     fn accepts(&self) -> bool {

@@ -123,3 +123,20 @@ fn what_is_carried_forward_is_bounded() {
     // The ones heard of last.
     assert!(carried.rows().iter().any(|row| row.track.0 > 3_990));
 }
+
+/// Whoever asks for the account of a ring in a flood must not have to index the flood.
+#[test]
+fn losses_of_a_turning_ring_are_told_without_indexing() {
+    let rec = ring(4 << 20);
+    for n in 0..1_000u64 {
+        let mut one = made(n + 1, 5, EventKind::Receive, &[Value::Int(1)]);
+        one.header.lost = u32::from(n % 10 == 9);
+        rec.append(&one.header, &one.payload);
+    }
+    let told: u64 = rec.losses().iter().map(|loss| loss.count).sum();
+    assert_eq!((told, rec.track_count()), (100, 0));
+    assert_account(&rec);
+    rec.stop(StopReason::Requested);
+    assert!(rec.losses().iter().all(|loss| loss.pid == 5));
+    assert_account(&rec);
+}
