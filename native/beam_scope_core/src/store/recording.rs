@@ -25,7 +25,7 @@ const SPARE: Duration = Duration::from_millis(1);
 const PACE: Duration = Duration::from_millis(10);
 /// Who waits for the index while a reader brings it up to date gets it after so many records.
 const AT_ONCE: usize = 256;
-/// So often chunks are dropped, or a block indexed to become one, before whoever does it goes on.
+/// So often a reader drops chunks, or indexes a block that becomes one, before it goes on: in a flood as much comes as goes.
 const ROUNDS: usize = 16;
 /// While more than so many bytes a second come there is no spare time.
 const BUSY: usize = 64 << 20;
@@ -218,7 +218,7 @@ impl Recording {
             index.shrink();
             self.account(&index);
             if self.config.mode == Mode::Ring {
-                self.make_room(&mut index);
+                self.make_room(&mut index, usize::MAX);
                 return;
             }
         }
@@ -227,12 +227,11 @@ impl Recording {
         }
     }
 
-    /// Drops the oldest until a sixteenth of the cap is free, or for so long: in a flood as much comes as goes, and whoever is here has
-    /// something else to do.
-    fn make_room(&self, index: &mut Index) {
+    /// Drops the oldest until a sixteenth of the cap is free, or for so many rounds.
+    fn make_room(&self, index: &mut Index, rounds: usize) {
         let context = self.context();
         let low = self.config.max_bytes - self.config.max_bytes / 16;
-        let mut rounds = 0..ROUNDS;
+        let mut rounds = 0..rounds;
         while (self.held.all() > low || self.held.index.is_spent()) && rounds.next().is_some() {
             let over = self.held.all().saturating_sub(low);
             let went = index.evict(&context, over) || self.step(index, usize::MAX) || {
@@ -349,7 +348,7 @@ impl Recording {
         }
         self.account(index);
         if self.config.mode == Mode::Ring {
-            self.make_room(index);
+            self.make_room(index, ROUNDS);
         }
     }
 
