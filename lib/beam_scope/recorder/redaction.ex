@@ -135,7 +135,10 @@ defmodule BeamScope.Recorder.Redaction do
   @doc "Rules as the native library takes them; one, or a list of them."
   @spec data([rule()] | rule()) :: term()
   def data(rules) when is_list(rules), do: Enum.map(rules, &data/1)
-  def data(%Regex{} = regex), do: {:regex, Regex.source(regex), regex |> Regex.opts() |> options()}
+  # What it answers differs by release.
+  def data(%Regex{} = regex),
+    do: {:regex, Regex.source(regex), Regex |> apply(:opts, [regex]) |> options()}
+
   def data(%Pattern{data: data}), do: data
   def data({module, field}), do: {:field, module, field}
   def data(word), do: word

@@ -102,7 +102,7 @@ defmodule BeamScope.Terminal.Shown do
   defp old(answer), do: answer
 
   defp find(list, key) do
-    case is_list(list) and not List.improper?(list) and List.keyfind(list, key, 0) do
+    case not List.improper?(list) and List.keyfind(list, key, 0) do
       {_, value} -> {:ok, value}
       _ -> :error
     end
