@@ -150,6 +150,8 @@ impl<'a> Composer<'a> {
             Part::Wire(bytes) => self.wire(bytes, later),
             Part::Tuple(sources, call) => {
                 self.varint(tag::TUPLE, sources.len() as u64, later + sources.len())?;
+                // What the tuple is does not go for its elements: data that is a pair has a key.
+                self.root = Root::Pair;
                 for (i, source) in sources.iter().enumerate() {
                     let part = resolve(self.vm, source, call)?;
                     // A tuple inside a tuple is more than any profile needs.
