@@ -171,7 +171,7 @@ defmodule BeamScope do
   time after it makes no other file and is counted.
 
     * `:crash` – a process ended other than by `:normal`, `:shutdown` or `{:shutdown, _}`; `{:exit, pattern}` – with such a reason
-    * `{:state, process, pattern}` – a process came to a state; `{:message, pattern}` – a message was sent, received or handled
+    * `{:state, process, pattern}` – a process came to a state (under the fallback profile: seen with its next message); `{:message, pattern}` – a message was sent, received or handled
     * `{:latency, {m, f, a}, ms}` – a call took that long, or is still running after it; the function is recorded as with `calls:`
     * `{:mailbox, n}` – so many messages wait for a recorded process
     * `{:telemetry, event}` – such an event of `:telemetry`

@@ -74,7 +74,9 @@ defmodule BeamScope.FaultsTest do
 
     @tag :tmp_dir
     test "that is read-only", %{server: server, tmp_dir: dir} do
-      {:ok, rec} = BeamScope.start(server, to: {__MODULE__.Filling, most: 2_000, reason: :erofs})
+      {:ok, rec} =
+        BeamScope.start(server, level: :states, to: {__MODULE__.Filling, most: 2_000, reason: :erofs})
+
       for n <- 1..3_000, do: Tally.add(server, n)
       Process.sleep(1_200)
       goes_on(rec, server, "read-only")

@@ -20,7 +20,7 @@ defmodule BeamScope.Test.Chaos do
 
   # The library says these by atoms that are made when they are said first, which may be late in the run.
   @words ~w(budget_too_large too_many_recordings setup_failed noroom ring stopped evicted damaged wire too_large file no_memory frozen
-            rate events bytes ms owner_down recorder_down hub_down violation error unknown)a
+            warn_exported_vars rate events bytes ms owner_down recorder_down hub_down violation error unknown)a
 
   @doc "The atoms that may come late."
   @spec words() :: [atom]

@@ -69,6 +69,9 @@ defmodule BeamScope.Recorder.GovernorTest do
   end
 
   describe "at :crashes" do
+    @tag skip:
+           BeamScope.Recorder.Profile.wanted(nil) == :fallback &&
+             "callbacks and their returns are other calls"
     test "no process has the call flag, and ends are seen all the same", %{counter: counter} do
       rec = BeamScope.start!(counter, level: :crashes)
       refute :call in flags(rec, counter)
@@ -105,6 +108,9 @@ defmodule BeamScope.Recorder.GovernorTest do
 
   describe "a saturated server" do
     @describetag timeout: 120_000
+    @tag skip:
+           BeamScope.Recorder.Profile.wanted(nil) == :fallback &&
+             "callbacks and their returns are other calls"
     test "costs what it may, by being watched only; its end is recorded with all there is", %{
       counter: counter
     } do
@@ -254,6 +260,8 @@ defmodule BeamScope.Recorder.GovernorTest do
     for {deed, ns} <- floors, do: assert(ns in div(Cost.known()[deed], 3)..(Cost.known()[deed] * 4))
   end
 
+  @tag skip:
+         BeamScope.Recorder.Profile.wanted(nil) == :fallback && "callbacks and their returns are other calls"
   test "the library counts what the virtual machine calls for, and who caused it", %{counter: counter} do
     rec = BeamScope.start!(counter, level: :full)
     _ = Native.recording_noise(rec.native, 4, 200)
