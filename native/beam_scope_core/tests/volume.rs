@@ -43,7 +43,9 @@ impl Flood {
     fn next(&mut self, n: u64) -> (Header, &[u8]) {
         let (call, server) = (n / 4, n / 4 % SERVERS);
         // Processes come and go: after so many calls another one has the server's place.
-        let pid = 0x13 + ((call / 200_000 * SERVERS + server) << 4);
+        let pid_of = |life: u64| 0x13 + ((life * SERVERS + server) << 4);
+        let life = call / 200_000;
+        let mut pid = pid_of(life);
         let tag = Value::Ref(vec![call as u32, 0x1234_0001, 0xABCD]);
         let state = |count: u64| {
             Value::Map(vec![
@@ -60,6 +62,11 @@ impl Flood {
                 Fields::MESSAGE | Fields::BEFORE,
                 vec![message, state(call)],
             ),
+            // The first thing that is heard of a new one is that the one before has ended.
+            2 if life > 0 && call % 200_000 < SERVERS => {
+                pid = pid_of(life - 1);
+                (EventKind::Exit, 0, 0, vec![atom(4)])
+            }
             2 => (EventKind::Send, 0, 0, vec![tag, Value::Int(call as i64)]),
             _ => (EventKind::State, 2, Fields::AFTER, vec![state(call + 1)]),
         };
