@@ -11,6 +11,7 @@ defmodule Mix.Tasks.BeamScope.BenchTest do
     %{bench: bench, report: report}
   end
 
+  @tag timeout: 300_000
   test "every workload runs in every mode of BeamScope and of the tools beside it", %{
     bench: bench,
     report: report
