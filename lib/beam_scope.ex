@@ -716,11 +716,7 @@ defmodule BeamScope do
   """
   @spec save(Recording.t(), Path.t()) :: :ok | {:error, Error.t()}
   def save(rec, path) do
-    save = fn ->
-      Native.save(rec.native, Path.expand(path), Recorder.portable_meta(Native.recording_info(rec.native)))
-    end
-
-    with {:ok, _} <- Query.ask(rec, save), do: :ok
+    with {:ok, _} <- Query.ask(rec, fn -> Recorder.save(rec, path) end), do: :ok
   end
 
   @doc "`save/2` that raises `BeamScope.Error`."

@@ -233,6 +233,21 @@ defmodule BeamScope.Recorder do
   @spec start_helper(map()) :: {:ok, pid()} | {:error, term()}
   def start_helper(child), do: Hub.start_helper(child)
 
+  @doc "The same for a `GenServer` module and its argument; what it refuses to start with is an error of ours."
+  @spec start_helper(module(), term()) :: {:ok, pid()} | {:error, Error.t()}
+  def start_helper(module, argument) do
+    case Hub.start_helper(%{id: module, start: {GenServer, :start_link, [module, argument]}}) do
+      {:ok, pid} -> {:ok, pid}
+      {:error, %Error{} = error} -> {:error, error}
+      {:error, reason} -> {:error, Error.new(:setup_failed, reason)}
+    end
+  end
+
+  @doc "Writes a recording to a file, with what is known of it: the bytes of the file."
+  @spec save(Recording.t(), Path.t()) :: {:ok, non_neg_integer()} | {:error, term()}
+  def save(%Recording{native: data}, path),
+    do: BeamScope.Native.save(data, Path.expand(path), portable_meta(BeamScope.Native.recording_info(data)))
+
   @doc "A number for a recording, unique in this virtual machine and growing."
   @spec next_id() :: pos_integer()
   def next_id, do: System.unique_integer([:positive, :monotonic])

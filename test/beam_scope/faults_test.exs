@@ -2,18 +2,16 @@ defmodule BeamScope.FaultsTest do
   # Things go wrong around a recording: tracees go on, and the recording says what happened.
   use ExUnit.Case, async: false
 
+  import BeamScope.Test.Leftovers, only: [none_after: 1]
+
   alias BeamScope.{Native, Recorder}
   alias BeamScope.Servers.Tally
-  alias BeamScope.Test.{Leftovers, Tracing}
+  alias BeamScope.Test.Tracing
+
+  setup :none_after
 
   setup do
     {:ok, server} = Tally.start_link()
-
-    on_exit(fn ->
-      BeamScope.clear()
-      assert Leftovers.settle() == Leftovers.none()
-    end)
-
     %{server: server}
   end
 

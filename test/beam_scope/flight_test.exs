@@ -2,6 +2,7 @@ defmodule BeamScope.FlightTest do
   # Flight recorders: mode: :ring, freeze/1, freeze_on:.
   use ExUnit.Case, async: false
 
+  import BeamScope.Test.RecorderCase, only: [eventually: 2]
   import ExUnit.CaptureLog
   require BeamScope
 
@@ -46,19 +47,12 @@ defmodule BeamScope.FlightTest do
 
   defp frozen(directory), do: directory |> Path.join("*.beamscope") |> Path.wildcard() |> Enum.sort()
 
-  # Until a file is there, and the recorder has noted it.
-  defp await_files(directory, n, left \\ 200) do
-    case frozen(directory) do
-      files when length(files) >= n ->
-        files
+  # In seconds: a mailbox or a function is asked now and then, and to save takes its time.
+  defp await(fun), do: assert(eventually(fun, 2_000))
 
-      files when left == 0 ->
-        flunk("#{length(files)} files, not #{n}")
-
-      _ ->
-        Process.sleep(50)
-        await_files(directory, n, left - 1)
-    end
+  defp await_files(directory, n) do
+    await(fn -> length(frozen(directory)) >= n end)
+    frozen(directory)
   end
 
   defp start(targets, directory, triggers, options \\ []) do
@@ -439,20 +433,6 @@ defmodule BeamScope.FlightTest do
              end) =~ "has ended: requested"
 
       BeamScope.close(rec)
-    end
-  end
-
-  defp await(fun, left \\ 200) do
-    cond do
-      fun.() ->
-        :ok
-
-      left == 0 ->
-        flunk("it did not come")
-
-      true ->
-        Process.sleep(50)
-        await(fun, left - 1)
     end
   end
 end

@@ -2,9 +2,10 @@ defmodule BeamScope.InterferenceTest do
   # Other tools that trace, before and beside a recording: they miss no event, keep their flags, and so do we; or we refuse.
   use ExUnit.Case, async: false
 
+  import BeamScope.Test.Leftovers, only: [none_after: 1]
+
   alias BeamScope.Recorder.Session
   alias BeamScope.Servers.Tally
-  alias BeamScope.Test.Leftovers
 
   @calls 50
 
@@ -15,14 +16,10 @@ defmodule BeamScope.InterferenceTest do
     :ok
   end
 
+  setup :none_after
+
   setup do
     {:ok, server} = Tally.start_link()
-
-    on_exit(fn ->
-      BeamScope.clear()
-      assert Leftovers.settle() == Leftovers.none()
-    end)
-
     %{server: server}
   end
 

@@ -1,6 +1,8 @@
 defmodule BeamScope.Test.Leftovers do
   @moduledoc "What a recording could have left behind: law 6."
 
+  import ExUnit.Assertions, only: [assert: 1]
+
   alias BeamScope.Recorder.{Hub, Profile, Session}
 
   @doc "Flags, patterns, sessions and processes of BeamScope that are on now; all empty when nothing is."
@@ -36,6 +38,14 @@ defmodule BeamScope.Test.Leftovers do
       system_monitor: :undefined,
       wall_time: false
     }
+  end
+
+  @doc "For `setup {BeamScope.Test.Leftovers, :none_after}`: recordings are cleared after each test, and nothing is left of them."
+  def none_after(_context) do
+    ExUnit.Callbacks.on_exit(fn ->
+      BeamScope.clear()
+      assert settle() == none()
+    end)
   end
 
   defp flags do

@@ -33,13 +33,7 @@ defmodule BeamScope.Recorder.Flight do
       members: state.follow.members
     }
 
-    child = %{id: __MODULE__, start: {GenServer, :start_link, [__MODULE__, arguments]}}
-
-    case Recorder.start_helper(child) do
-      {:ok, pid} -> {:ok, %{state | flight: pid}}
-      {:error, %Error{} = error} -> {:error, error}
-      {:error, reason} -> {:error, Error.new(:setup_failed, reason)}
-    end
+    with {:ok, pid} <- Recorder.start_helper(__MODULE__, arguments), do: {:ok, %{state | flight: pid}}
   end
 
   @doc "Tells it of a lifecycle event."
@@ -133,9 +127,7 @@ defmodule BeamScope.Recorder.Flight do
 
   defp save(state, path) do
     with {:ok, frozen} <- Recorder.freeze(recording(state)) do
-      meta = Recorder.portable_meta(Native.recording_info(frozen.native))
-
-      case Native.save(frozen.native, path, meta) do
+      case Recorder.save(frozen, path) do
         {:ok, bytes} ->
           _ = Native.recording_close(frozen.native)
           Files.protect(path)

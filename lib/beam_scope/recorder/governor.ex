@@ -33,15 +33,9 @@ defmodule BeamScope.Recorder.Governor do
   @idle_tick_ms 500
 
   @doc "Starts the governor of the calling recorder."
-  @spec start(map()) :: {:ok, pid()} | {:error, term()}
-  def start(arguments) do
-    child = %{
-      id: __MODULE__,
-      start: {GenServer, :start_link, [__MODULE__, Map.put(arguments, :recorder, self())]}
-    }
-
-    BeamScope.Recorder.start_helper(child)
-  end
+  @spec start(map()) :: {:ok, pid()} | {:error, BeamScope.Error.t()}
+  def start(arguments),
+    do: BeamScope.Recorder.start_helper(__MODULE__, Map.put(arguments, :recorder, self()))
 
   @doc "The recording has ended."
   @spec stop(pid()) :: :ok

@@ -43,16 +43,13 @@ defmodule BeamScope.Recorder.Vitals do
 
   def start(state) do
     arguments = %{data: state.data, native: state.native, recorder: self(), options: state.options.system}
-    child = %{id: __MODULE__, start: {GenServer, :start_link, [__MODULE__, arguments]}}
 
-    with {:ok, pid} <- Recorder.start_helper(child) do
+    with {:ok, pid} <- Recorder.start_helper(__MODULE__, arguments) do
       Process.monitor(pid)
       GenServer.cast(pid, {:members, members(state)})
       # Not in its init: the hub, which is asked again there, waits for that.
       :ok = GenServer.call(pid, :begin, :infinity)
       {:ok, told(%{state | vitals: pid})}
-    else
-      {:error, reason} -> {:error, BeamScope.Error.new(:setup_failed, reason)}
     end
   catch
     :exit, {reason, _} -> {:error, BeamScope.Error.new(:setup_failed, reason)}

@@ -22,18 +22,7 @@ defmodule BeamScope.Recording.Relay do
   @doc "Starts a relay for `subscriber`; `query` is the core's, with `max_batch` and `max_queue`."
   @spec start(Recording.t(), map, pid) :: {:ok, pid} | {:error, Error.t()}
   def start(%Recording{} = rec, query, subscriber) do
-    child = %{
-      id: __MODULE__,
-      start: {GenServer, :start_link, [__MODULE__, {rec, query, subscriber}]},
-      restart: :temporary
-    }
-
-    case BeamScope.Recorder.start_helper(child) do
-      {:ok, pid} -> {:ok, pid}
-      {:error, %Error{} = error} -> {:error, error}
-      {:error, {%Error{} = error, _child}} -> {:error, error}
-      {:error, reason} -> {:error, Error.new(:setup_failed, reason)}
-    end
+    BeamScope.Recorder.start_helper(__MODULE__, {rec, query, subscriber})
   end
 
   @doc "Ends a subscription. What was sent before stays in the subscriber's mailbox."

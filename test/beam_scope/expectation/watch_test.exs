@@ -2,12 +2,13 @@ defmodule BeamScope.Expectation.WatchTest do
   # Not async: on OTP 25 and 26 a process has one tracer.
   use ExUnit.Case, async: false
 
+  import BeamScope.Test.Leftovers, only: [none_after: 1]
+
   import ExUnit.CaptureLog
 
   alias BeamScope.{Error, Expectation, Moment, Verdict}
   alias BeamScope.Recorder.Hub
   alias BeamScope.Servers.Tally
-  alias BeamScope.Test.Leftovers
 
   defmodule Live do
     @moduledoc false
@@ -41,12 +42,9 @@ defmodule BeamScope.Expectation.WatchTest do
       do: causality(state(:till, %{count: n}) ~> sent({:booked, n}), shared: true)
   end
 
-  setup do
-    on_exit(fn ->
-      BeamScope.clear()
-      assert Leftovers.settle() == Leftovers.none()
-    end)
+  setup :none_after
 
+  setup do
     start_supervised!(%{id: Till, start: {Tally, :start_link, [[name: Till]]}})
     :ok
   end

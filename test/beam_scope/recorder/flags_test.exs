@@ -2,6 +2,8 @@ defmodule BeamScope.Recorder.FlagsTest do
   # Garbage collections and scheduling as events.
   use ExUnit.Case, async: false
 
+  import BeamScope.Test.Leftovers, only: [none_after: 1]
+
   alias BeamScope.Error
   alias BeamScope.Recorder.Hazards
   alias BeamScope.Test.Leftovers
@@ -27,12 +29,9 @@ defmodule BeamScope.Recorder.FlagsTest do
     end
   end
 
-  setup do
-    on_exit(fn ->
-      BeamScope.clear()
-      assert Leftovers.settle() == Leftovers.none()
-    end)
+  setup :none_after
 
+  setup do
     {:ok, keeper} = GenServer.start(Keeper, nil)
     on_exit(fn -> Process.exit(keeper, :kill) end)
     %{keeper: keeper}

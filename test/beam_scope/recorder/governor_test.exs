@@ -2,6 +2,8 @@ defmodule BeamScope.Recorder.GovernorTest do
   # The whole way: flags, library, recording.
   use ExUnit.Case, async: false
 
+  import BeamScope.Test.Leftovers, only: [none_after: 1]
+
   alias BeamScope.Native
   alias BeamScope.Recorder.Governor.Cost
   alias BeamScope.Recorder.Session
@@ -19,12 +21,9 @@ defmodule BeamScope.Recorder.GovernorTest do
     def handle_call({:fill, _binary}, _from, count), do: {:reply, count + 1, count + 1}
   end
 
-  setup do
-    on_exit(fn ->
-      BeamScope.clear()
-      assert Leftovers.settle() == Leftovers.none()
-    end)
+  setup :none_after
 
+  setup do
     {:ok, counter} = Counter.start()
     %{counter: counter}
   end

@@ -2,6 +2,8 @@ defmodule BeamScope.Recorder.VitalsTest do
   # One node has one system monitor.
   use ExUnit.Case, async: false
 
+  import BeamScope.Test.Leftovers, only: [none_after: 1]
+
   doctest BeamScope.Recorder.Vitals.Warnings
   doctest BeamScope.Recorder.Vitals.Shared
   doctest BeamScope.Recorder.Vitals.Observer
@@ -23,12 +25,9 @@ defmodule BeamScope.Recorder.VitalsTest do
     long_message_queue: false
   ]
 
-  setup do
-    on_exit(fn ->
-      BeamScope.clear()
-      assert Leftovers.settle() == Leftovers.none()
-    end)
+  setup :none_after
 
+  setup do
     {:ok, agent} = Agent.start(fn -> 0 end)
     %{agent: agent}
   end

@@ -51,8 +51,8 @@ defmodule BeamScope.Recorder.Governor.Hands do
         _ = state.native.recording_update(state.data, %{schedule_ns: state.floors.schedule})
         {:ok, Setup.update_meta(%{state | govern: %{govern | pid: pid}})}
 
-      {:error, reason} ->
-        {:ok, Setup.note(state, "nobody watches what this recording costs: #{inspect(reason, limit: 5)}")}
+      {:error, error} ->
+        {:ok, Setup.note(state, "nobody watches what this recording costs: #{Exception.message(error)}")}
     end
   end
 

@@ -74,17 +74,25 @@ fn small(scheduler_rings: usize, scheduler_bytes: usize) -> RingConfig {
     }
 }
 
-fn open(engine: &Engine<()>, route: RouteKind, sink: &Arc<Log>, rings: RingConfig) -> RouteHandle<()> {
-    let open = Open {
-        route,
+/// A recording of everything, on a route of its own.
+fn wanted<C: RouteConfig>(config: C, sink: Arc<dyn RecordSink>, rings: RingConfig) -> Open<C> {
+    Open {
+        route: RouteKind::Own,
         kinds: ALL_KINDS,
         follow: true,
         max_record: 16,
-        config: Arc::new(()),
+        config: Arc::new(config),
         rings,
         slots: SlotConfig { bits: 8, shift: 4 },
-        sink: Arc::clone(sink) as Arc<dyn RecordSink>,
+        sink,
         hook: None,
+    }
+}
+
+fn open(engine: &Engine<()>, route: RouteKind, sink: &Arc<Log>, rings: RingConfig) -> RouteHandle<()> {
+    let open = Open {
+        route,
+        ..wanted((), Arc::clone(sink) as _, rings)
     };
     engine.open(open).expect("opens")
 }
@@ -598,15 +606,8 @@ fn a_hook_that_panics_takes_nothing_with_it() {
     let (engine, log) = (engine(), Arc::new(Log::default()));
     let handle = engine
         .open(Open {
-            route: RouteKind::Own,
-            kinds: ALL_KINDS,
-            follow: true,
-            max_record: 16,
-            config: Arc::new(()),
-            rings: small(1, 1 << 16),
-            slots: SlotConfig { bits: 8, shift: 4 },
-            sink: Arc::clone(&log) as Arc<dyn RecordSink>,
             hook: Some(Arc::new(Hook)),
+            ..wanted((), Arc::clone(&log) as _, small(1, 1 << 16))
         })
         .expect("opens");
     for _ in 0..5 {
@@ -635,17 +636,7 @@ fn without_a_thread_nothing_opens_and_nothing_stays() {
     let host = Arc::new(NoThreads(AtomicBool::new(true)));
     let engine: Engine<()> = Engine::new(Arc::clone(&host) as Arc<dyn Host>);
     let log = Arc::new(Log::default());
-    let opened = engine.open(Open {
-        route: RouteKind::Own,
-        kinds: ALL_KINDS,
-        follow: true,
-        max_record: 16,
-        config: Arc::new(()),
-        rings: small(1, 1 << 16),
-        slots: SlotConfig { bits: 8, shift: 4 },
-        sink: Arc::clone(&log) as Arc<dyn RecordSink>,
-        hook: None,
-    });
+    let opened = engine.open(wanted((), Arc::clone(&log) as _, small(1, 1 << 16)));
     let error = opened.err().expect("refused");
     assert_eq!(error, OpenError::Thread("no more threads".into()));
     assert!(error.to_string().contains("no more threads"));
@@ -677,17 +668,7 @@ fn a_stalled_drainer_delays_nobody_and_every_loss_is_counted() {
     let engine = engine();
     let sink = Arc::new(Stalling(Log::default(), AtomicBool::new(false)));
     let handle = engine
-        .open(Open {
-            route: RouteKind::Own,
-            kinds: ALL_KINDS,
-            follow: true,
-            max_record: 16,
-            config: Arc::new(()),
-            rings: small(2, 1 << 16),
-            slots: SlotConfig { bits: 8, shift: 4 },
-            sink: Arc::clone(&sink) as Arc<dyn RecordSink>,
-            hook: None,
-        })
+        .open(wanted((), Arc::clone(&sink) as _, small(2, 1 << 16)))
         .expect("opens");
     let began = std::time::Instant::now();
     let (threads, each) = (2, 200_000);
@@ -725,17 +706,7 @@ impl RouteConfig for Ends {
 fn what_comes_from_anybody_is_kept_of_members_and_their_children() {
     let engine: Engine<Ends> = Engine::new(Arc::new(PlainHost));
     let log = Arc::new(Log::default());
-    let open = Open {
-        route: RouteKind::Own,
-        kinds: ALL_KINDS,
-        follow: true,
-        max_record: 16,
-        config: Arc::new(Ends),
-        rings: small(1, 1 << 16),
-        slots: SlotConfig { bits: 8, shift: 4 },
-        sink: Arc::clone(&log) as Arc<dyn RecordSink>,
-        hook: None,
-    };
+    let open = wanted(Ends, Arc::clone(&log) as _, small(1, 1 << 16));
     let handle = engine.open(open).expect("opens");
     handle.add_members(&[0x23]);
     let put = |pid: u64, kind: EventKind, payload: &[u8]| {

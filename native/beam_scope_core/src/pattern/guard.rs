@@ -7,6 +7,7 @@
 use super::compare::Compare;
 use super::number::{self, Arith, Number, Trouble, Unary};
 use super::term::{Hidden, List, Pairs, Term, View};
+use super::types::Type;
 use super::{Answer, Guard, Why};
 use crate::term::arena::{Arena, NodeId};
 use crate::term::Kind;
@@ -164,25 +165,6 @@ impl<'a> Val<'a> {
             }
         }
     }
-}
-
-/// What a type test asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Type {
-    Atom,
-    Binary,
-    Bitstring,
-    Boolean,
-    Float,
-    Function,
-    Integer,
-    List,
-    Map,
-    Number,
-    Pid,
-    Port,
-    Reference,
-    Tuple,
 }
 
 /// The operations of guards.

@@ -55,6 +55,7 @@ mod parse;
 mod pool;
 mod sieve;
 mod term;
+mod types;
 
 #[cfg(test)]
 mod tests;
@@ -69,6 +70,7 @@ use crate::term::{AtomId, AtomSource, Kind, Value};
 pub use ask::Part;
 pub(crate) use ask::{Asked, Given};
 pub(crate) use pool::{Held, Pool};
+pub use types::Type;
 
 /// How deep a pattern may nest.
 pub const MAX_DEPTH: usize = 128;

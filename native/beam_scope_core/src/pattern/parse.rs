@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use super::guard::{Op, Type};
+use super::guard::Op;
 use super::number::{Arith, Unary};
+use super::types::Type;
 use super::{Guard, Head, Pattern, PatternError, Segment, SegmentKind, Truths, Var, MAX_DEPTH, MAX_NODES};
 use crate::term::arena::{Arena, NodeId};
 use crate::term::{AtomId, AtomSource, Value};
@@ -304,7 +305,7 @@ fn operation(name: &str, arity: usize) -> Option<Op> {
         (name, 2) => Op::Arith(arith(name)?),
         (name, 1) => match unary(name) {
             Some(op) => Op::Unary(op),
-            None => Op::Is(type_test(name)?),
+            None => Op::Is(Type::of_test(name)?),
         },
         _ => return None,
     })
@@ -338,26 +339,6 @@ fn unary(name: &str) -> Option<Unary> {
         "round" => Unary::Round,
         "trunc" => Unary::Trunc,
         "float" => Unary::Float,
-        _ => return None,
-    })
-}
-
-fn type_test(name: &str) -> Option<Type> {
-    Some(match name {
-        "is_atom" => Type::Atom,
-        "is_binary" => Type::Binary,
-        "is_bitstring" => Type::Bitstring,
-        "is_boolean" => Type::Boolean,
-        "is_float" => Type::Float,
-        "is_function" => Type::Function,
-        "is_integer" => Type::Integer,
-        "is_list" => Type::List,
-        "is_map" => Type::Map,
-        "is_number" => Type::Number,
-        "is_pid" => Type::Pid,
-        "is_port" => Type::Port,
-        "is_reference" => Type::Reference,
-        "is_tuple" => Type::Tuple,
         _ => return None,
     })
 }

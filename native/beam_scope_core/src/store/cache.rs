@@ -7,7 +7,7 @@ use super::view::ChunkView;
 const LARGEST: usize = 4;
 
 /// A few decoded chunks, bounded by their bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Cache {
     /// The most recently used one last.
     views: Vec<(u64, Arc<ChunkView>, usize)>,

@@ -30,7 +30,7 @@ const LONG: usize = 2;
 const AT_ONCE: usize = 8;
 
 /// What readers see, under one lock.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
     pub(crate) tracks: Tracks,
     pub(crate) open: Arc<ChunkView>,
@@ -417,28 +417,10 @@ impl Index {
     /// What readers see now, to be read apart from this. Shares the chunks at rest.
     pub(crate) fn snapshot(&self) -> Self {
         Self {
-            tracks: self.tracks.clone(),
             // Not shared: whoever adds the next row would have to copy it.
             open: Arc::new((*self.open).clone()),
-            open_index: self.open_index,
-            sealed: self.sealed.clone(),
-            sealed_bytes: self.sealed_bytes,
-            carried: self.carried.clone(),
             cache: Cache::default(),
-            next_seq: self.next_seq,
-            last_ns: self.last_ns,
-            losses: self.losses.clone(),
-            losses_sealed: self.losses_sealed,
-            evicted: self.evicted.clone(),
-            evicted_span: self.evicted_span,
-            damaged: self.damaged,
-            damage: self.damage.clone(),
-            summary: self.summary.clone(),
-            atoms: self.atoms.clone(),
-            closed: self.closed,
-            work: self.work.clone(),
-            streams: self.streams.clone(),
-            found_cut: self.found_cut,
+            ..self.clone()
         }
     }
 

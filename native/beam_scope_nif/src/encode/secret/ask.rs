@@ -2,7 +2,9 @@
 
 use std::cmp::Ordering;
 
-use super::value::{is_binary, order, same, Bytes, Guard, Head, Op, Type, MAX_VARS};
+use beam_scope_core::pattern::Type;
+
+use super::value::{is_binary, order, same, Bytes, Guard, Head, Op, MAX_VARS};
 use crate::vm::{api, Class, Vm, Word};
 
 /// Binaries up to this size are compared; ones that do not begin on a byte are copied by the VM to be looked at.

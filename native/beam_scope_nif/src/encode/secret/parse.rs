@@ -1,8 +1,9 @@
 //! Rules about values from the data of patterns (the grammar is the core's, `beam_scope_core::pattern`).
 
+use beam_scope_core::pattern::Type;
 use rustler::codegen_runtime::ErlNifTerm;
 
-use super::value::{Bytes, Guard, Head, Kept, Op, Type, ValueRule, MAX_VARS};
+use super::value::{Bytes, Guard, Head, Kept, Op, ValueRule, MAX_VARS};
 use crate::vm::{self, api, Class, Vm, Word};
 
 /// Most parts of a pattern, and how deep it may nest.
@@ -206,7 +207,6 @@ impl Parser {
 }
 
 fn operation(name: &str, arity: usize) -> Option<Op> {
-    let kind = |kind| Some(Op::Is(kind));
     match (name, arity) {
         ("and" | "andalso", 2) => Some(Op::And),
         ("or" | "orelse", 2) => Some(Op::Or),
@@ -221,20 +221,6 @@ fn operation(name: &str, arity: usize) -> Option<Op> {
         ("=<", 2) => Some(Op::AtMost),
         (">", 2) => Some(Op::Greater),
         (">=", 2) => Some(Op::AtLeast),
-        ("is_atom", 1) => kind(Type::Atom),
-        ("is_binary", 1) => kind(Type::Binary),
-        ("is_bitstring", 1) => kind(Type::Bitstring),
-        ("is_boolean", 1) => kind(Type::Boolean),
-        ("is_float", 1) => kind(Type::Float),
-        ("is_function", 1) => kind(Type::Function),
-        ("is_integer", 1) => kind(Type::Integer),
-        ("is_list", 1) => kind(Type::List),
-        ("is_map", 1) => kind(Type::Map),
-        ("is_number", 1) => kind(Type::Number),
-        ("is_pid", 1) => kind(Type::Pid),
-        ("is_port", 1) => kind(Type::Port),
-        ("is_reference", 1) => kind(Type::Reference),
-        ("is_tuple", 1) => kind(Type::Tuple),
         ("byte_size", 1) => Some(Op::ByteSize),
         ("tuple_size", 1) => Some(Op::TupleSize),
         ("map_size", 1) => Some(Op::MapSize),
@@ -251,6 +237,7 @@ fn operation(name: &str, arity: usize) -> Option<Op> {
         ("div", 2) => Some(Op::Div),
         ("rem", 2) => Some(Op::Rem),
         ("abs", 1) => Some(Op::Abs),
+        (name, 1) => Type::of_test(name).map(Op::Is),
         _ => None,
     }
 }

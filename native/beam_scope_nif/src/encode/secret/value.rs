@@ -7,6 +7,7 @@
 use std::fmt;
 use std::ptr::NonNull;
 
+use beam_scope_core::pattern::Type;
 use rustler::codegen_runtime::{ErlNifEnv, ErlNifTerm};
 use rustler::sys;
 
@@ -83,25 +84,6 @@ pub(super) enum Op {
     Div,
     Rem,
     Abs,
-}
-
-/// Tests of types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Type {
-    Atom,
-    Binary,
-    Bitstring,
-    Boolean,
-    Float,
-    Function,
-    Integer,
-    List,
-    Map,
-    Number,
-    Pid,
-    Port,
-    Reference,
-    Tuple,
 }
 
 /// Terms that no process owns.
