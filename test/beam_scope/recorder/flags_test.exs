@@ -45,15 +45,6 @@ defmodule BeamScope.Recorder.FlagsTest do
   defp tags(rec, kind, pid),
     do: for(e <- BeamScope.events(rec, kind: kind, process: pid, limit: :infinity), do: e.what)
 
-  # Begin and end take turns, from the first to the last.
-  defp paired?([start, finish | rest]) do
-    expected = start |> to_string() |> String.replace("_start", "_end")
-    to_string(start) =~ "_start" and to_string(finish) == expected and paired?(rest)
-  end
-
-  defp paired?([]), do: true
-  defp paired?(_), do: false
-
   if @gc == :refused do
     test "garbage collections are refused where they are known to crash", %{keeper: keeper} do
       assert {:error, %Error{reason: :known_crash} = error} =
@@ -68,6 +59,15 @@ defmodule BeamScope.Recorder.FlagsTest do
       assert Leftovers.settle() == Leftovers.none()
     end
   else
+    # Begin and end take turns, from the first to the last.
+    defp paired?([start, finish | rest]) do
+      expected = start |> to_string() |> String.replace("_start", "_end")
+      to_string(start) =~ "_start" and to_string(finish) == expected and paired?(rest)
+    end
+
+    defp paired?([]), do: true
+    defp paired?(_), do: false
+
     for level <- [:crashes, :states, :messages, :full] do
       test "garbage collections are events with sizes at level #{level}", %{keeper: keeper} do
         rec = start!(keeper, level: unquote(level), garbage_collection: true)
