@@ -10,7 +10,7 @@ defmodule BeamScope.Lines.Instrument.Forms do
   The shapes are those of the abstract format of the Erlang Run-Time System's documentation.
   """
 
-  alias BeamScope.Lines.Instrument.{Scope, Site}
+  alias BeamScope.Lines.Instrument.{Calls, Scope, Site}
 
   @module BeamScope.Line
   @mark :at
@@ -189,7 +189,9 @@ defmodule BeamScope.Lines.Instrument.Forms do
 
   defp body(expressions, about, context, state) do
     number = state.next
-    state = %{state | next: number + 1, bodies: Map.put(state.bodies, number, Map.delete(about, :subject))}
+    size = Enum.count(expressions, &(mark(&1, state.language) == :none))
+    known = about |> Map.delete(:subject) |> Map.put(:size, size)
+    state = %{state | next: number + 1, bodies: Map.put(state.bodies, number, known)}
     step = %{context: context, subject: about.subject, mark: nil, index: 0, body: number}
 
     {expressions, {_step, state}} =
@@ -217,7 +219,7 @@ defmodule BeamScope.Lines.Instrument.Forms do
   defp step(expression, step, state) do
     place = step.mark || every(expression, state.language)
     context = %{step.context | path: step.context.path ++ [{step.body, step.index}]}
-    {probes, context, state} = probe(place, step.subject, context, state)
+    {probes, context, state} = probe(place, step.subject, Calls.of(expression), context, state)
     {expression, state} = expression(expression, context, state)
     after_it = expression |> Scope.bound() |> then(&bring(%{context | path: step.context.path}, &1))
     subject = if probes == [], do: step.subject
@@ -236,9 +238,9 @@ defmodule BeamScope.Lines.Instrument.Forms do
 
   # Probes
 
-  defp probe(nil, _subject, context, state), do: {[], context, state}
+  defp probe(nil, _subject, _calls, context, state), do: {[], context, state}
 
-  defp probe({line, exact?}, subject, context, state) do
+  defp probe({line, exact?}, subject, {calls, tail?}, context, state) do
     {told, aliases} = subject || {nil, []}
 
     variables =
@@ -255,7 +257,9 @@ defmodule BeamScope.Lines.Instrument.Forms do
       line: line,
       exact: exact?,
       path: context.path,
-      subject: told
+      subject: told,
+      calls: calls,
+      tail: tail?
     }
 
     {probes, state} =

@@ -9,6 +9,8 @@ defmodule BeamScope.Lines.Instrument.Site do
     * `variables` – what its values are, in their order: see `t:variable/0`
     * `subject` – at the beginning of a clause that is not the first of its construct: what was matched, as forms made of variables, so
       that one can tell why the clauses above were not taken; `nil` where that cannot be told
+    * `calls` – the functions that the expression itself calls, each as often as it stands there, and `:any` where it may call what
+      nobody can tell: funs, functions of other modules; bodies inside of it have sites of their own. `tail` – whether it is a call
     * `more` – whether it goes on with the variables of the probe before it, which had room for no more
   """
 
@@ -26,8 +28,21 @@ defmodule BeamScope.Lines.Instrument.Site do
           path: [{non_neg_integer, non_neg_integer}],
           variables: [variable],
           subject: [term] | nil,
+          calls: [{atom, arity} | :any],
+          tail: boolean,
           more: boolean
         }
 
-  defstruct [:function, :clause, :line, :path, exact: true, variables: [], subject: nil, more: false]
+  defstruct [
+    :function,
+    :clause,
+    :line,
+    :path,
+    exact: true,
+    variables: [],
+    subject: nil,
+    calls: [],
+    tail: false,
+    more: false
+  ]
 end
