@@ -15,7 +15,7 @@ defmodule Mix.Tasks.Compile.BeamScopeNative do
   use Mix.Task.Compiler
 
   # The interface between library and BeamScope.Native: raise it here, in native.ex and in abi.rs together.
-  @abi 7
+  @abi 8
   @manifest "compile.beam_scope_native"
   @root __DIR__
 

@@ -310,7 +310,7 @@ defmodule BeamScope do
 
     * `kind:` one or a list of `:send`, `:send_to_dead`, `:receive`, `:spawn`, `:spawned`, `:exit`, `:link`, `:unlink`,
       `:getting_linked`, `:getting_unlinked`, `:register`, `:unregister`, `:call`, `:return`, `:exception`, `:state`,
-      `:baseline`, `:note`, `:system`, `:gc`, `:running`
+      `:baseline`, `:note`, `:system`, `:gc`, `:running`, `:line`, `:mark`
     * `process:` to whom it happened; `from:`, `to:` the ends of a message
     * `match:` a pattern for the message, the returned value, the exit reason, the state or `what`, whichever the event has; for the
       messages of calls, casts and replies it may be the whole message or what it carries
@@ -816,6 +816,29 @@ defmodule BeamScope do
   What it can and cannot say is in `BeamScope.Pattern`.
   """
   defmacro pattern(expr), do: Pattern.compile(expr, __CALLER__)
+
+  @doc """
+  Marks a spot in the source by hand: whoever comes by while it is recorded leaves a `:mark` event, with what its variables hold there.
+
+  Recorded at the levels `:states` and `:full`, and with `lines:` at every level but `:off`. Nothing else is to be done, and outside a
+  recording it costs some nanoseconds: it is a call of an empty function. It answers `:ok`.
+
+    * `label` – anything that tells this spot from others: `event.label`. Any expression, which runs each time, recorded or not; a
+      literal costs nothing
+
+  All variables of the place are recorded but those whose names begin with an underscore, within the budget of terms and under the rules
+  of `redact:`, which names like `password` fall under. Where there are more than 32, more events tell of them.
+
+  With `config :beam_scope, inline: false` it compiles to `:ok` alone; a change of that compiles the modules anew that use it.
+
+  ## Example
+
+      iex> require BeamScope
+      iex> {_, rec} = BeamScope.record([], fn -> count = 1; BeamScope.line("counting"); count + 1 end)
+      iex> for mark <- BeamScope.events(rec, kind: :mark), do: {mark.label, mark.variables}
+      [{"counting", [count: 1]}]
+  """
+  defmacro line(label \\ nil), do: BeamScope.Line.Spot.quoted(label, __CALLER__)
 
   # Helpers
 

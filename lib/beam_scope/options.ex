@@ -176,6 +176,22 @@ defmodule BeamScope.Options do
       record: [],
       doc: "functions to record with arguments and results: `Module`, `{Module, function, arity}`"
     ],
+    lines: [
+      type: {:list, :call},
+      start: [],
+      record: [],
+      doc:
+        "modules and functions to look inside of, `Module` or `{Module, function, arity}`: each line that runs is a `:line` event, with " <>
+          "what its variables hold, at every level but `:off` (with `level: :auto` not at `:crashes` either, to which it steps down). The " <>
+          "code is instrumented while it is recorded, from the debug information of its modules, and comes back as it was"
+    ],
+    stack: [
+      type: :boolean,
+      start: false,
+      record: false,
+      doc:
+        "whether `:call`, `:line` and `:mark` events tell the call stack, up to 16 frames, as `stack`; before OTP 26 the caller only"
+    ],
     ets: [
       type: {:list, :table},
       start: [],
@@ -302,9 +318,9 @@ defmodule BeamScope.Options do
     force: [type: :boolean, start: false, record: false, doc: "needed for the target `:all`"]
   ]
 
-  # For tests: another native module, another tracer, the fallback profile. For `BeamScope.Case`: names that nobody bears yet, and
+  # For tests: another native module, another tracer, another loader of instrumented code, the fallback profile. For `BeamScope.Case`: names that nobody bears yet, and
   # the process during whose life more recordings will come.
-  @internal [:native, :tracer, :profile, :session, :absent, :keeper, :memo, :check]
+  @internal [:native, :tracer, :loader, :profile, :session, :absent, :keeper, :memo, :check]
 
   @typedoc "Which function's defaults apply."
   @type form :: :start | :record

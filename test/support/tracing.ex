@@ -5,7 +5,7 @@ defmodule BeamScope.Test.Tracing do
   alias BeamScope.Native
 
   @kinds ~w(none send send_to_dead receive spawn spawned exit link unlink getting_linked getting_unlinked register
-            unregister call return exception state baseline note system gc running)a
+            unregister call return exception state baseline note system gc running line mark)a
 
   def sessions?, do: Code.ensure_loaded?(:trace) and function_exported?(:trace, :session_create, 3)
 

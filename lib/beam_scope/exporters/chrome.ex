@@ -175,6 +175,9 @@ defmodule BeamScope.Exporters.Chrome do
      arrived(state, event)}
   end
 
+  defp item(%Event{kind: kind} = event, state, now) when kind in [:line, :mark],
+    do: {Record.instant(Words.event(event), to_string(kind), event.track, now, seq(event)), state}
+
   # Nothing else happens to a process between the two.
   defp item(%Event{kind: :gc, what: what} = event, state, now)
        when what in [:gc_minor_start, :gc_major_start],

@@ -31,7 +31,7 @@ defmodule BeamScope.Exporters.Jsonl do
   @others [:message, :before, :after, :detail]
   @pids [:pid, :from, :to, :child, :parent, :other]
   @names [:name, :from_name, :to_name, :registered]
-  @plain [:track, :from_track, :to_track, :partner, :label, :class, :point, :what]
+  @plain [:track, :from_track, :to_track, :partner, :label, :class, :point, :what, :line]
 
   @impl true
   def options, do: [text: {500, "a positive integer", &(is_integer(&1) and &1 > 0)}]
@@ -78,7 +78,7 @@ defmodule BeamScope.Exporters.Jsonl do
     present(event, @plain, &plain/1) ++
       present(event, @pids, &pid/1) ++
       present(event, @names, &Words.term(&1, width)) ++
-      called(event, width) ++ noted(event) ++ terms(event, width)
+      called(event, width) ++ noted(event) ++ terms(event, width) ++ held(event, width) ++ stack(event)
   end
 
   defp terms(%Event{kind: kind} = event, width) do
@@ -110,6 +110,18 @@ defmodule BeamScope.Exporters.Jsonl do
 
     [function: Words.function(event)] ++ listed
   end
+
+  # What the variables of a place hold; where its table is missing, the values alone.
+  defp held(%Event{variables: nil, kind: kind} = event, width) when kind in [:line, :mark],
+    do: [value: term(event.value, width)]
+
+  defp held(%Event{variables: nil}, _width), do: []
+
+  defp held(%Event{variables: variables}, width),
+    do: [variables: for({name, value} <- variables, do: {:object, name: name, value: term(value, width)})]
+
+  defp stack(%Event{stack: nil}), do: []
+  defp stack(%Event{stack: stack}), do: [stack: Enum.map(stack, &Words.term(&1, 400))]
 
   defp noted(%Event{text: nil}), do: []
   defp noted(%Event{text: text}), do: [text: text(text)]

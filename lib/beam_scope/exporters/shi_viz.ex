@@ -21,7 +21,7 @@ defmodule BeamScope.Exporters.ShiViz do
 
   @regex "(?<event>.*)\\n(?<host>\\S*) (?<clock>{.*})"
   # What nothing did that is in the recording.
-  @no_deeds [:baseline, :note, :system, :gc, :running]
+  @no_deeds [:baseline, :note, :system, :gc, :running, :line]
 
   defstruct [:source, :births, :hosts, clocks: %{}, causes: %Waiting{}]
 

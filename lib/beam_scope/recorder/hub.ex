@@ -11,7 +11,7 @@ defmodule BeamScope.Recorder.Hub do
   use BeamScope.Recorder.Discreet
 
   alias BeamScope.Recorder
-  alias BeamScope.Recorder.{Guards, Keeper, Profile, Server, Session, Shelf}
+  alias BeamScope.Recorder.{Guards, Keeper, Plan, Profile, Server, Session, Shelf}
   alias BeamScope.Recorder.Session.{Classic, Ledger, Survivor}
 
   # A VM-wide mark that classic flags may be set; an immediate, so that changing it costs nothing.
@@ -61,7 +61,7 @@ defmodule BeamScope.Recorder.Hub do
     mfas = for b <- Profile.behaviours(), {_, points} <- Profile.variants(b), %{mfa: mfa} <- points, do: mfa
     watched = for {mfa, _} <- Guards.functions(), do: mfa
     ends = for mfa <- mfas, do: {:end, mfa}
-    Classic.undo_all({BeamScope.Native, 0}, Enum.uniq(mfas ++ watched ++ ends), true)
+    Classic.undo_all({BeamScope.Native, 0}, Enum.uniq(mfas ++ watched ++ ends ++ Plan.probes()), true)
     _ = :persistent_term.erase(@dirty)
     :ok
   end

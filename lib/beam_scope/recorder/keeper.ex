@@ -87,7 +87,7 @@ defmodule BeamScope.Recorder.Keeper do
   @impl true
   def handle_continue(:set_up, state) do
     points = Profile.points(Profile.current(Profile.wanted(nil)))
-    state = %{state | plan: Plan.new(:full, points, [], :spawn)}
+    state = %{state | plan: Plan.with_probes(Plan.new(:full, points, [], :spawn), false)}
 
     with {:ok, data, route} <- @native.recording_open(idle(state.id)),
          state = %{state | data: data, route: route},

@@ -19,7 +19,7 @@ defmodule BeamScope.Recorder.Plan do
   * `receives` — whether received messages need their senders
   * `guards` — functions to watch so that states can be recorded by what changed in them; `[]`: they are not
   """
-  @type want :: :plain | :returns | :outcomes | {:of, [term()]}
+  @type want :: Session.want()
   @type t :: %__MODULE__{
           level: atom(),
           flags: [atom()],
@@ -53,7 +53,9 @@ defmodule BeamScope.Recorder.Plan do
     note: 18,
     system: 19,
     gc: 20,
-    running: 21
+    running: 21,
+    line: 22,
+    mark: 23
   }
 
   @written [:baseline, :note, :system]
@@ -109,6 +111,32 @@ defmodule BeamScope.Recorder.Plan do
     %{plan | flags: Enum.uniq(plan.flags ++ asked), kinds: plan.kinds ||| mask(kinds)}
   end
 
+  # All arities of each in one: to set a pattern makes every scheduler wait for every other.
+  @lines {BeamScope.Line, :line, :_}
+  @marks {BeamScope.Line, :mark, :_}
+
+  @doc """
+  The same plan with the probes in it: those that the user put into the source, where processes have the call flag anyway (`:states`, `:full`)
+  or lines are asked for, and those of instrumented code, `lines?`. With `stack?` each tells its stack.
+  """
+  @spec with_probes(t(), boolean(), boolean()) :: t()
+  def with_probes(plan, lines?, stack? \\ false)
+  def with_probes(%{level: :off} = plan, _, _), do: plan
+  def with_probes(%{level: level} = plan, false, _) when level not in [:states, :full], do: plan
+
+  def with_probes(plan, lines?, stack?) do
+    probes = if lines?, do: [line: @lines, mark: @marks], else: [mark: @marks]
+    want = if stack?, do: {:stack, :plain}, else: :plain
+    patterns = for {_kind, place} <- probes, into: plan.patterns, do: {place, want}
+    %{plan | patterns: patterns, flags: called(plan.flags), kinds: plan.kinds ||| mask(Keyword.keys(probes))}
+  end
+
+  defp called(flags), do: if(:call in flags, do: flags, else: flags ++ [:call])
+
+  @doc "The places of all probes."
+  @spec probes() :: [Session.place()]
+  def probes, do: [@lines, @marks]
+
   defp keeps?(:crashes, %{point: point}), do: point == :end
   defp keeps?(:messages, _), do: false
   defp keeps?(_, _), do: true
@@ -147,6 +175,9 @@ defmodule BeamScope.Recorder.Plan do
 
   @doc "The want that serves both."
   @spec stronger(want(), want()) :: want()
+  def stronger({:stack, a}, {:stack, b}), do: {:stack, stronger(a, b)}
+  def stronger({:stack, a}, b), do: {:stack, stronger(a, b)}
+  def stronger(a, {:stack, b}), do: {:stack, stronger(a, b)}
   def stronger({:of, a}, {:of, b}), do: {:of, Enum.uniq(a ++ b)}
   def stronger({:of, _}, _), do: :outcomes
   def stronger(_, {:of, _}), do: :outcomes

@@ -17,6 +17,7 @@ defmodule BeamScope.Recorder.Server do
     Hub,
     Keeper,
     Level,
+    Lines,
     Modules,
     Profile,
     Session,
@@ -89,6 +90,9 @@ defmodule BeamScope.Recorder.Server do
           # What is known of the code: asked for at the start, gathered at the end.
           asked: nil,
           seen: MapSet.new(),
+          # The tables of what was instrumented, by module, and how each module stands.
+          instrumented: %{},
+          lines: %{},
           code: nil,
           sink: nil,
           recording: nil,
@@ -408,6 +412,7 @@ defmodule BeamScope.Recorder.Server do
       |> Hands.stop()
       |> say_taken()
       |> switch_off()
+      |> Lines.release()
       |> name_pending()
       |> unread()
       |> say_absent()
@@ -575,7 +580,7 @@ defmodule BeamScope.Recorder.Server do
 
   # The set-up failed: nothing may be left, not even the data.
   defp undo(state) do
-    state = Vitals.finish(state)
+    state = Lines.release(Vitals.finish(state))
     if state.session, do: Session.close(state.session)
     if state.data, do: state.native.recording_close(state.data)
     Hub.unregister(state.hub)

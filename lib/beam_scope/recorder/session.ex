@@ -24,16 +24,16 @@ defmodule BeamScope.Recorder.Session do
 
   @typedoc """
   `:plain` reports calls only, `:returns` also their results, `:outcomes` their exceptions as well, `{:of, list}` the same of those calls
-  whose first argument is in the list. Never ask for the returns of a loop: its stack would grow for ever.
+  whose first argument is in the list. `{:stack, want}` is the same with the call stack added to each call, see `stack_spec/0`. Never ask for the returns of a loop: its stack would grow for ever.
   """
-  @type want :: :plain | :returns | :outcomes | {:of, [term()]}
+  @type want :: :plain | :returns | :outcomes | {:of, [term()]} | {:stack, :plain | :returns | :outcomes}
 
   @typedoc """
-  Where a pattern is: a function, whose calls by processes with the call flag are traced, or `{:end, function}`: then those of every
+  Where a pattern is: a function, or with `:_` as its arity all functions of that name, whose calls by processes with the call flag are traced, or `{:end, function}`: then those of every
   process are, whatever its flags, and those of processes that are not recorded are left out later. For functions that a process
   calls once in its life that is much cheaper: the flag costs a process 9 to 24 % even where it hits no pattern.
   """
-  @type place :: mfa() | {:end, mfa()}
+  @type place :: mfa() | {module(), atom(), :_} | {:end, mfa()}
 
   @typedoc "Why a process could not be traced."
   @type refusal :: :not_alive | {:already_traced, term()}
@@ -43,9 +43,9 @@ defmodule BeamScope.Recorder.Session do
   @callback untrace(term(), [pid()], [atom()]) :: :ok
   @callback trace_new(term(), [atom()]) :: :ok | {:error, Error.t()}
   @callback untrace_new(term()) :: :ok
-  @callback pattern(term(), place() | {module(), atom(), :_}, want()) ::
+  @callback pattern(term(), place(), want()) ::
               {:ok, non_neg_integer()} | {:error, Error.t()}
-  @callback unpattern(term(), place() | {module(), atom(), :_}) :: :ok
+  @callback unpattern(term(), place()) :: :ok
   @callback receives(term(), boolean()) :: :ok | {:error, Error.t()}
   @callback traced(term()) :: [pid()]
   @callback adopt(term(), [pid()], [atom()]) :: :ok
@@ -103,7 +103,7 @@ defmodule BeamScope.Recorder.Session do
   end
 
   @doc "The function of a place."
-  @spec function(place()) :: mfa()
+  @spec function(place()) :: mfa() | {module(), atom(), :_}
   def function({:end, mfa}), do: mfa
   def function(mfa), do: mfa
 
@@ -147,8 +147,42 @@ defmodule BeamScope.Recorder.Session do
   def match_spec(:returns, _mfa), do: [{:_, [], [{:return_trace}]}]
   def match_spec(:outcomes, _mfa), do: [{:_, [], [{:exception_trace}]}]
 
+  def match_spec({:stack, want}, mfa) do
+    message = {:message, stack_spec()}
+
+    case match_spec(want, mfa) do
+      true -> [{:_, [], [message]}]
+      [{head, guards, actions}] -> [{head, guards, [message | actions]}]
+    end
+  end
+
   def match_spec({:of, firsts}, {_, _, arity}),
     do: for(first <- firsts, do: {[first | List.duplicate(:_, arity - 1)], [], [{:exception_trace}]})
+
+  @stacks {__MODULE__, :stacks}
+  # A stack is bounded by its frames; the budget of terms bounds what it takes.
+  @frames 16
+
+  @doc """
+  What a pattern adds to a call for its stack: the frames themselves, or before OTP 26, where it cannot, the caller alone with its
+  file and line.
+  """
+  @spec stack_spec() :: tuple()
+  def stack_spec do
+    case :persistent_term.get(@stacks, nil) do
+      nil -> tap(find_stack_spec(), &:persistent_term.put(@stacks, &1))
+      known -> known
+    end
+  end
+
+  defp find_stack_spec do
+    stack = {:current_stacktrace, @frames}
+
+    case :erlang.match_spec_test([], [{:_, [], [{:message, stack}]}], :trace) do
+      {:ok, _, _, _} -> stack
+      {:error, _} -> {:caller_line}
+    end
+  end
 
   @doc "The receive pattern that adds `{node, sender}` to each event."
   @spec receive_spec() :: list()

@@ -17,6 +17,7 @@ defmodule BeamScope.Recorder.Setup do
     Hazards,
     Hub,
     Keeper,
+    Lines,
     Modules,
     Plan,
     Profile,
@@ -44,6 +45,7 @@ defmodule BeamScope.Recorder.Setup do
       &plan/1,
       &ask_code/1,
       &Hands.measure/1,
+      &Lines.acquire/1,
       &borrow/1,
       &open_native/1,
       &say_builtins/1,
@@ -80,6 +82,7 @@ defmodule BeamScope.Recorder.Setup do
     with {:ok, _} <- Hazards.flags(options),
          :ok <- Vitals.prepare(options),
          {:ok, calls} <- Plan.expand_calls(options.calls),
+         {:ok, _} <- Lines.wanted(options.lines),
          {:ok, tables} <- Watched.tables(options.ets),
          {:ok, targets} <- Targets.resolve(state.given, given) do
       {:ok, %{state | calls: calls, tables: tables, targets: targets}}
@@ -120,7 +123,15 @@ defmodule BeamScope.Recorder.Setup do
     watched = Map.to_list(Watched.patterns(state.tables, state.options.pdict))
 
     plan =
-      Plan.new(level, points(state), state.calls ++ watched, state.options.follow, guards(state), state.ends)
+      Plan.new(
+        level,
+        points(state),
+        called(state) ++ watched,
+        state.options.follow,
+        guards(state),
+        state.ends
+      )
+      |> Plan.with_probes(Lines.at?(state, level), state.options.stack)
 
     {:ok, asked} = Hazards.flags(state.options)
     plan = Plan.with_flags(plan, asked)
@@ -129,6 +140,9 @@ defmodule BeamScope.Recorder.Setup do
       do: %{plan | flags: List.delete(plan.flags, Guards.flag())},
       else: plan
   end
+
+  defp called(%{options: %{stack: true}} = state), do: for(mfa <- state.calls, do: {mfa, {:stack, :outcomes}})
+  defp called(state), do: state.calls
 
   defp guards(%{options: %{internal: %{memo: false}}}), do: []
 
@@ -181,6 +195,8 @@ defmodule BeamScope.Recorder.Setup do
       lifecycle_notify: true,
       # Ends come from every process of the virtual machine: the library tells whose are recorded.
       ends: state.ends == :everywhere,
+      stack: options.stack,
+      lines: Lines.ranges(state),
       meta: meta(state)
     }
 
@@ -582,7 +598,8 @@ defmodule BeamScope.Recorder.Setup do
       session: if(Session.implementation() == Session.Classic, do: :classic, else: :trace),
       notes: Enum.map(state.notes, &told/1),
       governor: Hands.summary(state),
-      code: state.code
+      lines: state.lines,
+      code: Lines.with_tables(state.code, state.instrumented)
     }
   end
 end

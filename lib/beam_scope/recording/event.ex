@@ -20,6 +20,10 @@ defmodule BeamScope.Event do
   | `:system` | `what` (`:sample`, `:long_gc`, …), `detail`; it happened to no process, so `pid` is `nil`: see `BeamScope.system/2` |
   | `:gc` | `what` (`:gc_minor_start`, …), `detail`: sizes in words |
   | `:running` | `what` (`:in` or `:out`), `mfa`: where in its code, or 0 |
+  | `:line` | a place in instrumented code (`lines:`): `mfa`, `line`, `variables`: what each holds, `[{name, value}]`; `what`, the number of the place, and `value`, the list of values, as they were recorded |
+  | `:mark` | a place that `BeamScope.line/1` marks: `mfa`, `line`, `label`, `variables`, `value` |
+
+  With `stack: true` calls, lines and marks have `stack`: `[{module, function, arity, [file: path, line: n]}]`, the innermost first.
 
   `label` tells `:call`, `:cast`, `:reply`, `:info`, `:exit`, `:down`, `:system` and `:io` messages apart and `content` is
   what such a message carries: see `classify/1`.
@@ -60,6 +64,9 @@ defmodule BeamScope.Event do
     :text,
     :what,
     :detail,
+    :line,
+    :variables,
+    :stack,
     lost_before: 0,
     flags: []
   ]
@@ -71,8 +78,11 @@ defmodule BeamScope.Event do
           kind: atom,
           track: non_neg_integer,
           pid: pid,
-          label: label | nil,
-          content: term
+          label: label | term | nil,
+          content: term,
+          line: pos_integer | nil,
+          variables: [{atom, term}] | nil,
+          stack: [{module, atom, arity, keyword}] | nil
         }
 
   @messages [:send, :send_to_dead, :receive]
@@ -92,7 +102,51 @@ defmodule BeamScope.Event do
   defp kind_fields(%Event{kind: kind} = event, map) when kind in [:register, :unregister],
     do: %{event | registered: Map.get(map, :registered, map[:name])}
 
+  defp kind_fields(%Event{kind: :mark, what: site} = event, _map), do: stacked(marked(event, site))
+  defp kind_fields(%Event{kind: kind} = event, _map) when kind in [:line, :call], do: stacked(event)
   defp kind_fields(event, _map), do: event
+
+  defp marked(event, site) when is_tuple(site) and tuple_size(site) > 0 do
+    [place | names] = Tuple.to_list(site)
+
+    case place do
+      {module, function, arity, line, label} ->
+        placed(%{event | mfa: {module, function, arity}, line: line, label: label, what: nil}, names)
+
+      _cut ->
+        event
+    end
+  end
+
+  defp marked(event, _cut), do: event
+
+  # A label that was computed is the first of the values.
+  defp placed(%Event{label: label} = event, names) do
+    case {label == BeamScope.Line.Spot.computed(), variables(names, event.value)} do
+      {true, [{:label, label} | variables]} -> %{event | label: label, variables: variables}
+      {_, variables} -> %{event | variables: variables}
+    end
+  end
+
+  @doc false
+  @spec variables([atom], term) :: [{atom, term}] | nil
+  def variables(names, values) when is_list(values) and length(names) == length(values),
+    do: Enum.zip(names, values)
+
+  def variables(_names, _cut), do: nil
+
+  defp stacked(%Event{stack: nil} = event), do: event
+  defp stacked(event), do: %{event | stack: event.stack |> frames() |> Enum.reject(&probe?/1)}
+
+  # Before OTP 26 the caller alone, in a form of its own.
+  defp frames({module, function, arity, {file, line}}),
+    do: [{module, function, arity, [file: file, line: line]}]
+
+  defp frames(frames) when is_list(frames), do: frames
+  defp frames(_none), do: []
+
+  defp probe?({module, _, _, _}), do: module == BeamScope.Line
+  defp probe?(_other), do: false
 
   # Both ends of a message are filled in, whichever of them this event happened to.
   defp ends(%Event{kind: :receive} = e), do: %{e | to: e.pid, to_track: e.track, to_name: e.name}

@@ -16,7 +16,10 @@ defmodule BeamScope.Info do
     * `governor` – of a recording with `level: :auto`: its `budget`, where it is (`at`: `{:level, level}`, or
       `{:sampled, level, share}` where one process in `share` is recorded at that level), how many processes are only `watched`, how
       many `steps` it took, and the `last` of them with its reason and figures
-    * `code` – the commit, the versions and the modules that were recorded, once the recording has ended: see `BeamScope.Code`
+    * `code` – the commit, the versions and the modules that were recorded, once the recording has ended: see `BeamScope.Code`; with
+      `lines:` also `instrumented`, from the start: by module the places in its code whose lines are recorded
+    * `lines` – of a recording with `lines:`, how the code of each module stands: `:instrumented`, `:original` once it has come back, or
+      `:still_running` where processes were still inside it at the end
     * `extra.keep` – of a flight recorder, what it keeps: `%{ms:, bytes:}`
     * `extra` – whatever else the recorder and the store report
   """
@@ -39,6 +42,7 @@ defmodule BeamScope.Info do
     events: %{offered: 0, stored: 0, dropped: 0, truncated: 0, redacted: 0},
     by_kind: %{},
     losses: [],
+    lines: %{},
     notes: [],
     meta: %{},
     extra: %{}

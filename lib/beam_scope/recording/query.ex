@@ -5,6 +5,7 @@ defmodule BeamScope.Recording.Query do
   """
 
   alias BeamScope.{Error, Event, Events, History, Moment, Native, Pattern, Process, Recording, Transition}
+  alias BeamScope.Recording.Sites
 
   @default_limit 10_000
   @history_limit 1_000
@@ -32,7 +33,9 @@ defmodule BeamScope.Recording.Query do
     :note,
     :system,
     :gc,
-    :running
+    :running,
+    :line,
+    :mark
   ]
   @messages [:send, :send_to_dead, :receive]
   @calls [:call, :return, :exception]
@@ -382,7 +385,7 @@ defmodule BeamScope.Recording.Query do
 
   defp answer(rec, pages, more, unknown) do
     events = pages |> Enum.reverse() |> Enum.concat() |> Enum.map(&Event.from_native/1)
-    %Events{events: events, more: more, unknown: unknown, recording: rec}
+    %Events{events: Sites.fill(events, rec), more: more, unknown: unknown, recording: rec}
   end
 
   # Names in filters are checked first: a misspelled one would find nothing and say nothing. A pid cannot be misspelled, and

@@ -10,6 +10,7 @@ defmodule BeamScope.Recording.Relay do
   use BeamScope.Recorder.Discreet
 
   alias BeamScope.{Error, Event, Native, Recording}
+  alias BeamScope.Recording.Sites
 
   @poll_ms 40
   @max_batch 500
@@ -55,6 +56,8 @@ defmodule BeamScope.Recording.Relay do
       to: subscriber,
       batch: Map.get(query, :max_batch, @max_batch),
       queue: Map.get(query, :max_queue, @max_queue),
+      # Of what was instrumented, once a line comes.
+      tables: nil,
       lost: 0,
       quiet: 0
     }
@@ -100,9 +103,19 @@ defmodule BeamScope.Recording.Relay do
   end
 
   defp deliver(state, events) do
-    tell(state, {:events, Enum.map(events, &Event.from_native/1), state.lost})
+    {events, state} = events |> Enum.map(&Event.from_native/1) |> filled(state)
+    tell(state, {:events, events, state.lost})
     %{state | lost: 0, quiet: 0}
   end
+
+  # A recording's tables are all there before its first line.
+  defp filled(events, %{tables: nil} = state) do
+    if Enum.any?(events, &(&1.kind == :line)),
+      do: filled(events, %{state | tables: Sites.tables(state.rec)}),
+      else: {events, state}
+  end
+
+  defp filled(events, state), do: {Sites.fill_from(events, state.tables), state}
 
   defp count(state) do
     case Native.live_poll(state.live, @count_batch, false) do

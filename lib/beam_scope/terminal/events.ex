@@ -139,10 +139,28 @@ defmodule BeamScope.Terminal.Events do
   defp what(%Event{kind: :system} = e), do: System.event(e)
   defp what(%Event{kind: :gc} = e), do: System.collection(e)
   defp what(%Event{kind: :running} = e), do: [{:dim, "scheduled #{e.what} #{if(e.mfa != 0, do: mfa(e.mfa))}"}]
+  defp what(%Event{kind: :line, line: nil} = e), do: ["place #{e.what}  ", Term.text(e.value, @text)]
+  defp what(%Event{kind: :line} = e), do: [{:dim, "line"}, " #{e.line}  "] ++ variables(e)
+
+  defp what(%Event{kind: :mark} = e),
+    do: [{:dim, "line"}, " #{e.line} of ", mfa(e.mfa), label(e.label), "  "] ++ variables(e)
+
   defp what(%Event{kind: kind} = e) when kind in [:note, :baseline], do: [{:dim, "#{kind} #{note(e)}"}]
 
   defp what(%Event{kind: kind, other: other}),
     do: [to_string(kind) |> String.replace("_", " "), " ", Processes.who(other)]
+
+  defp label(nil), do: ""
+  defp label(label), do: " " <> Term.text(label, 60)
+
+  defp variables(%Event{variables: nil, value: value}), do: [Term.text(value, @text)]
+
+  defp variables(%Event{variables: variables}),
+    do:
+      variables
+      |> Enum.map(fn {name, value} -> [{:name, "#{name}"}, " = ", Term.text(value, 60)] end)
+      |> Enum.intersperse([", "])
+      |> Enum.concat()
 
   defp point(nil), do: ""
   defp point(point), do: " (#{point})"

@@ -40,6 +40,7 @@ defmodule BeamScope.Terminal.Info do
         {"memory", [Style.bytes(info.bytes || 0)]},
         {"governor", governor(info.governor)},
         {"written", written(info.sink)},
+        {"lines", lines(info.lines)},
         {"code", code(info.code)},
         {"events", events(info.events)},
         {"kinds", kinds(info.by_kind)}
@@ -91,6 +92,15 @@ defmodule BeamScope.Terminal.Info do
   end
 
   defp written(_nowhere), do: nil
+
+  defp lines(none) when none == %{}, do: nil
+
+  defp lines(lines),
+    do: [
+      lines
+      |> Enum.sort()
+      |> Enum.map_join(", ", fn {module, status} -> "#{inspect(module)} (#{text(status)})" end)
+    ]
 
   defp profile(%{} = profile) when not is_struct(profile) and map_size(profile) > 0,
     do: [profile |> Enum.sort() |> Enum.map_join(", ", fn {loop, how} -> "#{text(loop)} by #{text(how)}" end)]

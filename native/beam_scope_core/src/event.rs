@@ -31,7 +31,7 @@ pub enum EventKind {
     Register = 11,
     /// `[name]`
     Unregister = 12,
-    /// `[module, function, args]`
+    /// `[module, function, args, stack?]`: the stack where [`Fields::STACK`] says so.
     Call = 13,
     /// `[module, function, arity, value]`
     Return = 14,
@@ -53,11 +53,17 @@ pub enum EventKind {
     Gc = 20,
     /// `[what, function]`: the track was scheduled in or out: `what` is `in` or `out`, `function` `{m, f, a}` or 0.
     Running = 21,
+    /// `[id, values, stack?]`: the track came to a place of instrumented code: a line, or a part of one. `id` is the place's number,
+    /// which the recording's tables explain; `values` a list of what the place's variables held.
+    Line = 22,
+    /// `[site, values, stack?]`: the track came to a place that was marked in its source. `site` is `{{module, function, arity,
+    /// line, label}, name...}`; `values` a list of what these variables held.
+    Mark = 23,
 }
 
 impl EventKind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Send,
         Self::SendToDead,
         Self::Receive,
@@ -79,6 +85,8 @@ impl EventKind {
         Self::System,
         Self::Gc,
         Self::Running,
+        Self::Line,
+        Self::Mark,
     ];
 
     /// The kind with this number, if there is one.
@@ -153,7 +161,8 @@ impl Point {
     }
 }
 
-/// Which terms a [`EventKind::State`] record carries: bits, and the terms in the order of the bits.
+/// Which terms a [`EventKind::State`] record carries: bits, and the terms in the order of the bits. Of other kinds, what they carry
+/// besides: a stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fields(pub u16);
 
@@ -178,6 +187,8 @@ impl Fields {
     pub const BEHAVIOUR: u16 = 1 << 8;
     /// gen_event: the handler `{module, id}` that this state belongs to.
     pub const HANDLER: u16 = 1 << 9;
+    /// Of a call, a line or a mark: the call stack, as its last term.
+    pub const STACK: u16 = 1 << 10;
     /// A fingerprint of the states of this record, taken by an independent walk: how the harness sees that what is rebuilt is
     /// what was there. Only written when a recording asks for it.
     pub const CHECK: u16 = 1 << 15;
@@ -208,7 +219,7 @@ mod tests {
             assert_eq!(EventKind::from_u8(kind as u8), Some(kind));
         }
         assert_eq!(EventKind::from_u8(0), None);
-        assert_eq!(EventKind::from_u8(22), None);
+        assert_eq!(EventKind::from_u8(24), None);
     }
 
     #[test]

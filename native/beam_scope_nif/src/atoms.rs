@@ -145,6 +145,7 @@ rustler::atoms! {
     verdict,
     violation,
     what,
+    stack,
     within_ms,
     matched,
     different,

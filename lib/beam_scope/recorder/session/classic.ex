@@ -219,6 +219,14 @@ defmodule BeamScope.Recorder.Session.Classic do
     end
   end
 
+  # One of them stands for all: they are set together.
+  defp pattern_of_others({m, f, :_}) do
+    case for({^f, a} <- m.module_info(:exports), do: a) do
+      [] -> :missing
+      [arity | _] -> pattern_of_others({m, f, arity})
+    end
+  end
+
   defp pattern_of_others(mfa) do
     case :erlang.trace_info(mfa, :traced) do
       {:traced, false} -> :none

@@ -105,7 +105,7 @@ fn subjects(words: &Words, arena: &Arena, row: &EventRow) -> Contents {
 
 const fn main_term(kind: EventKind) -> usize {
     match kind {
-        EventKind::Spawn | EventKind::Spawned => 1,
+        EventKind::Spawn | EventKind::Spawned | EventKind::Line | EventKind::Mark => 1,
         EventKind::Call => 2,
         EventKind::Return => 3,
         EventKind::Exception => 4,

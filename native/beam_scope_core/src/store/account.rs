@@ -86,7 +86,13 @@ mod tests {
 
     #[test]
     fn later_kinds_come_back_and_what_follows_is_read() {
-        for kind in [EventKind::System, EventKind::Gc, EventKind::Running] {
+        for kind in [
+            EventKind::System,
+            EventKind::Gc,
+            EventKind::Running,
+            EventKind::Line,
+            EventKind::Mark,
+        ] {
             let mut counts = Counts::default();
             counts.by_kind[kind as usize] = 3;
             let both = bincode::serialize(&(&counts, 42u64)).expect("it is written");

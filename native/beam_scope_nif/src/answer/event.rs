@@ -126,7 +126,10 @@ impl<'a, 'o> Parts<'_, 'a, 'o> {
                 self.set(map, &[atoms::other()]);
             }
             EventKind::Register | EventKind::Unregister => self.set(map, &[atoms::registered()]),
-            EventKind::Call => self.mfa(map, &[]),
+            EventKind::Call => {
+                self.mfa(map, &[]);
+                self.stack(map);
+            }
             EventKind::Return => self.mfa(map, &[atoms::value()]),
             EventKind::Exception => self.mfa(map, &[atoms::class(), atoms::reason()]),
             EventKind::State => self.state(map),
@@ -134,6 +137,19 @@ impl<'a, 'o> Parts<'_, 'a, 'o> {
             EventKind::Note => self.set(map, &[atoms::text(), atoms::detail()]),
             EventKind::System | EventKind::Gc => self.set(map, &[atoms::what(), atoms::detail()]),
             EventKind::Running => self.set(map, &[atoms::what(), atoms::mfa()]),
+            EventKind::Line | EventKind::Mark => {
+                self.set(map, &[atoms::what(), atoms::value()]);
+                self.stack(map);
+            }
+        }
+    }
+
+    /// The last term, where it is a stack.
+    fn stack(&mut self, map: &mut Map) {
+        let row = &self.hit.row;
+        if row.fields.0 & Fields::STACK != 0 {
+            let stack = self.term(row.terms.len().saturating_sub(1));
+            map.set(atoms::stack(), stack);
         }
     }
 
@@ -227,6 +243,8 @@ pub(crate) const fn kind_name(kind: EventKind) -> &'static str {
         EventKind::System => "system",
         EventKind::Gc => "gc",
         EventKind::Running => "running",
+        EventKind::Line => "line",
+        EventKind::Mark => "mark",
     }
 }
 

@@ -8,7 +8,7 @@ use rustler::{Error, ListIterator, Term};
 use crate::encode::secret::Wanted;
 use crate::encode::{encode, Budget, Rules};
 use crate::maps::{get, invalid, name, optional, required};
-use crate::tracer::config::{CallPattern, Capture, Guard};
+use crate::tracer::config::{merged, CallPattern, Capture, Guard};
 use crate::tracer::points::{Point, Points, Source, Step, MAX_ARGUMENTS};
 use crate::vm::{self, Word};
 
@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) guards: Vec<Guard>,
     pub(crate) check: bool,
     pub(crate) ends: bool,
+    pub(crate) stack: bool,
+    pub(crate) lines: Vec<(u32, u32)>,
     pub(crate) schedule_ns: u64,
 }
 
@@ -47,6 +49,8 @@ impl Settings {
             guards: Vec::new(),
             check: false,
             ends: false,
+            stack: false,
+            lines: Vec::new(),
             schedule_ns: 200,
         }
     }
@@ -72,6 +76,10 @@ impl Settings {
         next.check = optional(map, "check")?.unwrap_or(next.check);
         next.schedule_ns = optional(map, "schedule_ns")?.unwrap_or(next.schedule_ns);
         next.ends = optional(map, "ends")?.unwrap_or(next.ends);
+        next.stack = optional(map, "stack")?.unwrap_or(next.stack);
+        if let Some(list) = get(map, "lines") {
+            next.lines = merged(each(list, "lines", |range| range.decode().ok())?);
+        }
         if let Some(list) = get(map, "guards") {
             next.guards = each(list, "guards", guard)?;
         }
@@ -90,6 +98,8 @@ impl Settings {
             guards: self.guards.clone(),
             check: self.check,
             ends: self.ends,
+            stack: self.stack,
+            lines: self.lines.clone(),
             schedule_ns: self.schedule_ns,
         })
     }

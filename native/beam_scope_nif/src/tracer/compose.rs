@@ -12,6 +12,10 @@ use crate::vm::{Vm, Word};
 /// Fields that hold a whole state.
 const STATES: u16 = Fields::BEFORE | Fields::AFTER;
 
+/// What a mark's site may take, of which 33 names and a label are a part.
+const SITE_BYTES: usize = 768;
+const SITE_DEPTH: usize = 16;
+
 /// A term of a record.
 #[derive(Clone, Copy)]
 pub(crate) enum Part<'a> {
@@ -72,6 +76,44 @@ impl<'a> Composer<'a> {
         for (i, part) in parts.iter().enumerate() {
             self.part(*part, parts.len() - i - 1)?;
         }
+        Some(())
+    }
+
+    /// A list of what variables hold: each value has the budget of a term, and names decide as keys do.
+    pub(crate) fn named(&mut self, variables: impl ExactSizeIterator<Item = (Word, Word)>, later: usize) -> Option<()> {
+        let mut left = variables.len();
+        if left == 0 {
+            return self.wire(&[tag::NIL], later);
+        }
+        self.wire(&[tag::LIST], later + left + 1)?;
+        for (name, value) in variables {
+            left -= 1;
+            let secret = !self.config.rules.is_empty() && self.config.rules.matches(self.vm, name, 0);
+            let part = if secret { Part::Secret(value) } else { Part::Term(value) };
+            self.part(part, later + left + 1)?;
+        }
+        self.wire(&[tag::END], later)
+    }
+
+    /// A mark's site, which is a literal of the user's source: whole, however small the budget of terms is.
+    pub(crate) fn site(&mut self, word: Word, later: usize) -> Option<()> {
+        let room = self.room(later)?.min(SITE_BYTES);
+        let buffer = self.buffer.get_mut(self.used..self.used + room)?;
+        let budget = Budget {
+            bytes: SITE_BYTES,
+            depth: SITE_DEPTH,
+        };
+        let encoded = encode_root(
+            self.vm,
+            word,
+            buffer,
+            budget,
+            &self.config.rules,
+            Root::State,
+            Forgetful,
+        )?;
+        self.used += encoded.len;
+        self.flags |= encoded.flags;
         Some(())
     }
 

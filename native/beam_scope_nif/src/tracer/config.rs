@@ -48,6 +48,14 @@ fn function_of(kind: EventKind, payload: &[u8]) -> Option<(Word, Word, Option<us
     Some((module.0 as Word, function.0 as Word, arity))
 }
 
+/// The number of the place that a line's record is about.
+fn line_of(payload: &[u8]) -> Option<u32> {
+    match Reader::new(payload).next().ok()? {
+        Token::Int(id) => u32::try_from(id).ok(),
+        _ => None,
+    }
+}
+
 /// How many elements a list has that has begun.
 fn elements(mut rest: &[u8]) -> Option<usize> {
     for count in 0.. {
@@ -79,6 +87,10 @@ pub(crate) struct Capture {
     pub(crate) check: bool,
     /// Whether ends come from every process of the VM: their functions are traced for all, so that tracees need no call flag for it.
     pub(crate) ends: bool,
+    /// Whether patterns add call stacks.
+    pub(crate) stack: bool,
+    /// The numbers of the places in code that was instrumented for it: from, up to and without; sorted.
+    pub(crate) lines: Vec<(u32, u32)>,
     /// What it costs that a traced process is scheduled in, in nanoseconds: measured from outside.
     pub(crate) schedule_ns: u64,
 }
@@ -102,6 +114,16 @@ impl Capture {
         self.calls.iter().any(|pattern| pattern.matches(mfa))
     }
 
+    /// Whether a place in instrumented code is one of its own.
+    #[inline]
+    pub(crate) fn has_line(&self, id: u32) -> bool {
+        let after = self.lines.partition_point(|(from, _)| *from <= id);
+        after
+            .checked_sub(1)
+            .and_then(|at| self.lines.get(at))
+            .is_some_and(|(_, until)| id < *until)
+    }
+
     /// The room for a record with so many terms of any size.
     pub(crate) fn room(&self, large: usize) -> usize {
         self.budget.bytes * large.min(LARGE_TERMS) + SMALL_TERMS
@@ -123,11 +145,26 @@ impl Capture {
     }
 }
 
+/// Ranges in their order, those that overlap as one.
+pub(crate) fn merged(ranges: impl IntoIterator<Item = (u32, u32)>) -> Vec<(u32, u32)> {
+    let mut ranges: Vec<(u32, u32)> = ranges.into_iter().filter(|(from, until)| from < until).collect();
+    ranges.sort_unstable();
+    let mut merged: Vec<(u32, u32)> = Vec::with_capacity(ranges.len());
+    for (from, until) in ranges {
+        match merged.last_mut() {
+            Some((_, last)) if from <= *last => *last = until.max(*last),
+            _ => merged.push((from, until)),
+        }
+    }
+    merged
+}
+
 impl RouteConfig for Capture {
     /// Patterns of calls are all recordings' on older releases, and flags are the process's: others may have asked for a call.
     fn wants(&self, header: &Header, payload: &[u8]) -> bool {
         let kind = match EventKind::from_u8(header.kind) {
             Some(kind @ (EventKind::Call | EventKind::Return | EventKind::Exception)) => kind,
+            Some(EventKind::Line) => return line_of(payload).is_some_and(|id| self.has_line(id)),
             _ => return true,
         };
         function_of(kind, payload).is_none_or(|(module, function, arity)| {
@@ -163,6 +200,8 @@ impl RouteConfig for Capture {
             whole: parts.iter().map(|part| part.whole).min().unwrap_or(0),
             check: parts.iter().any(|part| part.check),
             ends: parts.iter().any(|part| part.ends),
+            stack: parts.iter().any(|part| part.stack),
+            lines: merged(parts.iter().flat_map(|part| part.lines.iter().copied())),
             schedule_ns: parts.iter().map(|part| part.schedule_ns).max().unwrap_or(0),
             guards: parts
                 .iter()

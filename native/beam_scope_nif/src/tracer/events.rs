@@ -1,7 +1,7 @@
 //! From a callback's arguments to records.
 
 use beam_scope_core::capture::engine::{Allowance, RecordHead, RecordWriter};
-use beam_scope_core::event::EventKind;
+use beam_scope_core::event::{EventKind, Fields};
 
 use super::compose::{Composer, Part};
 use super::config::Capture;
@@ -119,6 +119,9 @@ impl Event<'_> {
         let Some([module, function, arguments]) = self.vm.tuple_of::<3>(self.term) else {
             return;
         };
+        if module == self.tags.probes {
+            return self.probe(writer, wanted, function, arguments);
+        }
         let Some(call) = Call::new(self.vm, function, arguments) else {
             return;
         };
@@ -132,9 +135,31 @@ impl Event<'_> {
             return;
         }
         if points.is_empty() || config.wants_call(mfa) {
-            let parts = [Part::Term(module), Part::Term(function), Part::Arguments(arguments)];
-            self.commit(writer, EventKind::Call, wanted, 1, &parts);
+            self.called(
+                writer,
+                wanted,
+                &[Part::Term(module), Part::Term(function), Part::Arguments(arguments)],
+            );
         }
+    }
+
+    /// A call, with its stack where the pattern adds that.
+    fn called(&self, writer: &mut Writer<'_>, wanted: u32, parts: &[Part<'_>; 3]) {
+        let Some(stack) = self.stack(writer.config()) else {
+            return self.commit(writer, EventKind::Call, wanted, 1, parts);
+        };
+        let [module, function, arguments] = *parts;
+        let parts = [module, function, arguments, Part::Term(stack)];
+        self.commit_with(writer, (EventKind::Call, Fields::STACK), wanted, 2, &parts);
+    }
+
+    /// The stack that a pattern adds; nobody looks for it unless a recording asked for it.
+    pub(super) fn stack(&self, config: &Capture) -> Option<Word> {
+        if !config.stack {
+            return None;
+        }
+        let added = self.vm.map_get(self.options, self.tags.match_spec_result)?;
+        matches!(self.vm.class(added), Class::List | Class::Nil | Class::Tuple).then_some(added)
     }
 
     fn returned(&self, writer: &mut Writer<'_>, wanted: u32) {
@@ -246,6 +271,18 @@ impl Event<'_> {
     }
 
     fn commit(&self, writer: &mut Writer<'_>, kind: EventKind, wanted: u32, large: usize, parts: &[Part<'_>]) {
+        self.commit_with(writer, (kind, 0), wanted, large, parts);
+    }
+
+    /// A record of a kind with the bits of what it carries besides.
+    fn commit_with(
+        &self,
+        writer: &mut Writer<'_>,
+        (kind, fields): (EventKind, u16),
+        wanted: u32,
+        large: usize,
+        parts: &[Part<'_>],
+    ) {
         if wanted & kind.bit() == 0 {
             return;
         }
@@ -255,7 +292,11 @@ impl Event<'_> {
         };
         let mut composer = Composer::new(self.vm, buffer, config);
         if composer.all(parts).is_some() {
-            let (head, used) = (composer.head(kind, parts.len()), composer.used());
+            let head = RecordHead {
+                fields,
+                ..composer.head(kind, parts.len())
+            };
+            let used = composer.used();
             writer.commit(head, used);
         }
     }

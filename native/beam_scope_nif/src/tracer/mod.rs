@@ -9,6 +9,7 @@ pub(crate) mod config;
 pub(crate) mod events;
 pub(crate) mod own;
 pub(crate) mod points;
+mod probes;
 pub(crate) mod tags;
 
 use std::ffi::c_int;

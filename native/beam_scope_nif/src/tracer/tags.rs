@@ -59,6 +59,9 @@ tags! {
     put = "put",
     get = "get",
     erase = "erase",
+    probes = "Elixir.BeamScope.Line",
+    line = "line",
+    mark = "mark",
     gc_minor_start = "gc_minor_start",
     gc_minor_end = "gc_minor_end",
     gc_major_start = "gc_major_start",
@@ -121,8 +124,12 @@ pub(super) fn small(word: Word) -> Option<u32> {
     tags().numbers.number(word)
 }
 
-const CALLS: u32 =
-    EventKind::Call.bit() | EventKind::Return.bit() | EventKind::Exception.bit() | EventKind::State.bit();
+const CALLS: u32 = EventKind::Call.bit()
+    | EventKind::Return.bit()
+    | EventKind::Exception.bit()
+    | EventKind::State.bit()
+    | EventKind::Line.bit()
+    | EventKind::Mark.bit();
 
 impl Tags {
     /// The kinds of events that a callback with this tag may make.

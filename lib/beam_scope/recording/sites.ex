@@ -1,0 +1,50 @@
+defmodule BeamScope.Recording.Sites do
+  @moduledoc """
+  What the numbers of `:line` events stand for: the function, the line and the variables, from the tables that a recording keeps of the
+  code that was instrumented for it (`info.code.instrumented`).
+  """
+
+  alias BeamScope.{Event, Recorder, Recording}
+
+  @type tables :: %{module => map}
+
+  @doc "Events with what is known of their places filled in. The tables are read only if there is a line among them."
+  @spec fill([Event.t()], Recording.t()) :: [Event.t()]
+  def fill(events, %Recording{} = rec) do
+    if Enum.any?(events, &(&1.kind == :line)), do: fill_from(events, tables(rec)), else: events
+  end
+
+  @doc "The same from tables."
+  @spec fill_from([Event.t()], tables) :: [Event.t()]
+  def fill_from(events, tables) do
+    sites = Enum.sort(for {module, %{first_id: first} = table} <- tables, do: {first, module, table})
+    Enum.map(events, &site(&1, sites))
+  end
+
+  @doc "The tables of a recording; empty where no code was instrumented, or the recording is closed."
+  @spec tables(Recording.t()) :: tables
+  def tables(rec) do
+    case Recorder.info(rec) do
+      {:ok, %{code: %{instrumented: tables}}} -> tables
+      _ -> %{}
+    end
+  end
+
+  defp site(%Event{kind: :line, what: id} = event, tables) do
+    with {_, module, %{sites: %{^id => site}}} <- Enum.find(tables, &within?(&1, id)),
+         %{function: {function, arity}, line: line} <- site do
+      %{
+        event
+        | mfa: {module, function, arity},
+          line: line,
+          variables: Event.variables(Map.get(site, :names, []), event.value)
+      }
+    else
+      _ -> event
+    end
+  end
+
+  defp site(event, _tables), do: event
+
+  defp within?({first, _module, %{next_id: next}}, id), do: id >= first and id < next
+end
