@@ -698,6 +698,28 @@ defmodule BeamScope do
   @spec source!(Recording.t(), BeamScope.Event.t() | Transition.t(), keyword) :: BeamScope.Source.t()
   def source!(rec, event, opts \\ []), do: bang(source(rec, event, opts))
 
+  @doc """
+  What happened inside of functions, line by line: `%BeamScope.Lines{}`, a list of the runs of each function. The recording must have
+  been started with `lines: [Module]`.
+
+  `what` is a module, `{module, function}`, `{module, function, arity}`, or a `:call` event of `calls/2`, which is opened into its lines.
+  Options: `process:`, `since:`, `until:` as in `events/2`; `limit:` how many runs at most (1,000), or `:infinity`.
+
+  Each run has `steps`, and each step its line and the variables bound since the one before. It prints as the source with the values
+  beside it: lines that the run did not come to are dimmed, clauses that did not match or whose guard failed say so, loops become a
+  table of their iterations, and an exception stands at its line. Recursive runs and those of other processes stay apart.
+
+  Raises `BeamScope.Error`: `:no_lines` where the recording has none of that module. Reads all lines of the span, on a normal scheduler.
+
+      iex> {_, rec} = BeamScope.record([lines: [{BeamScope.Moment, :new, 2}]], fn -> BeamScope.Moment.new(1, 2) end)
+      iex> [run] = BeamScope.lines(rec, BeamScope.Moment).runs
+      iex> {run.function, hd(run.steps).values}
+      {{BeamScope.Moment, :new, 2}, [seq: 1, at_ns: 2]}
+  """
+  @spec lines(Recording.t(), module | {module, atom} | {module, atom, arity} | BeamScope.Event.t(), keyword) ::
+          BeamScope.Lines.t()
+  def lines(rec, what, opts \\ []), do: raising(BeamScope.Lines.find(rec, what, opts))
+
   # Files
 
   @doc """

@@ -40,6 +40,7 @@ defmodule BeamScope.Error do
   | `:file` | any | a file could not be written or read |
   | `:fallback` | text | states come from callbacks, and the question needs what loops tell |
   | `:no_such_table` | the table, or `%{table:, known:}` | no ETS table, or one that the recording does not follow |
+  | `:no_lines` | `%{module:, known:}` | a recording that has no lines of the module |
   | `:no_source` | text | the source of what was recorded cannot be shown |
   | `:no_memory` | text | what is to be frozen has no room beside the other recordings |
   | `:no_telemetry` | the event | `{:telemetry, event}` without the library `:telemetry` |
@@ -109,6 +110,7 @@ defmodule BeamScope.Error do
           | :sink
           | :no_memory
           | :no_telemetry
+          | :no_lines
           | :no_source
           | :no_such_table
           | :fallback
@@ -294,6 +296,15 @@ defmodule BeamScope.Error do
     do: "the recording does not follow the ETS table #{short(table)}. It follows #{list(known)}"
 
   defp describe(:no_such_table, table), do: "there is no ETS table #{short(table)}"
+
+  defp describe(:no_lines, %{module: module, known: []}),
+    do:
+      "the recording has no lines. Give lines: [#{inspect(module)}] to record/2 or start/2: the code is instrumented while it is recorded"
+
+  defp describe(:no_lines, %{module: module, known: known}) do
+    "the recording has no lines of #{inspect(module)}, but of #{list(known)}. Give lines: [#{inspect(module)}] to record/2 or start/2"
+  end
+
   defp describe(:no_source, detail), do: "its source cannot be shown" <> because(detail)
 
   defp describe(:sink, %{sink: {BeamScope.Sink.File, opts}, reason: reason}),

@@ -31,7 +31,12 @@ defmodule BeamScope.Lines do
          {:ok, tables} <- tables(rec),
          :ok <- recorded(wanted.module, tables),
          {:ok, events} <- events(rec, filters(target, opts)) do
-      runs = events |> runs(Map.values(tables)) |> Enum.filter(&matches?(&1, wanted)) |> chosen(target)
+      runs =
+        events
+        |> runs(Map.values(tables))
+        |> renumber()
+        |> Enum.filter(&matches?(&1, wanted))
+        |> chosen(target)
 
       {:ok,
        %__MODULE__{
@@ -63,6 +68,27 @@ defmodule BeamScope.Lines do
     do: name in [:_, f] and arity in [:_, a]
 
   defp matches?(_run, _wanted), do: false
+
+  # One run has seldom more, and a step of the cursor must be quick.
+  @before 500
+
+  @doc false
+  # The run that a line belongs to, as it was when it had come to this line.
+  @spec at(Recording.t(), Event.t()) :: {:ok, BeamScope.Lines.Run.t()} | {:error, Error.t()}
+  def at(rec, %Event{kind: :line, mfa: {module, _, _}} = event) do
+    filters = [kind: :line, process: event.track, until: event.moment, order: :desc, limit: @before]
+
+    with {:ok, tables} <- tables(rec),
+         :ok <- recorded(module, tables),
+         {:ok, %{events: events}} <- Query.events(rec, filters) do
+      runs = events |> Enum.reverse() |> Runs.of(Map.values(tables))
+      here = Enum.find(runs, &(List.last(&1.steps).moment.seq == event.moment.seq))
+
+      if here,
+        do: {:ok, here},
+        else: {:error, Error.new(:no_lines, %{module: module, known: Map.keys(tables)})}
+    end
+  end
 
   @doc false
   # What the recording knows of its instrumented modules.
@@ -98,6 +124,14 @@ defmodule BeamScope.Lines do
     |> Enum.flat_map(fn {_track, events} -> events |> Runs.of(tables) |> Enum.map(&{&1.moment.seq, &1}) end)
     |> Enum.sort_by(&elem(&1, 0))
     |> Enum.map(&elem(&1, 1))
+  end
+
+  # Each process counted its own.
+  defp renumber(runs) do
+    numbers = for {run, n} <- Enum.with_index(runs, 1), into: %{}, do: {{run.track, run.number}, n}
+
+    for run <- runs,
+        do: %{run | number: numbers[{run.track, run.number}], parent: numbers[{run.track, run.parent}]}
   end
 
   # The call was told just before its first line.

@@ -24,8 +24,8 @@ defmodule BeamScope.Replay do
 
   @type t :: %__MODULE__{recording: Recording.t(), moment: Moment.t(), event: Event.t()}
 
-  @typedoc "What a step passes over: to the next event, the next message that was handled, or the next change of a state."
-  @type by :: :event | :message | :state
+  @typedoc "What a step passes over: to the next event, the next message that was handled, the next change of a state, or the next line."
+  @type by :: :event | :message | :state | :line
 
   @doc """
   A cursor at a moment of a recording: its first event, unless `at:` says otherwise.
@@ -56,7 +56,7 @@ defmodule BeamScope.Replay do
   One step forward.
 
     * `by:` `:event` (the default), `:message` (to where the next message was handled), `:state` (to where the next state was another
-      than the one before)
+      than the one before), `:line` (to the next line of instrumented code, or the next mark)
     * `process:` only of this process; a name stands for all that bore it
 
   ## Example
@@ -89,7 +89,8 @@ defmodule BeamScope.Replay do
         :event -> seek_event(cursor, Keyword.delete(opts, :by), order)
         :message -> seek_transition(cursor, %{check: :message}, opts[:process], order)
         :state -> seek_transition(cursor, %{check: :state}, opts[:process], order)
-        other -> Query.invalid(:by, other, ":event, :message or :state")
+        :line -> seek_event(cursor, [kind: [:line, :mark]] ++ Keyword.delete(opts, :by), order)
+        other -> Query.invalid(:by, other, ":event, :message, :state or :line")
       end
     end
   end

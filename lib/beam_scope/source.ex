@@ -5,7 +5,8 @@ defmodule BeamScope.Source do
 
     * `file`, `line` – where; `first` – the number of the first of `lines`
     * `lines` – the source as it was in the recorded system, as far as that can be known
-    * `from` – `{:commit, hash}` (`git show`), `:working_tree`, or `:file` where there is no git
+    * `from` – `{:commit, hash}` (`git show`), `:working_tree`, or `:file` where there is no git; `:recording` where the recording has
+      the text itself, of a `:line`
     * `warning` – a sentence where what is shown may not be what ran, else `nil`
     * `function` – `{module, function, arity}`; `happened` – texts for what stands beside the line
   """
@@ -22,7 +23,7 @@ defmodule BeamScope.Source do
           line: pos_integer,
           first: pos_integer,
           lines: [String.t()],
-          from: {:commit, String.t()} | :working_tree | :file,
+          from: {:commit, String.t()} | :working_tree | :file | :recording,
           warning: String.t() | nil,
           function: mfa | nil,
           happened: [String.t()]
@@ -36,7 +37,7 @@ defmodule BeamScope.Source do
     with :ok <- Query.known(opts, [:around]),
          {:ok, info} <- BeamScope.Recorder.info(rec),
          {:ok, place} <- place(rec, what, info[:code]),
-         {:ok, text, from, warning} <- text(place.file, info[:code], place.module) do
+         {:ok, text, from, warning} <- text(place, info[:code]) do
       around = Keyword.get(opts, :around, @around)
       {first, lines} = cut(text, place.line, around)
 
@@ -55,6 +56,25 @@ defmodule BeamScope.Source do
   end
 
   # Where
+
+  # A line that ran stands in the source that was instrumented.
+  defp place(_rec, %Event{kind: kind, mfa: {module, name, arity}, line: line}, code)
+       when kind in [:line, :mark] and is_integer(line) do
+    table = get_in(code || %{}, [:instrumented, module])
+    file = (table && table.file) || get_in(code || %{}, [:modules, module, :source]) || loaded_source(module)
+
+    if file,
+      do:
+        {:ok,
+         %{
+           module: module,
+           function: {module, name, arity},
+           file: file,
+           line: line,
+           text: table && table.source
+         }},
+      else: none("the source of #{inspect(module)} is not known")
+  end
 
   # A stacktrace knows better than anybody else.
   defp place(rec, what, code) do
@@ -156,6 +176,9 @@ defmodule BeamScope.Source do
 
   # What it was
 
+  defp text(%{text: text}, _code) when is_binary(text), do: {:ok, text, :recording, nil}
+  defp text(place, code), do: text(place.file, code, place.module)
+
   defp text(file, %{git: %{root: root, commit: commit} = git}, _module) when is_binary(root) do
     relative = Path.relative_to(file, root)
     if Path.type(relative) == :relative, do: versioned(file, relative, git, commit), else: plain(file)
@@ -210,6 +233,12 @@ defmodule BeamScope.Source do
 
   defp happened(%Event{kind: :call, mfa: {_, function, arguments}}) when is_list(arguments),
     do: ["#{function}(#{Enum.map_join(arguments, ", ", &Term.text(&1, 40))})"]
+
+  defp happened(%Event{kind: kind, variables: [_ | _] = variables}) when kind in [:line, :mark],
+    do: for({name, value} <- variables, do: "#{name} = #{Term.text(value, 60)}")
+
+  defp happened(%Event{kind: :line}), do: []
+  defp happened(%Event{kind: :mark, label: label}) when label != nil, do: [Term.text(label, 80)]
 
   defp happened(%Event{kind: :return, value: value}), do: ["→ #{Term.text(value, 80)}"]
 

@@ -21,13 +21,17 @@ defmodule BeamScope.Lines.Explain do
 
     with {body, 0} <- List.last(site.path),
          %{clause: taken, construct: construct} <- table.bodies[body],
-         %{clauses: [_, _ | _] = clauses, generated: false} = about <- table.constructs[construct] do
+         %{clauses: [_, _ | _] = clauses, generated: false} = about <- table.constructs[construct],
+         true <- apart?(clauses) do
       tried = clauses |> Enum.take(taken) |> Enum.map(&{&1.line, verdict(&1, about.kind, site, run, step)})
       tried ++ [{Enum.at(clauses, taken).line, :taken}]
     else
       _ -> []
     end
   end
+
+  # What `if` and its like become has its clauses on one line: what could be said of them stands on others.
+  defp apart?(clauses), do: clauses |> Enum.map(& &1.line) |> then(&(Enum.uniq(&1) == &1))
 
   defp verdict(%{patterns: patterns, guards: guards}, kind, %{subject: [_ | _] = subject}, run, step)
        when is_list(patterns) do

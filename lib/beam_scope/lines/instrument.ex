@@ -188,5 +188,5 @@ defmodule BeamScope.Lines.Instrument do
     end
   end
 
-  defp refused(module, why), do: {:error, Error.new(:not_instrumented, %{module: module, why: why})}
+  defp refused(module, why), do: {:error, Error.new(:cannot_instrument, %{module: module, why: why})}
 end

@@ -160,10 +160,10 @@ defmodule BeamScope.Lines.Runs do
   defp split([], _table, _site, _over), do: nil
 
   defp split([top | rest], table, site, over) do
-    if here?(top, table, site), do: {over, top, rest}, else: split(rest, table, site, [over(top) | over])
+    if there?(top, table, site), do: {over, top, rest}, else: split(rest, table, site, [over(top) | over])
   end
 
-  defp here?(%{run: run, path: path}, table, site) do
+  defp there?(%{run: run, path: path}, table, site) do
     {name, arity} = site.function
 
     run.function == {table.module, name, arity} and run.clause == site.clause and
@@ -243,22 +243,33 @@ defmodule BeamScope.Lines.Runs do
     end
   end
 
-  # The stacktrace says in which runs the process was.
-  defp exit(state, {_error, [_ | _] = stack}), do: %{state | stack: mark(state.stack, stack, [])}
+  # The stacktrace says in which runs the process was, the innermost first. Some are over already: those that it left on its way out,
+  # when what it ended with ran instrumented code as well (`terminate/2`).
+  defp exit(state, {_error, [_ | _] = trace} = reason) do
+    {stack, trace} = mark(Enum.map(state.stack, & &1.run), trace, reason)
+    {done, _trace} = mark(state.done, trace, reason)
+    runs = Enum.zip_with(state.stack, stack, &%{&1 | run: &2})
+    %{state | stack: runs, done: done}
+  end
+
   defp exit(state, _reason), do: state
 
-  defp mark([], _trace, marked), do: Enum.reverse(marked)
-
-  defp mark([top | rest], trace, marked) do
-    case Enum.split_while(trace, &(frame(&1) != top.run.function)) do
-      {_, []} ->
-        mark(rest, trace, [top | marked])
-
-      {_, [frame | below]} ->
-        run = %{top.run | ended: {:exit, line(frame)}}
-        mark(rest, below, [%{top | run: run} | marked])
-    end
+  defp mark(runs, trace, reason) do
+    Enum.map_reduce(runs, trace, fn run, trace ->
+      case Enum.split_while(trace, &(not here?(&1, run))) do
+        {_, [frame | below]} -> {%{run | ended: {:exit, reason, line(frame)}}, below}
+        {_, []} -> {run, trace}
+      end
+    end)
   end
+
+  # On the line that it had come to: an expression may go on over some lines more.
+  defp here?(frame, %{ended: ended} = run) when ended in [nil, :left] do
+    line = line(frame)
+    frame(frame) == run.function and (line == nil or line >= hd(run.steps).line)
+  end
+
+  defp here?(_frame, _run), do: false
 
   defp frame({module, name, arguments, _}) when is_list(arguments), do: {module, name, length(arguments)}
   defp frame({module, name, arity, _}), do: {module, name, arity}

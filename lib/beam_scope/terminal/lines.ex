@@ -67,6 +67,15 @@ defmodule BeamScope.Terminal.Lines do
     [heading(run)] ++ notes(run, view, style) ++ body ++ ending(run, style)
   end
 
+  @doc "A run that is under way: so many lines around the one that it has come to."
+  @spec up_to(Run.t(), Style.t(), non_neg_integer) :: [Style.line()]
+  def up_to(%Run{steps: steps} = run, style, rows) do
+    lines = run(%{run | ended: {:at, List.last(steps).line}}, style)
+    here = Enum.find_index(lines, &match?([{:moment, "▶ "} | _], &1)) || 0
+    first = (here - div(rows, 2)) |> min(length(lines) - rows) |> max(0)
+    Enum.slice(lines, first, rows)
+  end
+
   defp heading(run) do
     {m, f, a} = run.function
     clauses = length(run.table.functions[{f, a}].clauses)
@@ -101,6 +110,7 @@ defmodule BeamScope.Terminal.Lines do
   end
 
   defp ending(%{ended: nil}, _style), do: []
+  defp ending(%{ended: {:at, _line}}, _style), do: []
 
   defp ending(%{ended: {:returned, value}}, style),
     do: [["  ", {:ok, "→ " <> Term.text(value, style.width - 6)}]]
@@ -108,7 +118,8 @@ defmodule BeamScope.Terminal.Lines do
   defp ending(%{ended: {:exception, class, reason}}, style),
     do: [["  ", {:error, "✗ #{class} "}, {:error, Term.text(reason, style.width - 12)}]]
 
-  defp ending(%{ended: {:exit, _line}}, _style), do: []
+  defp ending(%{ended: {:exit, reason, _line}}, style),
+    do: Style.wrap(["  ", {:error, "✗ its process ended here: " <> Processes.reason(reason)}], style.width, 4)
 
   defp ending(%{ended: :left}, _style),
     do: [
@@ -232,7 +243,7 @@ defmodule BeamScope.Terminal.Lines do
       |> Enum.reject(&(&1 == []))
       |> Enum.map(fn steps -> Enum.flat_map(steps, & &1.bindings) end)
 
-    %{names: rows |> Enum.flat_map(& &1) |> Enum.map(&label/1) |> Enum.uniq(), rows: rows}
+    %{names: rows |> Enum.concat() |> Enum.filter(&shown?/1) |> Enum.map(&label/1) |> Enum.uniq(), rows: rows}
   end
 
   defp index(run, step, body),
@@ -247,7 +258,7 @@ defmodule BeamScope.Terminal.Lines do
     run.steps |> Enum.flat_map(&Explain.clauses(run, &1)) |> Enum.reverse() |> Map.new() |> Enum.sort()
   end
 
-  defp failed(%{ended: {:exit, line}}) when is_integer(line), do: line
+  defp failed(%{ended: {:exit, _reason, line}}) when is_integer(line), do: line
   defp failed(%{ended: {:exception, _, _}, steps: steps}), do: List.last(steps).line
   defp failed(%{ended: :left, steps: steps}), do: List.last(steps).line
   defp failed(_run), do: nil
@@ -282,6 +293,7 @@ defmodule BeamScope.Terminal.Lines do
   end
 
   defp mark(n, %{failed: n}), do: {:error, "✗ "}
+  defp mark(n, %{run: %{ended: {:at, n}}}), do: {:moment, "▶ "}
   defp mark(n, view), do: if(is_map_key(view.visited, n), do: {:bar, "▸ "}, else: "  ")
 
   # Not taken: there is a place on the line, and the run did not come to it.
@@ -297,17 +309,25 @@ defmodule BeamScope.Terminal.Lines do
 
   defp beside(n, view) do
     values =
-      view.values |> Map.get(n, []) |> Enum.map(&value(&1, 48)) |> Enum.intersperse([", "]) |> Enum.concat()
+      view.values
+      |> Map.get(n, [])
+      |> Enum.filter(&shown?/1)
+      |> Enum.map(&value(&1, 48))
+      |> Enum.intersperse([", "])
+      |> Enum.concat()
 
     why = verdict(view.verdicts[n])
 
     times =
-      if view.visited[n] && view.visited[n] > 1 and looped?(view, n),
+      if Map.get(view.visited, n, 0) > 1 and looped?(view, n),
         do: [{:dim, "×#{view.visited[n]}"}],
         else: []
 
     [why, values, times] |> Enum.reject(&(&1 == [])) |> Enum.intersperse(["  "]) |> Enum.concat()
   end
+
+  # What the source says it does not use.
+  defp shown?(%{name: name}), do: not String.starts_with?(Atom.to_string(name), "_")
 
   defp looped?(view, n), do: Enum.any?(view.run.steps, &(&1.line == n and loop(view.run, &1) != nil))
 

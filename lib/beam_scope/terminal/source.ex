@@ -35,6 +35,7 @@ defmodule BeamScope.Terminal.Source do
   defp from({:commit, commit}), do: "  at commit #{String.slice(commit, 0, 10)}"
   defp from(:working_tree), do: "  in the working tree"
   defp from(:file), do: ""
+  defp from(:recording), do: "  as it was recorded"
 
   defp warning(%Source{warning: nil}, _style), do: []
   defp warning(%Source{warning: text}, style), do: Style.wrap([{:warn, "note"}, " ", text], style.width, 3)

@@ -10,6 +10,7 @@ defmodule BeamScope.Tui.Manual do
     {"→ ←  or  l h", "next, previous event"},
     {"m M", "next, previous handled message"},
     {"s S", "next, previous change of a state"},
+    {". ,", "next, previous line, where lines: were recorded"},
     {"c C", "next, previous crash"},
     {"Jump", nil},
     {"g G  or  Home End", "start, end"},

@@ -129,6 +129,8 @@ defmodule BeamScope.Tui.Model do
   defp act(model, {:char, "f"}), do: ask(model, :process)
   defp act(model, key) when key in [:right, {:char, "l"}], do: Steps.step(model, :event, :forward)
   defp act(model, key) when key in [:left, {:char, "h"}], do: Steps.step(model, :event, :backward)
+  defp act(model, {:char, "."}), do: Steps.step(model, :line, :forward)
+  defp act(model, {:char, ","}), do: Steps.step(model, :line, :backward)
   defp act(model, {:char, "m"}), do: Steps.step(model, :message, :forward)
   defp act(model, {:char, "M"}), do: Steps.step(model, :message, :backward)
   defp act(model, {:char, "s"}), do: Steps.step(model, :state, :forward)

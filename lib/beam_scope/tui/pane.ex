@@ -4,7 +4,7 @@ defmodule BeamScope.Tui.Pane do
   """
 
   alias BeamScope.{Event, Transition, Unknown}
-  alias BeamScope.Terminal.{Events, History, Processes, Style, World}
+  alias BeamScope.Terminal.{Events, History, Lines, Processes, Style, World}
   alias BeamScope.Tui.{Ask, Forest, Model, Outline, View}
 
   # Lines that the words about a transition may take.
@@ -16,6 +16,12 @@ defmodule BeamScope.Tui.Pane do
   def lines(:tree, model, rows, _style) do
     count = length(model.world.members)
     {Style.count(count, "process", "processes"), window(model.tree, model.row, rows, &process(&1, &2, model))}
+  end
+
+  def lines(:change, %{cursor: %{event: %{kind: :line, line: line} = event}} = model, rows, style)
+      when line != nil do
+    {module, name, arity} = event.mfa
+    {"Line #{line} of #{Exception.format_mfa(module, name, arity)}", code(model, event, rows, style)}
   end
 
   def lines(:change, model, rows, style) do
@@ -57,6 +63,14 @@ defmodule BeamScope.Tui.Pane do
 
     {"On their way: #{Style.number(world.in_flight_count)}",
      or_why(lines ++ more, no_messages(model), style) |> View.from(model, :flight, rows)}
+  end
+
+  # The run up to here, around the line that it has come to.
+  defp code(model, event, rows, style) do
+    case BeamScope.Lines.at(model.rec, event) do
+      {:ok, run} -> run |> Lines.up_to(style, rows) |> View.from(model, :change, rows)
+      {:error, error} -> Style.wrap([{:warn, Exception.message(error)}], style.width, max(rows, 1))
+    end
   end
 
   # Around the row in question, without memory: so a resize needs no thought.

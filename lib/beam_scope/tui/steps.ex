@@ -20,7 +20,7 @@ defmodule BeamScope.Tui.Steps do
   end
 
   defp no_more(by, direction, model) do
-    what = %{event: "event", message: "handled message", state: "change of a state"}[by]
+    what = %{event: "event", message: "handled message", state: "change of a state", line: "line"}[by]
     where = if direction == :forward, do: "after this", else: "before this"
     "No #{what}#{of(model)} #{where}"
   end

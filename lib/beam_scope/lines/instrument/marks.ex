@@ -20,10 +20,30 @@ defmodule BeamScope.Lines.Instrument.Marks do
   def put(definitions, wanted?) do
     for {name_arity, kind, meta, clauses} = definition <- definitions do
       if kind in [:def, :defp] and wanted?.(name_arity) and meta[:location] == nil,
-        do: {name_arity, kind, meta, Enum.map(clauses, &function_clause/1)},
+        do: {name_arity, kind, meta, clauses |> Enum.map(&function_clause/1) |> written(meta)},
         else: definition
     end
   end
+
+  # A macro defined the function (`use GenServer`, `test "…"`): what stands on other lines than the macro's call was written by the user.
+  defp written(clauses, meta) do
+    if meta[:context] do
+      for {at, arguments, guards, body} <- clauses,
+          do: {at, arguments, guards, Macro.prewalk(body, &without(&1, meta[:line]))}
+    else
+      clauses
+    end
+  end
+
+  defp without({:__block__, meta, expressions}, line),
+    do: {:__block__, meta, Enum.reject(expressions, &on_line?(&1, line))}
+
+  defp without(other, _line), do: other
+
+  defp on_line?({{:., _, [module, function]}, _, [line, _exact?]}, line),
+    do: module == Forms.mark_module() and function == Forms.mark_function()
+
+  defp on_line?(_expression, _line), do: false
 
   defp function_clause({meta, arguments, guards, body}),
     do: {meta, arguments, guards, body(body, line(meta, 0))}
@@ -95,6 +115,7 @@ defmodule BeamScope.Lines.Instrument.Marks do
 
   # Bodies inside of expressions
 
+  defp walk({:fn, meta, clauses}), do: {:fn, meta, Enum.map(clauses, &fun_clause/1)}
   defp walk({:->, meta, [heads, body]}), do: {:->, meta, [heads, body(body, line(meta, 0))]}
 
   defp walk({construct, meta, arguments}) when construct in @constructs and is_list(arguments) do
@@ -113,6 +134,16 @@ defmodule BeamScope.Lines.Instrument.Marks do
   defp walk({left, right}), do: {walk(left), walk(right)}
   defp walk([_ | _] = list), do: walk_list(list)
   defp walk(other), do: other
+
+  # A fun whose arguments all are a macro's own was made by that macro, as by `put_in/2`: the user wrote no lines of it.
+  defp fun_clause({:->, meta, [[_ | _] = heads, body]} = clause) do
+    if Enum.all?(heads, &hygienic?/1), do: {:->, meta, [heads, walk(body)]}, else: walk(clause)
+  end
+
+  defp fun_clause(clause), do: walk(clause)
+
+  defp hygienic?({name, _meta, context}), do: is_atom(name) and is_atom(context) and context != nil
+  defp hygienic?(_head), do: false
 
   defp walk_list([head | tail]) when is_list(tail), do: [walk(head) | walk_list(tail)]
   defp walk_list([]), do: []
