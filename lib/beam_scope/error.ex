@@ -58,6 +58,8 @@ defmodule BeamScope.Error do
   | `:golden_incomplete` | text | the recording lost events, so that it cannot be told the same twice |
   | `:not_a_gen_server` | the `%BeamScope.Process{}` | callbacks of another behaviour cannot be run again |
   | `:cannot_rebuild` | `%{path:, value:}` | a state or message that is to be run holds what cannot be made again |
+  | `:cannot_instrument` | `%{module:, why:}` | a module whose lines cannot be recorded; see `t:BeamScope.Lines.Loader.Refusal.why/0` |
+  | `:still_running` | the modules | a process is inside old code that must go before other code can be loaded |
   | `:no_code` | `%{module:, where:}` | the module whose callbacks are to be run is not there, or only in memory |
   | `:invalid_edit` | text | what is to be edited is no message that the process handled after the cursor |
   | `:known_crash` | `%{option:, erts:, why:, link:}` | an option that is known to crash this release of the virtual machine |
@@ -130,6 +132,8 @@ defmodule BeamScope.Error do
           | :no_code
           | :invalid_edit
           | :known_crash
+          | :cannot_instrument
+          | :still_running
           | :no_system
           | :peer
           | atom()
@@ -288,6 +292,14 @@ defmodule BeamScope.Error do
   end
 
   defp describe(:timeout, detail), do: "no answer in time" <> because(detail)
+
+  defp describe(:cannot_instrument, %{module: module, why: why}),
+    do: BeamScope.Lines.Loader.Refusal.text(module, why)
+
+  defp describe(:still_running, modules) do
+    "a process is inside old code of #{list(modules)}, and is not killed for this. Try again when it has left: " <>
+      "BeamScope.Lines.Loader.inside/1 says who it is"
+  end
 
   defp describe(:no_such_table, %{table: table, known: []}),
     do: "the recording follows no ETS table, #{short(table)} neither. Start it with ets: [#{short(table)}]"

@@ -55,6 +55,13 @@ defmodule BeamScope.Recorder.Hub do
   @spec classic(pid(), pos_integer(), Session.tracer(), term()) :: term()
   def classic(hub, id, tracer, request), do: GenServer.call(hub, {:classic, id, tracer, request}, :infinity)
 
+  @doc "The code of a module was replaced for one of the recorders, and its patterns with it: recordings set theirs again."
+  @spec reloaded(module(), pid() | nil) :: :ok
+  def reloaded(module, by) do
+    with hub when is_pid(hub) <- Process.whereis(__MODULE__), do: send(hub, {:reloaded, module, by})
+    :ok
+  end
+
   @doc "Undoes what a killed hub may have left of the loops that it always watches, and the mark that says so."
   @spec tidy() :: :ok
   def tidy do
@@ -171,6 +178,13 @@ defmodule BeamScope.Recorder.Hub do
 
   def handle_info(:end_if_idle, state) do
     if idle?(state), do: {:stop, :normal, state}, else: {:noreply, state}
+  end
+
+  # Before OTP 27 patterns are the ledger's; from then on each recorder has its own.
+  def handle_info({:reloaded, module, _by} = reloaded, state) do
+    if state.tracer, do: Classic.perform(state.ledger, 0, state.tracer, {:reloaded, module})
+    for {pid, undo} <- state.recorders, undo != :done, do: send(pid, reloaded)
+    {:noreply, state}
   end
 
   def handle_info(_other, state), do: {:noreply, state}

@@ -20,6 +20,7 @@ defmodule BeamScope.Recorder.Server do
     Lines,
     Modules,
     Profile,
+    Reloaded,
     Session,
     Setup,
     Shelf,
@@ -210,6 +211,9 @@ defmodule BeamScope.Recorder.Server do
   def handle_info(:time_is_up, state), do: {:stop, :normal, finish(state, :ms)}
   def handle_info(:unread, state), do: {:noreply, unread(state)}
   def handle_info({:judge, pid}, state), do: {:noreply, judge(state, pid)}
+
+  def handle_info({:reloaded, module, by}, state), do: {:noreply, Reloaded.again(module, by, state)}
+  def handle_info({:beam_scope_lines, what}, state), do: {:noreply, Reloaded.told(what, state)}
 
   def handle_info({:frozen, text}, state), do: {:noreply, Setup.note(state, text)}
 

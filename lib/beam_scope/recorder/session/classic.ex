@@ -140,6 +140,10 @@ defmodule BeamScope.Recorder.Session.Classic do
     {:ok, ledger}
   end
 
+  # The virtual machine has dropped the patterns of a module whose code was replaced.
+  def perform(ledger, _id, tracer, {:reloaded, module}),
+    do: {:ok, run({ledger, Ledger.pattern_steps_of(ledger, module)}, tracer)}
+
   def perform(ledger, id, tracer, :forget), do: {:ok, run(Ledger.release(ledger, id), tracer)}
   def perform(ledger, id, tracer, :close), do: {:ok, release(ledger, id, tracer)}
 

@@ -78,6 +78,14 @@ defmodule BeamScope.Recorder.Session.Ledger do
     {%{ledger | patterns: patterns}, pattern_steps(mfa, strongest(wants), strongest(left))}
   end
 
+  @doc "The steps that set all patterns on a module."
+  @spec pattern_steps_of(t(), module()) :: [step()]
+  def pattern_steps_of(ledger, module) do
+    for {place, wants} <- ledger.patterns,
+        match?({^module, _, _}, Session.function(place)),
+        do: {:pattern, place, strongest(wants)}
+  end
+
   @doc "A recording wants senders with its `receive` events, or not."
   @spec want_receives(t(), id(), boolean()) :: {t(), [step()]}
   def want_receives(ledger, id, on) do

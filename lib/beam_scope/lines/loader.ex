@@ -1,0 +1,534 @@
+defmodule BeamScope.Lines.Loader do
+  @moduledoc """
+  Loads instrumented code, and the original back, byte for byte, without killing anybody.
+
+  It is one process for the node, started when it is first needed; it ends when nothing is instrumented any more. Recordings that want the
+  same module share its instrumented code: the last one to leave restores the original. An owner that dies has left. A loader that is killed
+  is followed by another that goes on (`BeamScope.Lines.Loader.Survivor`).
+
+  How code is replaced (`BeamScope.Lines.Loader.Held`): the virtual machine has room for two codes of a module, the current one and an old one. While
+  instrumented code is current the original is the old one, so that processes inside it go on and funs made by it work. To put the original back, the old
+  one must go first, which it does only when no process is inside; then the original becomes current and the instrumented code old, and that goes in
+  the same way. Only `soft_purge` is ever used. If somebody else loads the module meanwhile, that is left as it is and owners are told.
+
+  What nobody can help, and users should know:
+
+    * A process that never leaves a function (a loop that calls itself by a local name) stays in the code in which it began. What it does is not
+      recorded by line, and its module cannot be restored before it ends: `release/1` says `:still_running`, `inside/1` says who.
+    * To the virtual machine a fun is not inside. A fun made by *instrumented* code and kept (in a state, in ETS) raises `BadFunctionError` once the
+      original is back and the instrumented code removed. A fun made by the *original* works before, during and after, except in the moment in which
+      the original is loaded (about a millisecond), and while a second recording has had more functions of the module instrumented.
+    * Who loads the module while it is instrumented, `recompile` for example, kills processes that are still inside the original, as it would kill
+      those inside older code otherwise.
+
+  An owner gets messages `{:beam_scope_lines, what}`:
+
+  | what | when |
+  |---|---|
+  | `{:table, table}` | more functions of a module were instrumented for another owner: its lines have the ids of this table from now on |
+  | `{:lost, module, why}` | its lines are recorded no longer: `:loaded`, somebody else has loaded or removed the module; `:stopped`, the application `:beam_scope` was stopped |
+  """
+
+  use GenServer
+  use BeamScope.Recorder.Discreet
+
+  # Any instrumenter may be given.
+  @compile {:no_warn_undefined, BeamScope.Lines.Instrument}
+
+  alias BeamScope.Error
+  alias BeamScope.Lines.Loader.{Cache, Check, Code, Held, Maker, Patterns, Refusal, Survivor}
+
+  @wait_ms 500
+  @look_ms 1_000
+  @ids 4_294_967_296
+  @attempts 5
+
+  @typedoc "What an owner wants of a module."
+  @type wanted :: {module(), Held.functions()}
+
+  @doc """
+  Has functions of modules instrumented for an owner, until `release/1` or until it dies: all modules or none. Answers their tables, in the
+  order asked; a module twice has one.
+
+  Costs tens of milliseconds a module that is not instrumented yet, and about one millisecond for the load. `instrument:` takes another
+  function than `BeamScope.Lines.Instrument.module/4`.
+
+  Errors: `:no_such_module`, `:no_such_function`, `:cannot_instrument` with the reason, `:still_running` where old code is in the way,
+  `:setup_failed`, and those of the instrumentation.
+
+      iex> {:error, error} = BeamScope.Lines.Loader.acquire([{:lists, :all}], self())
+      iex> error.detail
+      %{module: :lists, why: :sticky}
+  """
+  @spec acquire([wanted()], pid(), keyword()) :: {:ok, [map()]} | {:error, Error.t()}
+  def acquire(wanted, owner, opts \\ []) when is_list(wanted) and is_pid(owner) do
+    make = opts[:instrument] || (&BeamScope.Lines.Instrument.module/4)
+    call({:acquire, gathered(wanted), owner, make})
+  catch
+    :exit, {reason, _} -> {:error, Error.new(:setup_failed, {:loader, reason})}
+  end
+
+  # Each module once, with all that is wanted of it.
+  defp gathered(wanted) do
+    for {module, _} <- :lists.uniq(fn {module, _} -> module end, wanted) do
+      {module, Enum.reduce(for({^module, functions} <- wanted, do: functions), [], &Held.union/2)}
+    end
+  end
+
+  @doc """
+  An owner wants nothing any more. Where it was the last one, the original comes back; waits up to 500 ms for processes that are inside,
+  and then names the modules that are not done: that goes on by itself.
+  """
+  @spec release(pid()) :: :ok | {:still_running, [module()]}
+  def release(owner) do
+    if Process.whereis(__MODULE__), do: call({:release, owner}), else: :ok
+  catch
+    :exit, _ -> :ok
+  end
+
+  @doc """
+  What runs of a module: `:still_running` while it is wanted back and a process is inside the code that is to go.
+
+      iex> BeamScope.Lines.Loader.status(:lists)
+      :original
+  """
+  @spec status(module()) :: :original | :instrumented | :still_running
+  def status(module), do: ask({:status, module}, :original)
+
+  @doc "The modules that are not as they were."
+  @spec modules() :: [module()]
+  def modules, do: ask(:modules, [])
+
+  @doc "The processes inside old code of a module: those for which a restoring waits. Asks every process."
+  @spec inside(module()) :: [pid()]
+  defdelegate inside(module), to: Code
+
+  @doc """
+  Keeps the loader, and the instrumented code that it has made, for as long as a process lives: tests that instrument the same modules one after
+  another need it made once. Nothing stays instrumented for that.
+  """
+  @spec keep(pid()) :: :ok
+  def keep(pid), do: call({:keep, pid})
+
+  # A loader that is not there has nothing; it is not started to say so.
+  defp ask(request, nothing) do
+    GenServer.call(__MODULE__, request, :infinity)
+  catch
+    :exit, _ -> nothing
+  end
+
+  # One that was killed is followed by another, which knows what that one did: to ask it again does no harm.
+  defp call(request, attempts \\ @attempts) do
+    GenServer.call(ensure(), request, :infinity)
+  catch
+    :exit, {reason, _} when reason != :calling_self and attempts > 0 -> call(request, attempts - 1)
+  end
+
+  defp ensure do
+    case start(nil) do
+      {:ok, pid} -> pid
+      {:error, {:already_started, pid}} -> pid
+    end
+  end
+
+  @doc false
+  @spec start(Survivor.saved() | nil) :: {:ok, pid()} | {:error, term()}
+  def start(saved), do: GenServer.start(__MODULE__, saved, name: __MODULE__, spawn_opt: [priority: :high])
+
+  @doc false
+  # Nobody's child: an application that ends kills whoever has its group leader. The library leaves out what it knows as ours.
+  @spec settle_in() :: :ok
+  def settle_in do
+    Process.group_leader(self(), Process.whereis(:init))
+    Process.delete(:"$callers")
+    own(:own_add, self())
+  end
+
+  @doc false
+  @spec move_out(pid()) :: :ok
+  def move_out(pid), do: own(:own_remove, pid)
+
+  defp own(function, pid) do
+    _ = apply(BeamScope.Native, function, [pid])
+    :ok
+  rescue
+    # Without a library nothing is traced by it.
+    _ -> :ok
+  end
+
+  # The process
+
+  @impl true
+  def init(saved) do
+    settle_in()
+    saved = saved || Survivor.take() || %{modules: %{}, next_id: 0}
+
+    state = %{
+      modules: %{},
+      owners: %{},
+      keepers: %{},
+      waiting: [],
+      cache: [],
+      next_id: saved.next_id,
+      survivor: nil,
+      timer: nil,
+      stoppable: running?()
+    }
+
+    {:ok, state, {:continue, {:adopt, saved.modules}}}
+  end
+
+  @impl true
+  def handle_continue({:adopt, modules}, state) do
+    state = %{state | survivor: Survivor.start()}
+    state = :maps.fold(fn _module, held, state -> adopt(held, Held.runs(held), state) end, state, modules)
+    Process.send_after(self(), :look, @look_ms)
+    # Whoever started it asks next, unless it was to go on where another was killed.
+    if modules != %{}, do: end_later()
+    {:noreply, tick(state)}
+  end
+
+  # What was being loaded when the loader was killed is asked for again, by who waits for it.
+  defp adopt(held, :original, state), do: put(state, Held.soon(%{held | users: %{}, phase: :leaving}))
+  defp adopt(held, :foreign, state), do: forget(state, held, :loaded)
+
+  defp adopt(%{users: users} = held, :ours, state) when users == %{},
+    do: put(state, Held.soon(%{held | phase: :restoring}))
+
+  defp adopt(held, :ours, state),
+    do: :maps.fold(fn owner, _, state -> watch(state, owner) end, put(state, held), held.users)
+
+  # Requests
+
+  @impl true
+  def handle_call({:acquire, wanted, owner, make}, _from, state) do
+    before = for {module, %{users: %{^owner => _}}} <- state.modules, do: module
+
+    case take_all(wanted, owner, make, watch(state, owner), []) do
+      {:ok, tables, state} ->
+        answer({:ok, tables}, state)
+
+      {:error, error, state} ->
+        {_, state} = leave(state, owner, &(not :lists.member(&1, before)))
+        answer({:error, error}, state)
+    end
+  end
+
+  def handle_call({:release, owner}, from, state) do
+    {modules, state} = leave(state, owner, fn _ -> true end)
+    waiting = %{from: from, modules: modules, until: Held.now() + @wait_ms}
+    after_all(%{state | waiting: [waiting | state.waiting]})
+  end
+
+  def handle_call({:status, module}, _from, state) do
+    answer(if(held = state.modules[module], do: status_of(held), else: :original), state)
+  end
+
+  def handle_call(:modules, _from, state), do: answer(Map.keys(state.modules), state)
+
+  def handle_call({:keep, pid}, _from, state),
+    do: answer(:ok, put_in(state.keepers[Process.monitor(pid)], pid))
+
+  defp status_of(%{phase: :instrumented}), do: :instrumented
+  defp status_of(_held), do: :still_running
+
+  defp answer(answer, state) do
+    end_later()
+    {:reply, answer, tick(state)}
+  end
+
+  @impl true
+  def handle_info(:tick, state), do: after_all(state)
+
+  def handle_info(:look, state) do
+    Process.send_after(self(), :look, @look_ms)
+    after_all(look(state))
+  end
+
+  def handle_info({:DOWN, monitor, :process, _, _}, %{survivor: {pid, monitor}} = state) do
+    move_out(pid)
+    state = %{state | survivor: Survivor.start()}
+    :maps.foreach(fn _, held -> tell(state, held.module, held) end, state.modules)
+    {:noreply, state}
+  end
+
+  def handle_info({:DOWN, monitor, :process, _, _}, %{keepers: keepers} = state)
+      when is_map_key(keepers, monitor),
+      do: after_all(%{state | keepers: Map.delete(keepers, monitor)})
+
+  def handle_info({:DOWN, _, :process, owner, _}, state) do
+    {_, state} = leave(state, owner, fn _ -> true end)
+    after_all(state)
+  end
+
+  def handle_info(:end_if_idle, state) do
+    if idle?(state), do: {:stop, :normal, state}, else: {:noreply, state, :hibernate}
+  end
+
+  def handle_info(_other, state), do: {:noreply, state}
+
+  @impl true
+  def terminate(_reason, _state), do: move_out(self())
+
+  defp after_all(state) do
+    end_later()
+    {:noreply, tick(state)}
+  end
+
+  # In a message to itself, so that requests that wait are served first.
+  defp end_later, do: send(self(), :end_if_idle)
+
+  defp idle?(state) do
+    {:message_queue_len, waiting} = Process.info(self(), :message_queue_len)
+    state.modules == %{} and state.keepers == %{} and state.waiting == [] and waiting == 0
+  end
+
+  # Taking
+
+  defp take_all([], _owner, _make, state, tables), do: {:ok, :lists.reverse(tables), state}
+
+  defp take_all([{module, functions} | rest], owner, make, state, tables) do
+    case take(state.modules[module], {module, functions}, owner, make, state) do
+      {:ok, held, state} -> take_all(rest, owner, make, put(state, held), [held.table | tables])
+      {:error, error, state} -> {:error, error, state}
+    end
+  end
+
+  defp take(nil, wanted, owner, make, state), do: fresh(wanted, owner, make, state)
+
+  defp take(held, wanted, owner, make, state) do
+    case {Held.runs(held), Held.covers?(held, elem(wanted, 1))} do
+      {:ours, true} -> {:ok, Held.used(held, owner, elem(wanted, 1)), state}
+      {:ours, false} -> more(held, wanted, owner, make, state)
+      {:foreign, _} -> fresh(wanted, owner, make, forget(state, held, :loaded))
+      {:original, _} -> once_more(held, wanted, owner, make, state)
+    end
+  end
+
+  # The original is back, and what was instrumented is on its way out.
+  defp once_more(held, {module, _} = wanted, owner, make, state) do
+    state = lost(state, held)
+
+    if Code.soft_purge(module),
+      do: fresh(wanted, owner, make, drop(state, held)),
+      else: {:error, still_running(module), state}
+  end
+
+  defp fresh({module, functions}, owner, make, state) do
+    with {:ok, original} <- Check.original(module),
+         :ok <- Check.functions(module, functions),
+         {:ok, made, state} <- made(original, functions, make, state) do
+      held = original |> Held.new(functions, made) |> Held.used(owner, functions)
+      loaded(load(held, made, owner, state), held, state)
+    else
+      {:error, error} -> {:error, error, state}
+      {:error, error, state} -> {:error, error, state}
+    end
+  end
+
+  defp loaded(:ok, held, state), do: {:ok, held, state}
+
+  defp loaded({:error, error}, held, state) do
+    tell(state, held.module, nil)
+    {:error, error, state}
+  end
+
+  # Others go on with what they have while more is made; then all of it is loaded, and the code before must go.
+  defp more(held, {module, functions}, owner, make, state) do
+    union = Held.union(held.functions, functions)
+    original = %{module: module, md5: held.md5, file: held.file, binary: held.original}
+
+    with :ok <- Check.functions(module, functions),
+         {:ok, made, state} <- made(original, union, make, state) do
+      md5 = Code.md5_of(made.binary)
+      new = %{held | functions: union, table: made.table, loaded: :lists.usort([md5 | held.loaded])}
+      extended(load(new, made, owner, state), Held.used(new, owner, functions), held, state)
+    else
+      {:error, error} -> {:error, error, state}
+      {:error, error, state} -> {:error, error, state}
+    end
+  end
+
+  defp extended(:ok, new, held, state) do
+    for {owner, _} <- held.users, do: send(owner, {:beam_scope_lines, {:table, new.table}})
+    {:ok, new, state}
+  end
+
+  defp extended({:error, error}, _new, held, state) do
+    tell(state, held.module, held)
+    {:error, error, state}
+  end
+
+  # The survivor is told first.
+  defp load(%{module: module} = held, made, owner, state) do
+    with {:ok, patterns} <- Patterns.read(module),
+         {:ok, prepared} <- Code.prepare(module, held.file, made.binary),
+         :ok <- tell(state, module, held),
+         true <- Code.soft_purge(module),
+         :ok <- Code.finish(prepared) do
+      Held.again(module, patterns, owner)
+    else
+      {:counted, mfa} -> {:error, Refusal.new(module, {:counted, mfa})}
+      false -> {:error, still_running(module)}
+      {:error, :not_purged} -> {:error, still_running(module)}
+      {:error, :sticky_directory} -> {:error, Refusal.new(module, :sticky)}
+      {:error, why} -> {:error, Error.new(:setup_failed, {module, why})}
+    end
+  end
+
+  defp still_running(module), do: Error.new(:still_running, [module])
+
+  defp made(original, functions, make, state) do
+    key = {original.module, original.md5, functions}
+
+    case Cache.get(state.cache, key) do
+      {made, cache} -> {:ok, made, %{state | cache: cache}}
+      nil -> made_anew(key, original, make, state)
+    end
+  end
+
+  defp made_anew({module, _, functions} = key, original, make, state) do
+    with {:ok, made} <- Maker.make(make, module, original.binary, functions, state.next_id),
+         next when next <= @ids <- made.table.next_id do
+      {:ok, made, %{state | next_id: next, cache: Cache.put(state.cache, key, made)}}
+    else
+      {:error, error} -> {:error, error, state}
+      _ -> {:error, Error.new(:setup_failed, "there are no site ids left; stop the other recordings"), state}
+    end
+  end
+
+  # Leaving
+
+  defp watch(state, owner),
+    do: %{state | owners: Map.put_new_lazy(state.owners, owner, fn -> Process.monitor(owner) end)}
+
+  defp leave(state, owner, which) do
+    mine = for {module, %{users: %{^owner => _}} = held} <- state.modules, which.(module), do: held
+    state = :lists.foldl(&left(&1, owner, &2), state, mine)
+    {for(%{module: module} <- mine, do: module), unwatch(state, owner)}
+  end
+
+  defp left(held, owner, state) do
+    if Held.runs(held) == :foreign,
+      do: forget(state, held, :loaded),
+      else: put(state, Held.left(held, owner))
+  end
+
+  defp unwatch(state, owner) do
+    if Enum.any?(state.modules, fn {_, held} -> is_map_key(held.users, owner) end) do
+      state
+    else
+      {monitor, owners} = Map.pop(state.owners, owner)
+      if monitor, do: Process.demonitor(monitor, [:flush])
+      %{state | owners: owners}
+    end
+  end
+
+  # What somebody else has loaded is theirs.
+  defp forget(state, held, why), do: state |> orphan(held, why) |> drop(held)
+
+  # Somebody else has loaded the original: what is left of ours is old code by now.
+  defp lost(state, held) do
+    state = orphan(state, held, :loaded)
+    put(state, Held.soon(%{held | users: %{}, phase: :leaving}))
+  end
+
+  defp orphan(state, held, why) do
+    for {owner, _} <- held.users, do: send(owner, {:beam_scope_lines, {:lost, held.module, why}})
+    without = put_in(state.modules[held.module], %{held | users: %{}})
+    :lists.foldl(&unwatch(&2, &1), without, Map.keys(held.users))
+  end
+
+  defp put(state, held) do
+    tell(state, held.module, held)
+    put_in(state.modules[held.module], held)
+  end
+
+  defp drop(state, held) do
+    tell(state, held.module, nil)
+    %{state | modules: Map.delete(state.modules, held.module)}
+  end
+
+  # Prepared code is good for one load by one process.
+  defp tell(%{survivor: {survivor, _}} = state, module, held),
+    do: Survivor.told(survivor, module, held && %{held | prepared: nil}, state.next_id)
+
+  # Restoring
+
+  # Steps whose time has come; then who waits is told, and the next time is set.
+  defp tick(state) do
+    now = Held.now()
+
+    due =
+      for {_, %{phase: phase, due: due} = held} <- state.modules, phase != :instrumented, due <= now, do: held
+
+    state = :lists.foldl(&step/2, state, due)
+    schedule(%{state | waiting: waiting(state, Held.now())})
+  end
+
+  defp step(held, state) do
+    case Held.step(held) do
+      :done -> drop(state, held)
+      {:wait, held} -> %{state | modules: Map.put(state.modules, held.module, held)}
+    end
+  end
+
+  defp waiting(state, now), do: for(one <- state.waiting, not served?(one, state, now), do: one)
+
+  defp served?(%{from: from, modules: modules, until: until}, state, now) do
+    case for(module <- modules, unfinished?(state.modules[module]), do: module) do
+      [] ->
+        GenServer.reply(from, :ok)
+        true
+
+      left when now >= until ->
+        GenServer.reply(from, {:still_running, left})
+        true
+
+      _ ->
+        false
+    end
+  end
+
+  defp unfinished?(nil), do: false
+  defp unfinished?(held), do: held.phase != :instrumented and held.users == %{}
+
+  defp schedule(state) do
+    if state.timer, do: Process.cancel_timer(state.timer)
+    steps = for {_, %{phase: phase, due: due}} <- state.modules, phase != :instrumented, do: due
+    waits = for %{until: until} <- state.waiting, do: until
+    %{state | timer: timer(steps ++ waits)}
+  end
+
+  defp timer([]), do: nil
+  defp timer(times), do: Process.send_after(self(), :tick, max(:lists.min(times) - Held.now(), 0))
+
+  # Looking
+
+  # Somebody else may have loaded a module, and the application may have been stopped.
+  defp look(state) do
+    used = for {_, held} <- state.modules, held.users != %{}, do: held
+    state = :lists.foldl(&look(Held.runs(&1), &1, &2), state, used)
+    if state.modules != %{} and state.stoppable and not running?(), do: stopped(state), else: state
+  end
+
+  defp look(:ours, _held, state), do: state
+  defp look(:original, held, state), do: lost(state, held)
+  defp look(:foreign, held, state), do: forget(state, held, :loaded)
+
+  defp stopped(state) do
+    for {_, held} <- state.modules,
+        {owner, _} <- held.users,
+        do: send(owner, {:beam_scope_lines, {:lost, held.module, :stopped}})
+
+    state = :lists.foldl(&elem(leave(&2, &1, fn _ -> true end), 1), state, Map.keys(state.owners))
+    %{state | stoppable: false}
+  end
+
+  # A library without a process of its own is told nothing when it is stopped.
+  defp running? do
+    :lists.keymember(:beam_scope, 1, :application.which_applications(@wait_ms))
+  catch
+    :exit, _ -> true
+  end
+end
