@@ -711,10 +711,10 @@ defmodule BeamScope do
 
   Raises `BeamScope.Error`: `:no_lines` where the recording has none of that module. Reads all lines of the span, on a normal scheduler.
 
-      iex> {_, rec} = BeamScope.record([lines: [{BeamScope.Moment, :new, 2}]], fn -> BeamScope.Moment.new(1, 2) end)
-      iex> [run] = BeamScope.lines(rec, BeamScope.Moment).runs
-      iex> {run.function, hd(run.steps).values}
-      {{BeamScope.Moment, :new, 2}, [seq: 1, at_ns: 2]}
+      iex> {_, rec} = BeamScope.record([lines: [{Integer, :mod, 2}]], fn -> Integer.mod(7, 3) end)
+      iex> [run] = BeamScope.lines(rec, Integer).runs
+      iex> {run.function, Enum.flat_map(run.steps, & &1.values)}
+      {{Integer, :mod, 2}, [dividend: 7, divisor: 3, remainder: 1]}
   """
   @spec lines(Recording.t(), module | {module, atom} | {module, atom, arity} | BeamScope.Event.t(), keyword) ::
           BeamScope.Lines.t()

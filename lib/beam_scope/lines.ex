@@ -19,8 +19,8 @@ defmodule BeamScope.Lines do
 
   @options [:process, :since, :until, :limit]
   @runs 1_000
-  # Of each kind of event; a run is made of many.
-  @events 200_000
+  # A run is made of many: these take some tens of megabytes while the runs are made of them.
+  @events 50_000
 
   @doc false
   @spec find(Recording.t(), term, keyword) :: {:ok, t} | {:error, Error.t()}
@@ -109,7 +109,8 @@ defmodule BeamScope.Lines do
   defp filters(_target, opts), do: opts
 
   defp events(rec, opts) do
-    filters = opts |> Keyword.take([:process, :since, :until]) |> Keyword.put(:limit, @events)
+    most = if opts[:limit] == :infinity, do: :infinity, else: @events
+    filters = opts |> Keyword.take([:process, :since, :until]) |> Keyword.put(:limit, most)
 
     with {:ok, lines} <- Query.events(rec, [{:kind, :line} | filters]),
          {:ok, ends} <- Query.events(rec, [{:kind, [:return, :exception, :exit]} | filters]) do

@@ -22,7 +22,7 @@ defmodule BeamScope.Lines.Runs do
   """
   @spec of([BeamScope.Event.t()], [map]) :: [Run.t()]
   def of(events, tables) do
-    state = %{stack: [], done: [], count: 0, tables: tables}
+    state = %{stack: [], done: [], count: 0, tables: tables, first: first_lines(tables)}
     state = Enum.reduce(events, state, &event/2)
 
     state.stack
@@ -88,7 +88,7 @@ defmodule BeamScope.Lines.Runs do
   end
 
   defp line(state, event, table, site) do
-    if entry?(site, table) do
+    if entry?(site, table, state.first) do
       {parent, stack, done} = caller(state.stack, site.function, table.module, [])
       open(%{state | stack: stack, done: done ++ state.done}, parent, event, table, site, true)
     else
@@ -96,13 +96,14 @@ defmodule BeamScope.Lines.Runs do
     end
   end
 
-  defp entry?(%{path: [{_body, 0}]}, _table), do: true
-  defp entry?(%{path: [{body, index}]}, table), do: index == first(table, body)
-  defp entry?(_site, _table), do: false
-
   # Where the beginning of a body was made by a macro, its first line is a later one.
-  defp first(table, body) do
-    for({_, %{path: [{^body, index}]}} <- table.sites, do: index) |> Enum.min(fn -> 0 end)
+  defp entry?(%{path: [{body, index}]}, table, first), do: index == first[{table.first_id, body}]
+  defp entry?(_site, _table, _first), do: false
+
+  defp first_lines(tables) do
+    for table <- tables, {_, %{path: [{body, index}]}} <- table.sites, reduce: %{} do
+      first -> Map.update(first, {table.first_id, body}, index, &min(&1, index))
+    end
   end
 
   # Whose line has such a call left. Runs above it that cannot have called it are over: those with nothing left to do in peace.

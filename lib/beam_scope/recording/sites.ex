@@ -37,7 +37,7 @@ defmodule BeamScope.Recording.Sites do
         event
         | mfa: {module, function, arity},
           line: line,
-          variables: Event.variables(Map.get(site, :names, []), event.value)
+          variables: variables(site, event.value)
       }
     else
       _ -> event
@@ -45,6 +45,12 @@ defmodule BeamScope.Recording.Sites do
   end
 
   defp site(event, _tables), do: event
+
+  # What has no name in the source was recorded to tell why a clause was taken.
+  defp variables(%{variables: variables}, values) do
+    names = for {_form, name, _nth, _line} <- variables, do: name
+    for {name, _} = variable when name != nil <- Event.variables(names, values), do: variable
+  end
 
   defp within?({first, _module, %{next_id: next}}, id), do: id >= first and id < next
 end
