@@ -51,6 +51,15 @@ defmodule BeamScope.LinesTest do
       BeamScope.close(rec)
     end
 
+    test "has literals on their lines" do
+      {:done, lines, rec} = lines({Shop, :literals}, fn -> Shop.literals(false) && Shop.literals(true) end)
+      [no, yes] = lines.runs
+      tail = [line("short = if"), line("short = if"), line("nothing(short)"), line(":done", 2)]
+      assert trodden(no) == [line("if x do"), line(":no", 1) | tail]
+      assert trodden(yes) == [line("if x do"), line(":yes") | tail]
+      BeamScope.close(rec)
+    end
+
     test "of clauses says why those above were not taken" do
       {_, lines, rec} =
         lines({Shop, :price, 2}, fn -> for name <- [:gold, :tea, :air, :coal], do: Shop.price(name, 7) end)
@@ -83,7 +92,7 @@ defmodule BeamScope.LinesTest do
       assert shown =~ "… 18 more iterations"
       assert shown =~ ~r/\n +29 +:item30 +29 +0 +29\n/
       # Bound after the loop, in a line that the loop is part of.
-      assert shown =~ ~r/stock = +stock = %\{item/
+      assert shown =~ "↳ stock = %{item"
       BeamScope.close(rec)
     end
 

@@ -136,4 +136,18 @@ defmodule LinesShop do
       [_ | _] -> :many
     end
   end
+
+  def literals(x) do
+    if x do
+      :yes
+    else
+      :no
+    end
+
+    short = if x, do: 1, else: 2
+    nothing(short)
+    :done
+  end
+
+  defp nothing(_), do: nil
 end

@@ -9,7 +9,7 @@ defmodule BeamScope.Lines.Instrument do
   """
 
   alias BeamScope.Error
-  alias BeamScope.Lines.Instrument.{Forms, Marks, Site}
+  alias BeamScope.Lines.Instrument.{Forms, Literals, Marks, Site}
 
   # Room for the text of a very long module; what is longer is read from its file when it is shown.
   @most_source 1_000_000
@@ -53,6 +53,8 @@ defmodule BeamScope.Lines.Instrument do
          :ok <- there(module, functions, forms) do
       {instrumented, gathered} = Forms.instrument(forms, language, wanted(functions), first_id)
       source = source(module, beam)
+      text = text(source)
+      gathered = %{gathered | sites: Literals.place(gathered.sites, gathered.bodies, text)}
 
       with {:ok, binary} <- compile(module, instrumented, language, beam) do
         about = %{
@@ -60,7 +62,7 @@ defmodule BeamScope.Lines.Instrument do
           md5: md5,
           language: language,
           file: source,
-          source: text(source),
+          source: text,
           functions: functions(forms, gathered.sites),
           first_id: first_id
         }
