@@ -52,7 +52,12 @@ defmodule BeamScope.LinesTest do
     end
 
     test "has literals on their lines" do
-      {:done, lines, rec} = lines({Shop, :literals}, fn -> Shop.literals(false) && Shop.literals(true) end)
+      {:done, lines, rec} =
+        lines({Shop, :literals}, fn ->
+          Shop.literals(false)
+          Shop.literals(true)
+        end)
+
       [no, yes] = lines.runs
       tail = [line("short = if"), line("short = if"), line("nothing(short)"), line(":done", 2)]
       assert trodden(no) == [line("if x do"), line(":no", 1) | tail]
@@ -224,6 +229,99 @@ defmodule BeamScope.LinesTest do
       refute fun.entered
       assert values(fun) == [y: 2, sum: 3]
       assert text(fun) =~ "its beginning was not seen here"
+      BeamScope.close(rec)
+    end
+  end
+
+  describe "Erlang" do
+    @erlang """
+    -module(lines_shop_erlang).
+    -export([total/2, find/2, both/1]).
+    -record(item, {name, price = 0}).
+
+    total(Items, Limit) ->
+        Prices = [begin
+                      P = price(I),
+                      P * 2
+                  end || I <- Items],
+        Sum = lists:sum(Prices),
+        case Sum of
+            S when S > Limit ->
+                {too_much, S - Limit};
+            _ ->
+                {ok, Sum}
+        end.
+
+    price({Name, N}) ->
+        #item{name = Name, price = Price} = #item{name = Name, price = N},
+        Price.
+
+    find(Key, [{Key, Value} | _]) ->
+        {ok, Value};
+    find(Key, [_ | Rest]) ->
+        find(Key, Rest);
+    find(_, []) ->
+        error.
+
+    both(X) ->
+        if
+            X > 1 -> Y = many;
+            true -> Y = few
+        end,
+        {X, Y}.
+    """
+
+    setup do
+      dir = Path.join(System.tmp_dir!(), "beam_scope_lines_erlang_#{System.pid()}")
+      File.mkdir_p!(dir)
+      path = Path.join(dir, "lines_shop_erlang.erl")
+      File.write!(path, @erlang)
+      {:ok, module} = :compile.file(to_charlist(path), [:debug_info, outdir: to_charlist(dir)])
+      Code.prepend_path(dir)
+
+      on_exit(fn ->
+        :code.purge(module)
+        :code.delete(module)
+        :code.purge(module)
+        Code.delete_path(dir)
+        File.rm_rf!(dir)
+      end)
+
+      %{module: module}
+    end
+
+    test "has its variables under their names, and its own rules of what is bound", %{module: m} do
+      fun = fn ->
+        {:too_much, 2} = m.total([a: 1, b: 3], 6)
+        {:ok, 3} = m.find(:c, a: 1, b: 2, c: 3)
+        {1, :few} = m.both(1)
+      end
+
+      {_, rec} = BeamScope.record([lines: [m]], fun)
+      [total] = BeamScope.lines(rec, {m, :total}).runs
+      assert trodden(total) == [6, 6, 7, 8, 6, 7, 8, 10, 11, 13]
+
+      assert values(total) ==
+               [
+                 Items: [a: 1, b: 3],
+                 Limit: 6,
+                 I: {:a, 1},
+                 P: 1,
+                 I: {:b, 3},
+                 P: 3,
+                 Prices: [2, 6],
+                 Sum: 8,
+                 S: 8
+               ]
+
+      assert text(total) =~ ~r/↻ +I +P\n +1 +\{:a, 1\} +1/u
+      [last, second, first] = rec |> BeamScope.lines({m, :find}) |> Enum.map(& &1.clause) |> Enum.reverse()
+      assert {first, second, last} == {1, 1, 0}
+      found = rec |> BeamScope.lines({m, :find}) |> Enum.at(0)
+      # The same variable twice in a pattern.
+      assert text(found) =~ ~r/find\(Key, \[\{Key, Value\} \| _\]\) -> +✗ no match/u
+      [both] = BeamScope.lines(rec, {m, :both}).runs
+      assert values(both) == [X: 1, Y: :few]
       BeamScope.close(rec)
     end
   end

@@ -83,7 +83,8 @@ defmodule BeamScope.Lines.Explain do
   end
 
   defp evaluate(form, bindings) do
-    {:value, value, _} = :erl_eval.expr(form, Map.to_list(bindings))
+    # Maps are sorted otherwise from OTP 26 on.
+    {:value, value, _} = :erl_eval.expr(form, bindings |> Map.to_list() |> :orddict.from_list())
     value
   end
 

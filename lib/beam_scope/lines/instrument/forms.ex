@@ -32,6 +32,10 @@ defmodule BeamScope.Lines.Instrument.Forms do
   @doc false
   def mark_function, do: @mark
 
+  @doc false
+  @spec mark?(term) :: boolean
+  def mark?(form), do: mark(form, :elixir) != :none
+
   @doc """
   Instruments the functions that `wanted?` answers true for. In code of Elixir where `BeamScope.Lines.Instrument.Marks` put marks, in
   code of Erlang before every expression.
@@ -219,7 +223,10 @@ defmodule BeamScope.Lines.Instrument.Forms do
   defp step(expression, step, state) do
     place = step.mark || every(expression, state.language)
     context = %{step.context | path: step.context.path ++ [{step.body, step.index}]}
-    {probes, context, state} = probe(place, step.subject, Calls.of(expression), context, state)
+
+    {probes, context, state} =
+      probe(place, step.subject, Calls.of(expression, state.language), context, state)
+
     {expression, state} = expression(expression, context, state)
     after_it = expression |> Scope.bound() |> then(&bring(%{context | path: step.context.path}, &1))
     subject = if probes == [], do: step.subject
