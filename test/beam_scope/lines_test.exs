@@ -287,7 +287,20 @@ defmodule BeamScope.LinesTest do
         File.rm_rf!(dir)
       end)
 
-      %{module: module}
+      %{module: module, path: path}
+    end
+
+    test "without its source is written anew from debug information", %{module: m, path: path} do
+      File.rm!(path)
+      {_, rec} = BeamScope.record([lines: [m]], fn -> m.total([a: 1], 6) end)
+      shown = rec |> BeamScope.lines({m, :total}) |> text()
+      assert shown =~ "its source is not at hand"
+      assert shown =~ ~r/ 5 │ total\(Items, Limit\) -> +Items = \[a: 1\], Limit = 6/u
+      assert shown =~ ~r/▸ 10 │ Sum = lists:sum\(Prices\) +Sum = 2/u
+      assert shown =~ ~r/S when S > Limit -> +✗ guard failed/u
+      # Bodies have lines of their own.
+      assert shown =~ ~r/▸ 11 │ case\(Sum\)\n/u
+      BeamScope.close(rec)
     end
 
     test "has its variables under their names, and its own rules of what is bound", %{module: m} do

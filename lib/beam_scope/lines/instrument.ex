@@ -9,7 +9,7 @@ defmodule BeamScope.Lines.Instrument do
   """
 
   alias BeamScope.Error
-  alias BeamScope.Lines.Instrument.{Forms, Literals, Marks, Site}
+  alias BeamScope.Lines.Instrument.{Forms, Literals, Marks, Site, Texts}
 
   # Room for the text of a very long module; what is longer is read from its file when it is shown.
   @most_source 1_000_000
@@ -17,7 +17,8 @@ defmodule BeamScope.Lines.Instrument do
   @typedoc """
   What is known of instrumented code.
 
-    * `module`, `md5` – of the original; `language`; `file` – as the compiler was given it, and `source`, its text, where it could be read
+    * `module`, `md5` – of the original; `language`; `file` – as the compiler was given it, and `source`, its text, where it could be read; `texts`, what stands
+      on its lines as far as debug information tells, where it could not
     * `functions` – `{name, arity} => %{lines: {first, last}, clauses: [line]}`
     * `sites` – by number, from `first_id` to before `next_id`; `bodies`, `constructs` – what their paths speak of
   """
@@ -27,6 +28,7 @@ defmodule BeamScope.Lines.Instrument do
           language: :elixir | :erlang,
           file: Path.t() | nil,
           source: String.t() | nil,
+          texts: %{pos_integer => String.t()},
           functions: %{{atom, arity} => map},
           sites: %{non_neg_integer => Site.t()},
           bodies: %{non_neg_integer => map},
@@ -49,7 +51,7 @@ defmodule BeamScope.Lines.Instrument do
   def module(module, beam, functions, first_id) do
     with {:ok, info} <- debug_info(module, beam),
          {:ok, md5} <- md5(module, beam),
-         {:ok, forms, language} <- forms(module, info, wanted(functions)),
+         {:ok, forms, language, texts} <- forms(module, info, wanted(functions)),
          :ok <- there(module, functions, forms) do
       {instrumented, gathered} = Forms.instrument(forms, language, wanted(functions), first_id)
       source = source(module, beam)
@@ -63,6 +65,7 @@ defmodule BeamScope.Lines.Instrument do
           language: language,
           file: source,
           source: text,
+          texts: if(text, do: %{}, else: texts.()),
           functions: functions(forms, gathered.sites),
           first_id: first_id
         }
@@ -97,14 +100,14 @@ defmodule BeamScope.Lines.Instrument do
     marked = Map.update!(map, :definitions, &Marks.put(&1, wanted?))
 
     case :elixir_erl.debug_info(:erlang_v1, module, {:elixir_v1, marked, specs}, []) do
-      {:ok, forms} -> {:ok, forms, :elixir}
+      {:ok, forms} -> {:ok, forms, :elixir, fn -> Texts.elixir(marked.definitions) end}
       {:error, reason} -> refused(module, {:debug_info, reason})
     end
   end
 
   defp forms(module, {:debug_info_v1, backend, data}, _wanted?) do
     case backend.debug_info(:erlang_v1, module, data, []) do
-      {:ok, forms} -> {:ok, forms, :erlang}
+      {:ok, forms} -> {:ok, forms, :erlang, fn -> Texts.erlang(forms) end}
       {:error, reason} -> refused(module, {:debug_info, reason})
     end
   end

@@ -62,7 +62,7 @@ defmodule BeamScope.Terminal.Lines do
     gutter = view.last |> Integer.to_string() |> String.length()
     column = column(view, gutter, style)
     body = Enum.flat_map(view.shown, &numbered(&1, view, gutter, column, style))
-    [heading(run)] ++ notes(run, view, style) ++ body ++ ending(run, style)
+    [heading(run)] ++ notes(run, style) ++ body ++ ending(run, style)
   end
 
   @doc "A run that is under way: so many lines around the one that it has come to."
@@ -92,7 +92,7 @@ defmodule BeamScope.Terminal.Lines do
     ]
   end
 
-  defp notes(run, view, style) do
+  defp notes(run, style) do
     texts = [
       caller(run),
       unless(run.entered,
@@ -102,7 +102,10 @@ defmodule BeamScope.Terminal.Lines do
       if(run.lost > 0,
         do: "#{Style.count(run.lost, "event")} of its process were lost meanwhile: lines may be missing"
       ),
-      unless(view.source, do: "its source is not at hand: #{run.table.file || "no file is known"}")
+      unless(run.table.source,
+        do:
+          "its source is not at hand (#{run.table.file || "no file is known"}): these are its lines as debug information tells them"
+      )
     ]
 
     for text <- texts, text, line <- Style.wrap([{:warn, "note"}, " ", text], style.width, 3), do: line
@@ -136,7 +139,7 @@ defmodule BeamScope.Terminal.Lines do
   # Lines on the screen
 
   defp column(view, gutter, style) do
-    longest = view.text |> Map.values() |> Enum.map(&String.length/1) |> Enum.max(fn -> 0 end)
+    longest = view.text |> Map.values() |> Enum.map(&Style.width/1) |> Enum.max(fn -> 0 end)
     min(longest + 2, max(style.width - gutter - 5 - @least_values, 10))
   end
 

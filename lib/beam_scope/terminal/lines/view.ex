@@ -16,20 +16,17 @@ defmodule BeamScope.Terminal.Lines.View do
 
     {first, last} = span(run)
 
-    source =
-      run.table.source && run.table.source |> String.split("\n") |> Enum.slice(first - 1, last - first + 1)
-
     verdicts = verdicts(run)
     visited = run.steps |> Enum.map(& &1.line) |> Enum.frequencies()
     heads = for {line, _} <- verdicts, line < first, do: line
 
+    text = texts(run.table, first, last, heads)
+
     %{
       run: run,
-      source: source,
-      first: first,
       last: last,
-      shown: Enum.sort(Enum.uniq(heads)) ++ Enum.to_list(first..last//1),
-      text: texts(run.table.source, first, last, heads),
+      shown: shown(run.table, text, heads, first, last),
+      text: text,
       visited: visited,
       possible: possible(run),
       values: values(run, folded),
@@ -85,9 +82,16 @@ defmodule BeamScope.Terminal.Lines.View do
   @spec indent(String.t()) :: non_neg_integer
   def indent(text), do: String.length(text) - String.length(String.trim_leading(text))
 
-  defp texts(nil, _first, _last, _heads), do: %{}
+  # Without the source there is nothing between what can run.
+  defp shown(%{source: nil}, text, heads, _first, _last), do: Enum.sort(Enum.uniq(heads ++ Map.keys(text)))
 
-  defp texts(source, first, last, heads) do
+  defp shown(_table, _text, heads, first, last),
+    do: Enum.sort(Enum.uniq(heads)) ++ Enum.to_list(first..last//1)
+
+  defp texts(%{source: nil, texts: texts}, first, last, heads),
+    do: Map.filter(texts, fn {n, _} -> n in first..last//1 or n in heads end)
+
+  defp texts(%{source: source}, first, last, heads) do
     for {text, n} <- source |> String.split("\n") |> Enum.with_index(1),
         n in first..last//1 or n in heads,
         into: %{},
