@@ -56,6 +56,15 @@ defmodule BeamScope.Source do
 
   # Where
 
+  # Lines and marks say themselves where they are.
+  defp place(_rec, %Event{kind: kind, line: line, mfa: {module, _, _} = mfa}, code)
+       when kind in [:line, :mark] and is_integer(line) do
+    case file(module, code) do
+      nil -> none("the source of #{inspect(module)} is not known")
+      file -> {:ok, %{module: module, function: mfa, file: file, line: line}}
+    end
+  end
+
   # A stacktrace knows better than anybody else.
   defp place(rec, what, code) do
     case stack(what) do
@@ -122,7 +131,7 @@ defmodule BeamScope.Source do
   defp callback(_info, module), do: {module, :handle_info, 2}
 
   defp beginning({module, _, _} = mfa, code) do
-    file = get_in(code || %{}, [:modules, module, :source]) || loaded_source(module)
+    file = file(module, code)
     line = get_in(code || %{}, [:lines, mfa]) || current_line(mfa, code)
 
     cond do
@@ -137,6 +146,11 @@ defmodule BeamScope.Source do
       true ->
         {:ok, %{module: module, function: mfa, file: file, line: line}}
     end
+  end
+
+  defp file(module, code) do
+    known = get_in(code || %{}, [:modules, module, :source])
+    known || loaded_source(module)
   end
 
   defp loaded_source(module) do

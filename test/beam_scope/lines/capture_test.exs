@@ -442,6 +442,21 @@ defmodule BeamScope.Lines.CaptureTest do
     end
   end
 
+  test "lines and marks have a place in the source" do
+    {_, rec} =
+      record([], fn ->
+        BeamScope.line()
+        Probed.increment(1, 2)
+      end)
+
+    [mark, line | _] = Enum.to_list(BeamScope.events(rec, kind: [:line, :mark]))
+    assert {:ok, %{file: file, line: at, lines: lines, first: first}} = BeamScope.source(rec, mark)
+    assert {Path.basename(file), at} == {"capture_test.exs", mark.line}
+    assert Enum.at(lines, at - first) =~ "BeamScope.line()"
+    assert {:ok, %{file: file, line: 9, function: {Probed, :increment, 2}}} = BeamScope.source(rec, line)
+    assert Path.basename(file) == "probed.ex"
+  end
+
   test "prints lines and marks" do
     {_, rec} =
       record([], fn ->

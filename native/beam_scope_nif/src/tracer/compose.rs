@@ -88,8 +88,7 @@ impl<'a> Composer<'a> {
         self.wire(&[tag::LIST], later + left + 1)?;
         for (name, value) in variables {
             left -= 1;
-            let secret = !self.config.rules.is_empty() && self.config.rules.matches(self.vm, name, 0);
-            if secret {
+            if self.config.rules.matches_name(self.vm, name) {
                 self.part(Part::Secret(value), later + left + 1)?;
             } else {
                 self.value(value, later + left + 1)?;

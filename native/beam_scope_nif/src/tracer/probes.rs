@@ -116,6 +116,7 @@ impl Event<'_> {
     }
 }
 
+#[inline]
 fn write(vm: Vm, composer: &mut Composer<'_>, kind: EventKind, probe: &Probe<'_>, stack: Option<Word>) -> Option<()> {
     let later = usize::from(stack.is_some());
     if kind == EventKind::Line {
