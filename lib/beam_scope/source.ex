@@ -57,23 +57,15 @@ defmodule BeamScope.Source do
 
   # Where
 
-  # A line that ran stands in the source that was instrumented.
-  defp place(_rec, %Event{kind: kind, mfa: {module, name, arity}, line: line}, code)
+  # Lines and marks say themselves where they are; a line stands in the source that was instrumented.
+  defp place(_rec, %Event{kind: kind, line: line, mfa: {module, _, _} = mfa}, code)
        when kind in [:line, :mark] and is_integer(line) do
-    table = get_in(code || %{}, [:instrumented, module])
-    file = (table && table.file) || get_in(code || %{}, [:modules, module, :source]) || loaded_source(module)
+    table = get_in(code || %{}, [:instrumented, module]) || %{}
 
-    if file,
-      do:
-        {:ok,
-         %{
-           module: module,
-           function: {module, name, arity},
-           file: file,
-           line: line,
-           text: table && table.source
-         }},
-      else: none("the source of #{inspect(module)} is not known")
+    case table[:file] || file(module, code) do
+      nil -> none("the source of #{inspect(module)} is not known")
+      file -> {:ok, %{module: module, function: mfa, file: file, line: line, text: table[:source]}}
+    end
   end
 
   # A stacktrace knows better than anybody else.
@@ -142,7 +134,7 @@ defmodule BeamScope.Source do
   defp callback(_info, module), do: {module, :handle_info, 2}
 
   defp beginning({module, _, _} = mfa, code) do
-    file = get_in(code || %{}, [:modules, module, :source]) || loaded_source(module)
+    file = file(module, code)
     line = get_in(code || %{}, [:lines, mfa]) || current_line(mfa, code)
 
     cond do
@@ -157,6 +149,11 @@ defmodule BeamScope.Source do
       true ->
         {:ok, %{module: module, function: mfa, file: file, line: line}}
     end
+  end
+
+  defp file(module, code) do
+    known = get_in(code || %{}, [:modules, module, :source])
+    known || loaded_source(module)
   end
 
   defp loaded_source(module) do

@@ -20,6 +20,67 @@ defmodule BeamScope.NativeTracerTest do
   defp kinds(rows, pid), do: for(%{kind: kind, pid: ^pid} <- rows, do: kind)
   defp of(rows, kind), do: for(%{kind: ^kind} = row <- rows, do: row)
 
+  describe "probes" do
+    alias BeamScope.Line
+
+    # With patterns of their own, since nothing but the library is asked here.
+    defp probes(config, fun) do
+      Tracing.record(Map.merge(%{kinds: [:line, :mark]}, config), [:call], fn trace, rec ->
+        for name <- [:line, :mark], arity <- 1..5, do: Tracing.pattern({Line, name, arity}, true)
+        pid = spawn_link(fn -> receive do: ({:go, from} -> send(from, {:went, fun.(rec)})) end)
+        trace.(pid)
+        send(pid, {:go, self()})
+        assert_receive {:went, _}
+        pid
+      end)
+      |> elem(0)
+    end
+
+    test "are told apart by the numbers of the recording, which may change while it runs" do
+      rows =
+        probes(%{lines: [{10, 20}, {18, 30}, {5, 5}, {40, 41}]}, fn rec ->
+          for id <- [5, 9, 10, 19, 25, 29, 30, 39, 40, 41, 0xFFFFFFFF], do: Line.line({id})
+          # What was written is told apart when it is drained.
+          Native.recording_flush(rec, 1_000)
+          Native.recording_update(rec, %{lines: [{0xFFFFFFFF - 1, 0xFFFFFFFF}, {0, 6}]})
+          for id <- [5, 9, 10, 40, 0xFFFFFFFE, 0xFFFFFFFF], do: Line.line({id, :v}, id)
+          Native.recording_flush(rec, 1_000)
+          Native.recording_update(rec, %{lines: []})
+          Line.line({5})
+        end)
+
+      assert [10, 19, 25, 29, 40, 5, 0xFFFFFFFE] == for(%{terms: [id, _]} <- of(rows, :line), do: id)
+      assert [[5], [0xFFFFFFFE]] == for(%{terms: [_, [_] = values]} <- of(rows, :line), do: values)
+    end
+
+    test "have a site that is whole, and values within the budget, however small that is" do
+      site = {{__MODULE__, :a_function, 2, 1234, "a label of some length that is in the source"}, :a, :b, :c}
+      large = Map.new(1..100, &{&1, &1})
+
+      assert [%{terms: [^site, [%Truncated{kind: :map}, 2, %Truncated{kind: :list}]], flags: flags}] =
+               probes(%{budget_bytes: 32}, fn _ -> Line.mark(site, large, 2, Enum.to_list(1..100)) end)
+               |> of(:mark)
+
+      assert flags == 1 or :truncated in List.wrap(flags)
+    end
+
+    test "of other shapes are no events" do
+      assert [] ==
+               probes(%{lines: [{0, 100}]}, fn _ ->
+                 Line.line([1])
+                 Line.line({1, :a})
+                 Line.line({1}, 2)
+                 Line.line({1.0})
+                 Line.line({:atom})
+                 Line.mark(Tuple.duplicate(:x, 40))
+               end)
+    end
+
+    test "cost nothing where their kinds are not wanted" do
+      assert [] == probes(%{kinds: [:call], lines: [{0, 100}]}, fn _ -> {Line.line({1}), Line.mark({1})} end)
+    end
+  end
+
   describe "events" do
     test "of a process's life come in order with their terms" do
       parent = self()

@@ -71,6 +71,30 @@ defmodule BeamScope.Packaging.ProjectsTest do
     refute File.exists?(Path.join(app, "_build"))
   end
 
+  test "marks in the source come and go with `config :beam_scope, inline:`", %{
+    dir: dir,
+    sources: sources,
+    target: target
+  } do
+    app = project(dir, "marked_app", ~s({:beam_scope, path: "#{sources}"}))
+
+    write(app, "lib/marked.ex", """
+    defmodule Marked do
+      require BeamScope
+      def run(x), do: {BeamScope.line(:here), x}
+    end
+    """)
+
+    ask = """
+    {_, rec} = BeamScope.record([], fn -> {:ok, 1} = Marked.run(1) end)
+    IO.puts("marks " <> inspect(for mark <- BeamScope.events(rec, kind: :mark), do: mark.variables))
+    """
+
+    assert mix(app, ["run", "-e", ask], cargo: target) =~ "marks [[x: 1]]\n"
+    write(app, "config/config.exs", "import Config\nconfig :beam_scope, inline: false\n")
+    assert mix(app, ["run", "-e", ask], cargo: target) =~ "marks []\n"
+  end
+
   test "a release, started from another directory", %{dir: dir, sources: sources, target: target} do
     app = project(dir, "release_app", ~s({:beam_scope, path: "#{sources}"}))
     mix(app, ["release", "--quiet"], cargo: target, env: [{"MIX_ENV", "prod"}])

@@ -84,6 +84,9 @@ defmodule BeamScope.Test.Probed do
     loop(n - 1)
   end
 
+  # As the instrumentation tells them: in the forms, in the source, the how-many-eth, on which line.
+  defp named(names), do: for(name <- names, do: {name, name, 1, 0})
+
   def table do
     %{
       module: __MODULE__,
@@ -91,16 +94,16 @@ defmodule BeamScope.Test.Probed do
       first_id: @first,
       next_id: @first + 10,
       sites: %{
-        @first => %{function: {:increment, 2}, line: 9, names: [:count, :by]},
-        (@first + 1) => %{function: {:increment, 2}, line: 11, names: [:sum]},
-        (@first + 2) => %{function: {:secret, 2}, line: 16, names: [:password, :note]},
-        (@first + 3) => %{function: {:nothing, 0}, line: 21, names: []},
+        @first => %{function: {:increment, 2}, line: 9, variables: named([:count, :by])},
+        (@first + 1) => %{function: {:increment, 2}, line: 11, variables: named([:sum])},
+        (@first + 2) => %{function: {:secret, 2}, line: 16, variables: named([:password, :note])},
+        (@first + 3) => %{function: {:nothing, 0}, line: 21, variables: named([])},
         (@first + 4) => %{
           function: {:many, 1},
           line: 26,
-          names: [:large | for(n <- 2..32, do: :"v#{n}")]
+          variables: named([:large | for(n <- 2..32, do: :"v#{n}")])
         },
-        (@first + 5) => %{function: {:loop, 1}, line: 80, names: [:n]}
+        (@first + 5) => %{function: {:loop, 1}, line: 80, variables: named([:n])}
       }
     }
   end
@@ -114,12 +117,14 @@ defmodule BeamScope.Test.Probed.Other do
     BeamScope.Test.Probed.increment(x, 1)
   end
 
+  defp named(names), do: for(name <- names, do: {name, name, 1, 0})
+
   def table do
     %{
       module: __MODULE__,
       first_id: 5_000_000,
       next_id: 5_000_001,
-      sites: %{5_000_000 => %{function: {:run, 1}, line: 96, names: [:x]}}
+      sites: %{5_000_000 => %{function: {:run, 1}, line: 96, variables: named([:x])}}
     }
   end
 end

@@ -49,10 +49,17 @@ defmodule BeamScope.Recorder.Lines do
   def release(%{instrumented: none} = state) when none == %{}, do: state
 
   def release(state) do
-    case loader(state).release(self()) do
+    case ask_back(state) do
       :ok -> %{state | lines: statuses(state, [])}
       {:still_running, modules} -> say(%{state | lines: statuses(state, modules)}, modules)
     end
+  end
+
+  # A loader that was killed has a successor that does it, and nobody can tell by when.
+  defp ask_back(state) do
+    loader(state).release(self())
+  catch
+    :exit, _ -> {:still_running, Map.keys(state.instrumented)}
   end
 
   # One that another recording still has instrumented is not the original yet.

@@ -2,8 +2,6 @@ defmodule BeamScope.Lines.CaptureTest do
   # Classic flags are everybody's; and one recording at a time is told of.
   use ExUnit.Case, async: false
 
-  import BeamScope.Test.RecorderCase, only: [eventually: 1]
-
   alias BeamScope.Recorder.{Plan, Session}
   alias BeamScope.Test.{Leftovers, Probed}
 
@@ -60,7 +58,7 @@ defmodule BeamScope.Lines.CaptureTest do
     end
 
     test "without variables, and with as many as a probe has" do
-      {:ok, rec} = record([], fn -> Probed.nothing() && Probed.many(0) end)
+      {:ok, rec} = record([], fn -> [Probed.nothing(), Probed.many(0)] |> hd() end)
       assert [%{variables: []}, %{variables: many}] = lines(rec)
       assert many == [large: 0, v2: 0, v3: 0, v4: 0] ++ for(n <- 5..32, do: {:"v#{n}", n})
     end
@@ -89,7 +87,7 @@ defmodule BeamScope.Lines.CaptureTest do
       refute inspect(rec |> BeamScope.events() |> Enum.to_list(), limit: :infinity) =~ "s3cret"
 
       rule = BeamScope.pattern("s3" <> _)
-      {_, rec} = record([redact: [rule]], fn -> Probed.increment(1, 2) && Probed.secret("x", "s3cret") end)
+      {_, rec} = record([redact: [rule]], fn -> {Probed.increment(1, 2), Probed.secret("x", "s3cret")} end)
       assert %{variables: [_, note: %BeamScope.Redacted{}]} = List.last(lines(rec))
 
       {_, rec} = record([redact: false], fn -> Probed.secret("s3cret", 1) end)
@@ -442,6 +440,21 @@ defmodule BeamScope.Lines.CaptureTest do
       assert [{:_, [], [{:message, _}, {:exception_trace}]}] =
                Session.match_spec({:stack, :outcomes}, {:m, :f, 1})
     end
+  end
+
+  test "lines and marks have a place in the source" do
+    {_, rec} =
+      record([], fn ->
+        BeamScope.line()
+        Probed.increment(1, 2)
+      end)
+
+    [mark, line | _] = Enum.to_list(BeamScope.events(rec, kind: [:line, :mark]))
+    assert {:ok, %{file: file, line: at, lines: lines, first: first}} = BeamScope.source(rec, mark)
+    assert {Path.basename(file), at} == {"capture_test.exs", mark.line}
+    assert Enum.at(lines, at - first) =~ "BeamScope.line()"
+    assert {:ok, %{file: file, line: 9, function: {Probed, :increment, 2}}} = BeamScope.source(rec, line)
+    assert Path.basename(file) == "probed.ex"
   end
 
   test "prints lines and marks" do

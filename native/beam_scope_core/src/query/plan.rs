@@ -105,7 +105,9 @@ fn subjects(words: &Words, arena: &Arena, row: &EventRow) -> Contents {
 
 const fn main_term(kind: EventKind) -> usize {
     match kind {
-        EventKind::Spawn | EventKind::Spawned | EventKind::Line | EventKind::Mark => 1,
+        EventKind::Spawn | EventKind::Spawned => 1,
+        // What the variables held; the place is a number that means nothing to a user.
+        EventKind::Line | EventKind::Mark if !cfg!(mutant = "query_lines_by_place") => 1,
         EventKind::Call => 2,
         EventKind::Return => 3,
         EventKind::Exception => 4,

@@ -60,6 +60,28 @@ fn messages_are_found_by_their_ends() {
 }
 
 #[test]
+fn lines_are_found_by_what_their_variables_held() {
+    let mut kit = talk();
+    let site = t(&[t(&[a("m"), a("f"), i(1), i(3), a("nil")]), a("n")]);
+    kit.ev(1, EventKind::Line, &[i(42), l(&[i(7), a("seven")])]);
+    kit.ev(1, EventKind::Mark, &[site, l(&[i(42)])]);
+    kit.ev(1, EventKind::Line, &[i(7), l(&[])]);
+    let timeline = kit.timeline();
+    let q = |matches, kinds| Query {
+        matches,
+        kinds: Some(kinds),
+        ..Query::default()
+    };
+    let both = EventKind::Line.bit() | EventKind::Mark.bit();
+    assert_eq!(seqs(&timeline, &q(None, both)), [12, 13, 14]);
+    assert_eq!(seqs(&timeline, &q(None, EventKind::Line.bit())), [12, 14]);
+    assert_eq!(seqs(&timeline, &q(is(l(&[i(7), a("seven")])), both)), [12]);
+    assert_eq!(seqs(&timeline, &q(is(l(&[i(42)])), both)), [13]);
+    assert_eq!(seqs(&timeline, &q(is(i(42)), both)), [0; 0]);
+    assert_eq!(seqs(&timeline, &q(is(l(&[])), both)), [14]);
+}
+
+#[test]
 fn a_module_stands_for_all_that_run_it() {
     let mut kit = talk();
     kit.server(3, 1, None, "S", i(0))

@@ -26,6 +26,7 @@ use rustler::codegen_runtime::ErlNifTerm;
 
 use crate::vm::{self, api, Vm, Word};
 pub(crate) use recall::{Forgetful, Recall, Stream};
+pub(crate) use scalar::immediate;
 pub(crate) use secret::Rules;
 
 /// Deepest nesting that is ever walked; deeper budgets are cut to it.

@@ -8,7 +8,7 @@ use super::out::{varint_len, VARINT_MAX};
 use super::recall::Recall;
 use super::walk::{Put, Walk};
 use super::LOCAL;
-use crate::vm::{api, raw, term, word, Class, Word};
+use crate::vm::{api, raw, term, word, Class, Vm, Word};
 
 /// Room for what the VM prints for a fun, port or reference; longer names are cut.
 const PRINTED: usize = 300;
@@ -247,6 +247,20 @@ impl<R: Recall> Walk<'_, R> {
             self.out.slice(text.as_bytes());
         }
         fits
+    }
+}
+
+/// A small integer or an atom as its tag and number, straight from its word: such a term always fits, and the walk is not needed for it.
+/// `None` for any other term, and where layouts were not learned.
+#[inline]
+pub(crate) fn immediate(vm: Vm, word: Word) -> Option<(u8, u64)> {
+    if !vm.layout.immediates {
+        return None;
+    }
+    match word & 0x3F {
+        0x0B => Some((tag::ATOM, word as u64)),
+        low if low & 0xF == 0xF => Some((tag::INT, zigzag((word as i64) >> 4))),
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use beam_scope_core::term::tag;
 
 use super::config::Capture;
 use super::points::{Call, Point, Source};
-use crate::encode::{check, encode_root, marks, Budget, Forgetful, Root, Stream, MIN_BYTES, REDACTED};
+use crate::encode::{check, encode_root, immediate, marks, Budget, Forgetful, Root, Stream, MIN_BYTES, REDACTED};
 use crate::vm::{Vm, Word};
 
 /// Fields that hold a whole state.
@@ -88,11 +88,22 @@ impl<'a> Composer<'a> {
         self.wire(&[tag::LIST], later + left + 1)?;
         for (name, value) in variables {
             left -= 1;
-            let secret = !self.config.rules.is_empty() && self.config.rules.matches(self.vm, name, 0);
-            let part = if secret { Part::Secret(value) } else { Part::Term(value) };
-            self.part(part, later + left + 1)?;
+            if self.config.rules.matches_name(self.vm, name) {
+                self.part(Part::Secret(value), later + left + 1)?;
+            } else {
+                self.value(value, later + left + 1)?;
+            }
         }
         self.wire(&[tag::END], later)
+    }
+
+    /// A term, of which most are small integers and atoms.
+    #[inline]
+    pub(crate) fn value(&mut self, word: Word, later: usize) -> Option<()> {
+        match immediate(self.vm, word).filter(|_| !self.config.rules.look_at_values()) {
+            Some((tag, number)) => self.varint(tag, number, later),
+            None => self.term(word, later),
+        }
     }
 
     /// A mark's site, which is a literal of the user's source: whole, however small the budget of terms is.
@@ -232,15 +243,18 @@ impl<'a> Composer<'a> {
     }
 
     fn varint(&mut self, tag: u8, mut value: u64, later: usize) -> Option<()> {
-        let mut bytes = [tag; 11];
-        let mut len = 1;
+        let room = self.room(later)?;
+        let mut places = self.buffer.get_mut(self.used..self.used + room)?.iter_mut();
+        *places.next()? = tag;
+        let mut written = 2;
         while value >= 0x80 {
-            bytes[len] = value as u8 & 0x7F | 0x80;
+            *places.next()? = value as u8 & 0x7F | 0x80;
             value >>= 7;
-            len += 1;
+            written += 1;
         }
-        bytes[len] = value as u8;
-        self.wire(&bytes[..=len], later)
+        *places.next()? = value as u8;
+        self.used += written;
+        Some(())
     }
 
     fn wire(&mut self, bytes: &[u8], later: usize) -> Option<()> {

@@ -23,23 +23,24 @@ pub(super) struct Probe<'a> {
     site: Word,
     /// The names of its variables; their values are as many.
     names: &'a [Word],
-    values: [Word; MAX_VALUES],
+    /// The list of its values.
+    values: Word,
 }
 
 impl Probe<'_> {
     /// From the list of arguments; `None` for what no instrumentation writes: a site that is none, or another number of values.
     #[inline]
     fn new(vm: Vm, arguments: Word) -> Option<Self> {
-        let (site, mut rest) = cell(vm, arguments)?;
+        let (site, values) = cell(vm, arguments)?;
         let (items, arity) = (vm.class(site) == Class::Tuple).then(|| vm.tuple(site)).flatten()?;
         if arity == 0 || arity > MAX_VALUES + 1 {
             return None;
         }
         // SAFETY: a live tuple has `arity` elements from here on, and lives as long as the call.
         let (what, names) = unsafe { (*items, std::slice::from_raw_parts(items.add(1), arity - 1)) };
-        let mut values = [0; MAX_VALUES];
-        for value in &mut values[..arity - 1] {
-            (*value, rest) = cell(vm, rest)?;
+        let mut rest = values;
+        for _ in names {
+            (_, rest) = cell(vm, rest)?;
         }
         (vm.class(rest) == Class::Nil).then_some(Self {
             what,
@@ -50,8 +51,14 @@ impl Probe<'_> {
     }
 
     /// Each variable: its name and what it holds.
-    fn variables(&self) -> impl ExactSizeIterator<Item = (Word, Word)> + '_ {
-        self.names.iter().copied().zip(self.values)
+    fn variables(&self, vm: Vm) -> impl ExactSizeIterator<Item = (Word, Word)> + '_ {
+        let mut rest = self.values;
+        self.names.iter().map(move |name| {
+            // There are as many: see `new`.
+            let (value, next) = cell(vm, rest).unwrap_or((*name, rest));
+            rest = next;
+            (*name, value)
+        })
     }
 }
 
@@ -93,12 +100,12 @@ impl Event<'_> {
             return;
         }
         let stack = self.stack(config);
-        let large = probe.variables().len() + usize::from(stack.is_some());
+        let large = probe.names.len() + usize::from(stack.is_some());
         let Some(buffer) = writer.reserve(self.tracee as u64, config.room(large), false) else {
             return;
         };
         let mut composer = Composer::new(self.vm, buffer, config);
-        if write(&mut composer, kind, &probe, stack).is_some() {
+        if write(self.vm, &mut composer, kind, &probe, stack).is_some() {
             let head = RecordHead {
                 fields: if stack.is_some() { Fields::STACK } else { 0 },
                 ..composer.head(kind, 2 + usize::from(stack.is_some()))
@@ -109,13 +116,14 @@ impl Event<'_> {
     }
 }
 
-fn write(composer: &mut Composer<'_>, kind: EventKind, probe: &Probe<'_>, stack: Option<Word>) -> Option<()> {
+#[inline]
+fn write(vm: Vm, composer: &mut Composer<'_>, kind: EventKind, probe: &Probe<'_>, stack: Option<Word>) -> Option<()> {
     let later = usize::from(stack.is_some());
     if kind == EventKind::Line {
-        composer.all(&[Part::Term(probe.what)])?;
+        composer.value(probe.what, later + probe.names.len() + 2)?;
     } else {
-        composer.site(probe.site, later + probe.variables().len() + 2)?;
+        composer.site(probe.site, later + probe.names.len() + 2)?;
     }
-    composer.named(probe.variables(), later)?;
+    composer.named(probe.variables(vm), later)?;
     stack.map_or(Some(()), |stack| composer.all(&[Part::Term(stack)]))
 }

@@ -116,6 +116,12 @@ impl Rules {
         (!self.keyless && self.decide(vm, key)) || (owner != 0 && self.wanted.fields.contains(&(owner, key)))
     }
 
+    /// Whether what a variable holds is to be left out, by its name: as a key of that name.
+    #[inline(always)]
+    pub(crate) fn matches_name(&self, vm: Vm, name: Word) -> bool {
+        !self.keyless && vm.class(name) == Class::Atom && self.atom(vm.env, name)
+    }
+
     /// Whether a value is to be left out for what it is. `steps` are what may still be spent; where they do not suffice, it is.
     #[cold]
     pub(crate) fn hides(&self, vm: Vm, word: Word, class: Class, steps: &mut usize) -> bool {
@@ -145,6 +151,7 @@ impl Rules {
         }
     }
 
+    #[inline]
     fn atom(&self, env: api::Env, atom: Word) -> bool {
         // Two places for each, so that two atoms of a hot map do not push each other out.
         let at = (atom >> 6) % REMEMBERED;
