@@ -11,7 +11,7 @@ defmodule BeamScope.Lines do
 
   alias BeamScope.{Error, Event, Recording}
   alias BeamScope.Lines.Runs
-  alias BeamScope.Recording.Query
+  alias BeamScope.Recording.{Query, Sites}
 
   defstruct runs: [], target: nil, more: false
 
@@ -33,7 +33,7 @@ defmodule BeamScope.Lines do
          {:ok, events} <- events(rec, filters(target, opts)) do
       runs =
         events
-        |> runs(Map.values(tables))
+        |> runs(Sites.all(tables))
         |> renumber()
         |> Enum.filter(&matches?(&1, wanted))
         |> chosen(target)
@@ -81,7 +81,7 @@ defmodule BeamScope.Lines do
     with {:ok, tables} <- tables(rec),
          :ok <- recorded(module, tables),
          {:ok, %{events: events}} <- Query.events(rec, filters) do
-      runs = events |> Enum.reverse() |> Runs.of(Map.values(tables))
+      runs = events |> Enum.reverse() |> Runs.of(Sites.all(tables))
       here = Enum.find(runs, &(List.last(&1.steps).moment.seq == event.moment.seq))
 
       if here,

@@ -392,6 +392,31 @@ defmodule BeamScope.LinesTest do
       Enum.each([loaded, rec], &BeamScope.close/1)
     end
 
+    test "recordings that overlap have their lines, also when the later one wants more of the module" do
+      one = BeamScope.start!(self(), lines: [{Shop, :again, 1}], level: :states)
+      Shop.again(1)
+      two = BeamScope.start!(self(), lines: [{Shop, :fact, 1}], level: :states)
+      # Told by a message.
+      assert %{status: :running} = BeamScope.info(one)
+      Shop.again(2)
+      Shop.fact(1)
+      BeamScope.stop(one)
+      Shop.fact(0)
+      BeamScope.stop(two)
+
+      assert for(run <- BeamScope.lines(one, {Shop, :again}), do: values(run)) == [
+               [x: 1, x: 2, x: 4],
+               [x: 2, x: 3, x: 6]
+             ]
+
+      assert length(BeamScope.lines(two, {Shop, :fact}).runs) == 3
+      assert BeamScope.info(one).notes |> Enum.any?(&(&1 =~ "more functions of LinesShop"))
+      Enum.each([one, two], &BeamScope.close/1)
+      assert Lines.Loader.status(Shop) == :original
+      {:ok, {_, md5}} = :beam_lib.md5(:code.which(Shop))
+      assert Shop.module_info(:md5) == md5
+    end
+
     test "lines that were not recorded are an error that says what to do" do
       {_, rec} = BeamScope.record([], fn -> :ok end)
       assert_raise Error, ~r/Give lines: \[LinesShop\]/, fn -> BeamScope.lines(rec, Shop) end

@@ -9,6 +9,7 @@ defmodule BeamScope.Recorder.Lines do
 
   alias BeamScope.Error
   alias BeamScope.Recorder.{Plan, Setup}
+  alias BeamScope.Recording.Sites
 
   @typedoc "What was put into a module and where: the module, its places by number, and the range of these numbers."
   @type table :: %{
@@ -77,10 +78,26 @@ defmodule BeamScope.Recorder.Lines do
     )
   end
 
+  @doc """
+  More functions of a module were instrumented, for another recording: its places have other numbers from now on. What was recorded until
+  then is told by the table of before, which is kept as one of the `earlier` ones.
+  """
+  @spec again(Setup.state(), table()) :: Setup.state()
+  def again(%{instrumented: tables} = state, %{module: module} = table) do
+    {before, old} = tables |> Map.fetch!(module) |> Map.pop(:earlier, [])
+    state = %{state | instrumented: Map.put(tables, module, Map.put(table, :earlier, [old | before]))}
+    _ = state.native.recording_update(state.data, %{lines: ranges(state)})
+
+    Setup.note(
+      state,
+      "more functions of #{inspect(module)} were instrumented for another recording: lines of that moment may be missing"
+    )
+  end
+
   @doc "The numbers of the recording's places, for the library: from, up to and without."
   @spec ranges(Setup.state()) :: [{non_neg_integer(), non_neg_integer()}]
   def ranges(%{instrumented: tables}),
-    do: for({_, %{first_id: first, next_id: next}} <- tables, do: {first, next})
+    do: for(%{first_id: first, next_id: next} <- Sites.all(tables), do: {first, next})
 
   @doc "Whether lines are recorded at a level: at every one but `:off` — yet not where a governor has stepped down to `:crashes`."
   @spec at?(Setup.state(), atom()) :: boolean()

@@ -6,7 +6,7 @@ defmodule BeamScope.Recorder.Reloaded do
   again here.
   """
 
-  alias BeamScope.Recorder.{Session, Setup}
+  alias BeamScope.Recorder.{Lines, Session, Setup}
   alias BeamScope.Recorder.Session.Classic
 
   @doc """
@@ -41,6 +41,7 @@ defmodule BeamScope.Recorder.Reloaded do
   def told({:lost, module, why}, %{session: session} = state) when session != nil,
     do: Setup.note(state, "lines of #{inspect(module)} are recorded no longer: " <> words(why))
 
+  def told({:table, table}, %{session: session} = state) when session != nil, do: Lines.again(state, table)
   def told(_what, state), do: state
 
   defp words(:loaded), do: "somebody else has loaded or removed the module"

@@ -17,7 +17,9 @@ defmodule BeamScope.Recording.Sites do
   @doc "The same from tables."
   @spec fill_from([Event.t()], tables) :: [Event.t()]
   def fill_from(events, tables) do
-    sites = Enum.sort(for {module, %{first_id: first} = table} <- tables, do: {first, module, table})
+    sites =
+      Enum.sort(for %{module: module, first_id: first} = table <- all(tables), do: {first, module, table})
+
     Enum.map(events, &site(&1, sites))
   end
 
@@ -29,6 +31,11 @@ defmodule BeamScope.Recording.Sites do
       _ -> %{}
     end
   end
+
+  @doc "All tables, those of a module that was instrumented once more included."
+  @spec all(tables) :: [map]
+  def all(tables),
+    do: Enum.flat_map(tables, fn {_module, table} -> [table | Map.get(table, :earlier, [])] end)
 
   defp site(%Event{kind: :line, what: id} = event, tables) do
     with {_, module, %{sites: %{^id => site}}} <- Enum.find(tables, &within?(&1, id)),
