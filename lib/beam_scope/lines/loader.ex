@@ -36,6 +36,7 @@ defmodule BeamScope.Lines.Loader do
   @compile {:no_warn_undefined, BeamScope.Lines.Instrument}
 
   alias BeamScope.Error
+  alias BeamScope.Recorder.Hub
   alias BeamScope.Lines.Loader.{Cache, Check, Code, Held, Maker, Patterns, Refusal, Survivor}
 
   @wait_ms 500
@@ -161,7 +162,7 @@ defmodule BeamScope.Lines.Loader do
   @impl true
   def init(saved) do
     settle_in()
-    saved = saved || Survivor.take() || %{modules: %{}, next_id: 0}
+    saved = saved || Survivor.take() || %{modules: found(), next_id: 0}
 
     state = %{
       modules: %{},
@@ -178,10 +179,17 @@ defmodule BeamScope.Lines.Loader do
     {:ok, state, {:continue, {:adopt, saved.modules}}}
   end
 
+  # The loader before and its survivor may have been killed at once.
+  defp found do
+    for {module, md5} <- Code.marked(), held = Held.found(module, md5), into: %{}, do: {module, held}
+  end
+
   @impl true
   def handle_continue({:adopt, modules}, state) do
     state = %{state | survivor: Survivor.start()}
     state = :maps.fold(fn _module, held, state -> adopt(held, Held.runs(held), state) end, state, modules)
+    # It may have been killed after a load and before the patterns were set.
+    :maps.foreach(fn module, _ -> Hub.reloaded(module, nil) end, modules)
     Process.send_after(self(), :look, @look_ms)
     # Whoever started it asks next, unless it was to go on where another was killed.
     if modules != %{}, do: end_later()
@@ -387,9 +395,10 @@ defmodule BeamScope.Lines.Loader do
     end
   end
 
-  defp made_anew({module, _, functions} = key, original, make, state) do
+  defp made_anew({module, md5, functions} = key, original, make, state) do
     with {:ok, made} <- Maker.make(make, module, original.binary, functions, state.next_id),
          next when next <= @ids <- made.table.next_id do
+      made = %{made | binary: Code.mark(made.binary, md5)}
       {:ok, made, %{state | next_id: next, cache: Cache.put(state.cache, key, made)}}
     else
       {:error, error} -> {:error, error, state}

@@ -222,6 +222,23 @@ defmodule BeamScope.Lines.LoaderTest do
     end
   end
 
+  describe "modules that the loader itself runs through" do
+    test "come back like others" do
+      # Not Enum: Mix itself sits inside that for as long as tests run.
+      modules = [GenServer, Map, Process, Keyword, Access, String.Chars, Exception]
+      before = for module <- modules, do: {module, md5(module), :code.which(module)}
+      for module <- modules, do: :code.soft_purge(module)
+      assert {:ok, tables} = acquire(for module <- modules, do: {module, :all})
+      assert length(tables) == length(modules)
+      assert Enum.map([3, 1, 2], &to_string/1) == ["3", "1", "2"]
+      assert Loader.modules() == Enum.sort(modules)
+      Loader.release(self())
+      eventually(fn -> assert Loader.modules() == [] end)
+      assert before == for(module <- modules, do: {module, md5(module), :code.which(module)})
+      refute Enum.any?(modules, &:erlang.check_old_code/1)
+    end
+  end
+
   describe "what is refused, and why:" do
     defp refused(wanted) do
       assert {:error, %Error{} = error} = acquire([wanted])
@@ -268,7 +285,10 @@ defmodule BeamScope.Lines.LoaderTest do
       :code.purge(@b) && :code.delete(@b)
       :code.purge(@b)
 
-      Instrumented.module!(directory, @b, compile: [:debug_info, {:debug_info_key, 'secret'}])
+      Instrumented.module!(directory, @b,
+        compile: [:debug_info, {:debug_info_key, String.to_charlist("secret")}]
+      )
+
       assert {:cannot_instrument, :encrypted, _} = refused({@b, :all})
     end
 
@@ -288,6 +308,8 @@ defmodule BeamScope.Lines.LoaderTest do
 
     test "a module whose coverage is counted", %{directory: directory} do
       Instrumented.module!(directory, @a, source: "-file(\"a.erl\", 1).\n" <> Instrumented.source())
+      # Mix leaves out what a project does not name.
+      if function_exported?(Mix, :ensure_application!, 1), do: apply(Mix, :ensure_application!, [:tools])
       apply(:cover, :start, [])
       {:ok, @a} = apply(:cover, :compile_beam, [String.to_charlist(Path.join(directory, "#{@a}.beam"))])
       assert {:cannot_instrument, :cover, text} = refused({@a, :all})
@@ -414,6 +436,26 @@ defmodule BeamScope.Lines.LoaderTest do
       stop(owner)
     end
 
+    test "loader and survivor are killed at once: the next loader puts back what they left", %{
+      directory: directory
+    } do
+      module = Instrumented.module!(directory, @a)
+      original = md5(module)
+      {:ok, _} = acquire([{module, :all}])
+      survivor = Process.whereis(Survivor)
+      loader = Process.whereis(Loader)
+      :erlang.suspend_process(survivor)
+      stop(loader)
+      stop(survivor)
+      assert {Process.whereis(Loader), md5(module) == original} == {nil, false}
+
+      b = Instrumented.module!(directory, @b)
+      {:ok, _} = acquire([{b, :all}])
+      eventually(fn -> assert {md5(module), :erlang.check_old_code(module)} == {original, false} end)
+      assert Loader.status(b) == :instrumented
+      assert Loader.release(self()) == :ok
+    end
+
     test "the application is stopped: originals come back, owners are told", %{directory: directory} do
       :ok = Application.ensure_started(:beam_scope)
       module = Instrumented.module!(directory, @a)
@@ -474,7 +516,6 @@ defmodule BeamScope.Lines.LoaderTest do
       :ok = Loader.Code.finish(prepared)
       Recorder.Hub.reloaded(module, nil)
       # The hub has told it, and it has done so.
-      :sys.get_state(Recorder.Hub)
       :sys.get_state(rec.pid)
       assert Agent.get(agent, fn _ -> module.add(1, 2) end) == 3
       {:ok, _} = Recorder.stop(rec)
@@ -489,7 +530,12 @@ defmodule BeamScope.Lines.LoaderTest do
     test "while somebody asks for that, and no longer", %{directory: directory} do
       module = Instrumented.module!(directory, @a)
       me = self()
-      make = fn m, b, f, i -> send(me, :made) && Instrumented.instrument(m, b, f, i) end
+
+      make = fn m, b, f, i ->
+        send(me, :made)
+        Instrumented.instrument(m, b, f, i)
+      end
+
       keeper = owner()
       :ok = Loader.keep(keeper)
 

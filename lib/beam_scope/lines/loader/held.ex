@@ -13,7 +13,7 @@ defmodule BeamScope.Lines.Loader.Held do
 
   alias BeamScope.Lines.Loader.{Code, Patterns}
 
-  @first_ms 10
+  @first_ms 2
   @longest_ms 5_000
 
   defstruct [
@@ -60,6 +60,28 @@ defmodule BeamScope.Lines.Loader.Held do
       table: made.table,
       loaded: [Code.md5_of(made.binary)]
     }
+  end
+
+  @doc """
+  What nobody knows of any more though it is instrumented: all who knew were killed. `nil` where its original is no longer in its file.
+  """
+  @spec found(module(), binary()) :: t() | nil
+  def found(module, md5) do
+    with {:file, [_ | _] = file} <- :code.is_loaded(module),
+         {^module, binary, _} <- :code.get_object_code(module),
+         true <- Code.md5_of(binary) == md5 do
+      original = %__MODULE__{
+        module: module,
+        md5: md5,
+        file: file,
+        original: binary,
+        loaded: [Code.md5(module)]
+      }
+
+      soon(%{original | functions: [], phase: :restoring})
+    else
+      _ -> nil
+    end
   end
 
   @doc "Whether the instrumented code has all of these functions."
