@@ -89,6 +89,23 @@ defmodule BeamScope.Lines.Loader.Code do
   def soft_purge(module), do: not :erlang.check_old_code(module) or :code.soft_purge(module)
 
   @doc """
+  Whether code makes funs. A process that is outside, in `Enum.map/2` for example, may be about to call one of them, and the virtual machine does not
+  know.
+  """
+  @spec funs?(binary()) :: boolean()
+  def funs?(binary) do
+    case :beam_lib.chunks(binary, [~c"FunT"]) do
+      {:ok, {_, [{_, <<n::32, _::binary>>}]}} -> n > 0
+      _ -> false
+    end
+  end
+
+  @doc "Whether any process is inside old code of a module. Asks until one is."
+  @spec inside?(module()) :: boolean()
+  def inside?(module),
+    do: :erlang.check_old_code(module) and :lists.any(&inside?(&1, module), :erlang.processes())
+
+  @doc """
   The processes inside old code of a module. Asks every process, one after another.
   """
   @spec inside(module()) :: [pid()]
