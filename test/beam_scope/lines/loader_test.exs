@@ -555,6 +555,84 @@ defmodule BeamScope.Lines.LoaderTest do
       BeamScope.close(rec)
     end
 
+    test "that a recording has removed meanwhile do not come back", %{directory: directory} do
+      module = Instrumented.module!(directory, @a)
+      {:ok, agent} = Agent.start_link(fn -> 0 end)
+      {:ok, rec} = Recorder.start(agent, level: :full, calls: [{module, :add, 2}])
+
+      if Recorder.Session.sessions?() do
+        %{session: session} = :sys.get_state(rec.pid)
+        {:ok, 1} = Recorder.Session.pattern(session, {module, :twice, 1}, :plain)
+        Recorder.Hub.reloaded(module, nil)
+        :sys.get_state(rec.pid)
+        assert Recorder.Session.Trace.patterned(session.handle, module) == [{module, :add, 2}]
+      else
+        # The loader leaves those of the hub to the hub.
+        assert Recorder.Hub.ledger_on(module) == [{module, :add, 2}]
+        assert {:ok, []} = Loader.Patterns.read(module)
+        {:ok, _} = acquire([{module, :all}])
+        assert {:traced, :local} = :erlang.trace_info({module, :add, 2}, :traced)
+        assert Loader.release(self()) == :ok
+        assert {:traced, :local} = :erlang.trace_info({module, :add, 2}, :traced)
+      end
+
+      BeamScope.close(rec)
+      assert :erlang.trace_info({module, :add, 2}, :traced) == {:traced, false}
+    end
+
+    test "a recording says what it records no longer", %{directory: directory} do
+      module = Instrumented.module!(directory, @a)
+      {:ok, agent} = Agent.start_link(fn -> 0 end)
+      {:ok, rec} = Recorder.start(agent, level: :states)
+      {:ok, _} = acquire([{module, :all}], rec.pid)
+      :code.soft_purge(module)
+      :code.delete(module)
+      notes = fn -> elem(Recorder.info(rec), 1).notes end
+
+      eventually(fn ->
+        assert "lines of :lines_loader_a are recorded no longer: somebody else has loaded or removed the module" in notes.()
+      end)
+
+      BeamScope.close(rec)
+    end
+
+    test "a recording of all new processes leaves the loader out, and nobody sees what it holds", %{
+      directory: directory
+    } do
+      module = Instrumented.module!(directory, @a)
+      {:ok, rec} = Recorder.start(:new, level: :messages)
+      me = self()
+
+      # As recorders do: the loader is started by a process of ours.
+      recorder =
+        spawn(fn ->
+          BeamScope.Native.own_add(self())
+          {:ok, _} = acquire([{module, :all}], me)
+          send(me, :acquired)
+        end)
+
+      assert_receive :acquired, 5_000
+      seen = spawn(fn -> Process.sleep(10) end)
+
+      for name <- [Loader, Survivor],
+          do: refute(inspect(:sys.get_status(name), limit: :infinity) =~ "lines_loader_a")
+
+      ours = [Process.whereis(Loader), Process.whereis(Survivor)]
+      assert Loader.release(self()) == :ok
+      {:ok, _} = Recorder.stop(rec)
+      assert seen in for(process <- BeamScope.processes(rec), do: process.pid)
+      # Of their births the library is told too late, and their ends come when they are ours no longer.
+      assert for(
+               event <- BeamScope.events(rec),
+               event.pid in ours,
+               event.kind in [:send, :receive],
+               do: event
+             ) == []
+
+      BeamScope.Native.own_remove(recorder)
+      BeamScope.close(rec)
+    end
+
     defp calls(rec), do: rec |> BeamScope.calls() |> Enum.to_list()
   end
 

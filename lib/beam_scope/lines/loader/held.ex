@@ -80,16 +80,18 @@ defmodule BeamScope.Lines.Loader.Held do
   def found(module, md5) do
     with {:file, [_ | _] = file} <- :code.is_loaded(module),
          {^module, binary, _} <- :code.get_object_code(module),
-         true <- Code.md5_of(binary) == md5 do
-      original = %__MODULE__{
+         true <- Code.md5_of(binary) == md5,
+         marked when is_binary(marked) <- Code.md5(module) do
+      soon(%__MODULE__{
         module: module,
         md5: md5,
         file: file,
         original: binary,
-        loaded: [Code.md5(module)]
-      }
-
-      soon(%{original | functions: [], phase: :restoring})
+        functions: [],
+        table: %{},
+        loaded: [marked],
+        phase: :restoring
+      })
     else
       _ -> nil
     end

@@ -51,7 +51,8 @@ defmodule BeamScope.Lines.Loader.Patterns do
     end
   end
 
-  defp info(:classic, mfa), do: :erlang.trace_info(mfa, :all)
+  # Its type forgets tracers that are modules.
+  defp info(:classic, mfa), do: classic(:trace_info, [mfa, :all])
 
   # A session may end at any time.
   defp info(session, mfa) do
@@ -80,6 +81,8 @@ defmodule BeamScope.Lines.Loader.Patterns do
 
   defp meta(session, mfa, %{meta: _, meta_match_spec: spec}), do: [{session, mfa, spec, [:meta]}]
   defp meta(_session, _mfa, _facts), do: []
+
+  defp classic(function, arguments), do: apply(:erlang, function, arguments)
 
   @doc "Sets them again. Functions that are no more are left out."
   @spec set(t()) :: :ok
