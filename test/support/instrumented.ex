@@ -6,17 +6,24 @@ defmodule BeamScope.Test.Instrumented do
 
   @source """
   -module(NAME).
-  -export([add/2, twice/1, nap/1, adder/1, sit/1, loop/0]).
+  -export([add/2, twice/1, nap/1, adder/1, sit/1, loop/0, pass/2]).
   add(A, B) -> C = A + B, C.
   twice(X) -> Y = add(X, X), Y.
   nap(Ms) -> receive after Ms -> ok end, add(1, Ms).
   adder(N) -> fun(X) -> add(N, X) end.
   sit(From) -> From ! {sitting, self()}, receive go -> ok end, add(1, 1).
+  pass(From, N) -> 'Elixir.BeamScope.Test.Instrumented':call_later(From, fun(X) -> X + N end).
   loop() -> receive stop -> ok; {add, From, A, B} -> From ! {sum, add(A, B)}, loop() end.
   """
 
   @doc "The source of `module!/3`, where none is given."
   def source, do: @source
+
+  @doc "A function that was given a fun, as `Enum.map/2` is: it goes on after a message."
+  def call_later(from, fun) do
+    send(from, {:ready, self()})
+    receive do: ({:go, n} -> fun.(n))
+  end
 
   @doc "The probe."
   def hit(id) when is_integer(id), do: :ok

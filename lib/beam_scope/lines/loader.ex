@@ -15,9 +15,11 @@ defmodule BeamScope.Lines.Loader do
 
     * A process that never leaves a function (a loop that calls itself by a local name) stays in the code in which it began. What it does is not
       recorded by line, and its module cannot be restored before it ends: `release/1` says `:still_running`, `inside/1` says who.
-    * To the virtual machine a fun is not inside. A fun made by *instrumented* code and kept (in a state, in ETS) raises `BadFunctionError` once the
-      original is back and the instrumented code removed. A fun made by the *original* works before, during and after, except in the moment in which
-      the original is loaded (about a millisecond), and while a second recording has had more functions of the module instrumented.
+    * To the virtual machine a fun is not inside: a process that is in `Enum.map/2` and has yet to call a fun of the module is none that it waits for. So
+      instrumented code that makes funs is kept for `grace_ms:` after the original is back, and what goes on then ends well. A fun that is kept for
+      longer (in a state, in ETS) raises `BadFunctionError` after that. A fun made by the *original* works before, during and after, except
+      in the moment in which the original is loaded (some milliseconds, more where no processor is free), and while a second recording has had more functions of the
+      module instrumented.
     * Who loads the module while it is instrumented, `recompile` for example, kills processes that are still inside the original, as it would kill
       those inside older code otherwise.
 
@@ -32,14 +34,15 @@ defmodule BeamScope.Lines.Loader do
   use GenServer
   use BeamScope.Recorder.Discreet
 
-  # Any instrumenter may be given.
-  @compile {:no_warn_undefined, BeamScope.Lines.Instrument}
-
   alias BeamScope.Error
+  alias BeamScope.Recorder.Hub
   alias BeamScope.Lines.Loader.{Cache, Check, Code, Held, Maker, Patterns, Refusal, Survivor}
 
   @wait_ms 500
   @look_ms 1_000
+  @grace_ms 30_000
+  # Who wants other code of the module meanwhile waits so long at most.
+  @patience_ms 1_000
   @ids 4_294_967_296
   @attempts 5
 
@@ -50,8 +53,8 @@ defmodule BeamScope.Lines.Loader do
   Has functions of modules instrumented for an owner, until `release/1` or until it dies: all modules or none. Answers their tables, in the
   order asked; a module twice has one.
 
-  Costs tens of milliseconds a module that is not instrumented yet, and about one millisecond for the load. `instrument:` takes another
-  function than `BeamScope.Lines.Instrument.module/4`.
+  Costs tens of milliseconds a module that is not instrumented yet, and about one millisecond for the load; one that was restored less than
+  `grace_ms:` ago (30,000) and makes funs is waited for, a second at most. `instrument:` takes another function than `BeamScope.Lines.Instrument.module/4`.
 
   Errors: `:no_such_module`, `:no_such_function`, `:cannot_instrument` with the reason, `:still_running` where old code is in the way,
   `:setup_failed`, and those of the instrumentation.
@@ -63,7 +66,7 @@ defmodule BeamScope.Lines.Loader do
   @spec acquire([wanted()], pid(), keyword()) :: {:ok, [map()]} | {:error, Error.t()}
   def acquire(wanted, owner, opts \\ []) when is_list(wanted) and is_pid(owner) do
     make = opts[:instrument] || (&BeamScope.Lines.Instrument.module/4)
-    call({:acquire, gathered(wanted), owner, make})
+    call({:acquire, gathered(wanted), owner, {make, opts[:grace_ms] || @grace_ms}})
   catch
     :exit, {reason, _} -> {:error, Error.new(:setup_failed, {:loader, reason})}
   end
@@ -77,7 +80,7 @@ defmodule BeamScope.Lines.Loader do
 
   @doc """
   An owner wants nothing any more. Where it was the last one, the original comes back; waits up to 500 ms for processes that are inside,
-  and then names the modules that are not done: that goes on by itself.
+  and then names the modules that are not done: that goes on by itself. Where it answers `:ok` the original runs.
   """
   @spec release(pid()) :: :ok | {:still_running, [module()]}
   def release(owner) do
@@ -95,7 +98,7 @@ defmodule BeamScope.Lines.Loader do
   @spec status(module()) :: :original | :instrumented | :still_running
   def status(module), do: ask({:status, module}, :original)
 
-  @doc "The modules that are not as they were."
+  @doc "The modules that are not as they were: those whose instrumented code is there, be it as old code."
   @spec modules() :: [module()]
   def modules, do: ask(:modules, [])
 
@@ -161,7 +164,7 @@ defmodule BeamScope.Lines.Loader do
   @impl true
   def init(saved) do
     settle_in()
-    saved = saved || Survivor.take() || %{modules: %{}, next_id: 0}
+    saved = saved || Survivor.take() || %{modules: found(), next_id: 0}
 
     state = %{
       modules: %{},
@@ -178,10 +181,17 @@ defmodule BeamScope.Lines.Loader do
     {:ok, state, {:continue, {:adopt, saved.modules}}}
   end
 
+  # The loader before and its survivor may have been killed at once.
+  defp found do
+    for {module, md5} <- Code.marked(), held = Held.found(module, md5), into: %{}, do: {module, held}
+  end
+
   @impl true
   def handle_continue({:adopt, modules}, state) do
     state = %{state | survivor: Survivor.start()}
     state = :maps.fold(fn _module, held, state -> adopt(held, Held.runs(held), state) end, state, modules)
+    # It may have been killed after a load and before the patterns were set.
+    :maps.foreach(fn module, _ -> Hub.reloaded(module, nil) end, modules)
     Process.send_after(self(), :look, @look_ms)
     # Whoever started it asks next, unless it was to go on where another was killed.
     if modules != %{}, do: end_later()
@@ -201,10 +211,10 @@ defmodule BeamScope.Lines.Loader do
   # Requests
 
   @impl true
-  def handle_call({:acquire, wanted, owner, make}, _from, state) do
+  def handle_call({:acquire, wanted, owner, how}, _from, state) do
     before = for {module, %{users: %{^owner => _}}} <- state.modules, do: module
 
-    case take_all(wanted, owner, make, watch(state, owner), []) do
+    case take_all(wanted, owner, how, watch(state, owner), []) do
       {:ok, tables, state} ->
         answer({:ok, tables}, state)
 
@@ -230,6 +240,7 @@ defmodule BeamScope.Lines.Loader do
     do: answer(:ok, put_in(state.keepers[Process.monitor(pid)], pid))
 
   defp status_of(%{phase: :instrumented}), do: :instrumented
+  defp status_of(%{quiet?: true}), do: :original
   defp status_of(_held), do: :still_running
 
   defp answer(answer, state) do
@@ -285,40 +296,56 @@ defmodule BeamScope.Lines.Loader do
 
   # Taking
 
-  defp take_all([], _owner, _make, state, tables), do: {:ok, :lists.reverse(tables), state}
+  defp take_all([], _owner, _how, state, tables), do: {:ok, :lists.reverse(tables), state}
 
-  defp take_all([{module, functions} | rest], owner, make, state, tables) do
-    case take(state.modules[module], {module, functions}, owner, make, state) do
-      {:ok, held, state} -> take_all(rest, owner, make, put(state, held), [held.table | tables])
+  defp take_all([{module, functions} | rest], owner, how, state, tables) do
+    case take(state.modules[module], {module, functions}, owner, how, state) do
+      {:ok, held, state} -> take_all(rest, owner, how, put(state, held), [held.table | tables])
       {:error, error, state} -> {:error, error, state}
     end
   end
 
-  defp take(nil, wanted, owner, make, state), do: fresh(wanted, owner, make, state)
+  defp take(nil, wanted, owner, how, state), do: fresh(wanted, owner, how, state)
 
-  defp take(held, wanted, owner, make, state) do
+  defp take(held, wanted, owner, how, state) do
     case {Held.runs(held), Held.covers?(held, elem(wanted, 1))} do
       {:ours, true} -> {:ok, Held.used(held, owner, elem(wanted, 1)), state}
-      {:ours, false} -> more(held, wanted, owner, make, state)
-      {:foreign, _} -> fresh(wanted, owner, make, forget(state, held, :loaded))
-      {:original, _} -> once_more(held, wanted, owner, make, state)
+      {:ours, false} -> more(held, wanted, owner, how, state)
+      {:foreign, _} -> fresh(wanted, owner, how, forget(state, held, :loaded))
+      {:original, _} -> once_more(held, wanted, owner, how, state)
     end
   end
 
-  # The original is back, and what was instrumented is on its way out.
-  defp once_more(held, {module, _} = wanted, owner, make, state) do
-    state = lost(state, held)
+  # The original is back, and what was instrumented is on its way out. The same code once more gives its funs their code back at once; any other takes
+  # it from them, so they get some of the time that they were to have.
+  defp once_more(held, {module, functions}, owner, {make, grace_ms}, state) do
+    original = %{module: module, md5: held.md5, file: held.file, binary: held.original}
 
-    if Code.soft_purge(module),
-      do: fresh(wanted, owner, make, drop(state, held)),
-      else: {:error, still_running(module), state}
+    with :ok <- Check.functions(module, functions),
+         {:ok, made, state} <- made(original, functions, make, lost(state, held)) do
+      unless :lists.member(Code.md5_of(made.binary), held.loaded),
+        do: Process.sleep(min(Held.grace_left(held), @patience_ms))
+
+      new = original |> Held.new(functions, made, grace_ms) |> Held.used(owner, functions)
+      again(load(new, made, owner, state), new, held, state)
+    else
+      {:error, error} -> {:error, error, state}
+      {:error, error, state} -> {:error, error, state}
+    end
   end
 
-  defp fresh({module, functions}, owner, make, state) do
+  defp again(:ok, new, _held, state), do: {:ok, new, state}
+
+  defp again({:error, error}, _new, held, state) do
+    tell(state, held.module, held)
+    {:error, error, state}
+  end
+
+  defp fresh({module, functions}, owner, {make, grace_ms}, state) do
     with {:ok, original} <- Check.original(module),
          :ok <- Check.functions(module, functions),
          {:ok, made, state} <- made(original, functions, make, state) do
-      held = original |> Held.new(functions, made) |> Held.used(owner, functions)
+      held = original |> Held.new(functions, made, grace_ms) |> Held.used(owner, functions)
       loaded(load(held, made, owner, state), held, state)
     else
       {:error, error} -> {:error, error, state}
@@ -334,7 +361,7 @@ defmodule BeamScope.Lines.Loader do
   end
 
   # Others go on with what they have while more is made; then all of it is loaded, and the code before must go.
-  defp more(held, {module, functions}, owner, make, state) do
+  defp more(held, {module, functions}, owner, {make, _grace_ms}, state) do
     union = Held.union(held.functions, functions)
     original = %{module: module, md5: held.md5, file: held.file, binary: held.original}
 
@@ -342,6 +369,7 @@ defmodule BeamScope.Lines.Loader do
          {:ok, made, state} <- made(original, union, make, state) do
       md5 = Code.md5_of(made.binary)
       new = %{held | functions: union, table: made.table, loaded: :lists.usort([md5 | held.loaded])}
+      new = %{new | funs?: held.funs? or Code.funs?(made.binary)}
       extended(load(new, made, owner, state), Held.used(new, owner, functions), held, state)
     else
       {:error, error} -> {:error, error, state}
@@ -387,9 +415,10 @@ defmodule BeamScope.Lines.Loader do
     end
   end
 
-  defp made_anew({module, _, functions} = key, original, make, state) do
+  defp made_anew({module, md5, functions} = key, original, make, state) do
     with {:ok, made} <- Maker.make(make, module, original.binary, functions, state.next_id),
          next when next <= @ids <- made.table.next_id do
+      made = %{made | binary: Code.mark(made.binary, md5)}
       {:ok, made, %{state | next_id: next, cache: Cache.put(state.cache, key, made)}}
     else
       {:error, error} -> {:error, error, state}
@@ -491,7 +520,7 @@ defmodule BeamScope.Lines.Loader do
   end
 
   defp unfinished?(nil), do: false
-  defp unfinished?(held), do: held.phase != :instrumented and held.users == %{}
+  defp unfinished?(held), do: held.phase != :instrumented and held.users == %{} and not held.quiet?
 
   defp schedule(state) do
     if state.timer, do: Process.cancel_timer(state.timer)

@@ -55,11 +55,25 @@ defmodule BeamScope.Recorder.Hub do
   @spec classic(pid(), pos_integer(), Session.tracer(), term()) :: term()
   def classic(hub, id, tracer, request), do: GenServer.call(hub, {:classic, id, tracer, request}, :infinity)
 
-  @doc "The code of a module was replaced for one of the recorders, and its patterns with it: recordings set theirs again."
+  @doc """
+  The places on a module where the ledger of classic flags has patterns. Whoever replaces its code leaves them to `reloaded/2`: only the hub
+  knows whether they are still wanted.
+  """
+  @spec ledger_on(module()) :: [Session.place()]
+  def ledger_on(module), do: ask({:ledger_on, module}, [])
+
+  @doc """
+  The code of a module was replaced for one of the recorders, and its patterns with it. Those of the ledger are set again by the return of
+  this; other recordings are told, and set theirs.
+  """
   @spec reloaded(module(), pid() | nil) :: :ok
-  def reloaded(module, by) do
-    with hub when is_pid(hub) <- Process.whereis(__MODULE__), do: send(hub, {:reloaded, module, by})
-    :ok
+  def reloaded(module, by), do: ask({:reloaded, module, by}, :ok)
+
+  # Without a hub there is nothing to tell.
+  defp ask(request, nothing) do
+    GenServer.call(__MODULE__, request, :infinity)
+  catch
+    :exit, _ -> nothing
   end
 
   @doc "Undoes what a killed hub may have left of the loops that it always watches, and the mark that says so."
@@ -160,6 +174,16 @@ defmodule BeamScope.Recorder.Hub do
     {:reply, answer, %{state | ledger: ledger, tracer: tracer}}
   end
 
+  def handle_call({:ledger_on, module}, _from, state),
+    do: {:reply, Ledger.on(state.ledger, module), state}
+
+  # Before OTP 27 patterns are the ledger's; from then on each recorder has its own.
+  def handle_call({:reloaded, module, _by} = reloaded, _from, state) do
+    if state.tracer, do: Classic.perform(state.ledger, 0, state.tracer, {:reloaded, module})
+    for {pid, undo} <- state.recorders, undo != :done, do: send(pid, reloaded)
+    {:reply, :ok, state}
+  end
+
   @impl true
   def handle_info({:DOWN, _, :process, pid, _reason}, state) do
     own(:own_remove, pid)
@@ -178,13 +202,6 @@ defmodule BeamScope.Recorder.Hub do
 
   def handle_info(:end_if_idle, state) do
     if idle?(state), do: {:stop, :normal, state}, else: {:noreply, state}
-  end
-
-  # Before OTP 27 patterns are the ledger's; from then on each recorder has its own.
-  def handle_info({:reloaded, module, _by} = reloaded, state) do
-    if state.tracer, do: Classic.perform(state.ledger, 0, state.tracer, {:reloaded, module})
-    for {pid, undo} <- state.recorders, undo != :done, do: send(pid, reloaded)
-    {:noreply, state}
   end
 
   def handle_info(_other, state), do: {:noreply, state}

@@ -11,6 +11,8 @@ defmodule BeamScope.Recorder.Lines do
   alias BeamScope.Recorder.{Plan, Setup}
   alias BeamScope.Recording.Sites
 
+  @flush_ms 500
+
   @typedoc "What was put into a module and where: the module, its places by number, and the range of these numbers."
   @type table :: %{
           required(:module) => module(),
@@ -86,6 +88,8 @@ defmodule BeamScope.Recorder.Lines do
   def again(%{instrumented: tables} = state, %{module: module} = table) do
     {before, old} = tables |> Map.fetch!(module) |> Map.pop(:earlier, [])
     state = %{state | instrumented: Map.put(tables, module, Map.put(table, :earlier, [old | before]))}
+    # Events are told apart when they are drained.
+    _ = state.native.recording_flush(state.data, @flush_ms)
     _ = state.native.recording_update(state.data, %{lines: ranges(state)})
 
     Setup.note(

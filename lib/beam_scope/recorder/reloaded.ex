@@ -3,11 +3,11 @@ defmodule BeamScope.Recorder.Reloaded do
   What a recording does when code is replaced under it: by the loader of lines, for itself or for another recording.
 
   The loader carries the trace patterns of the module over (`BeamScope.Lines.Loader.Patterns`). One that was set while it did so is set
-  again here.
+  again here, and one that was removed is removed again.
   """
 
   alias BeamScope.Recorder.{Lines, Session, Setup}
-  alias BeamScope.Recorder.Session.Classic
+  alias BeamScope.Recorder.Session.{Classic, Trace}
 
   @doc """
   Sets the patterns of this recording on a module again, and says that some of its calls may be missing, unless the code was replaced for
@@ -18,7 +18,7 @@ defmodule BeamScope.Recorder.Reloaded do
 
   def again(module, by, state) do
     patterns = for {place, want} <- state.plan.patterns, on?(place, module), do: {place, want}
-    set(patterns, state.session)
+    set(patterns, module, state.session)
 
     if patterns == [] or by == self(),
       do: state,
@@ -33,8 +33,14 @@ defmodule BeamScope.Recorder.Reloaded do
   defp on?(place, module), do: match?({^module, _, _}, Session.function(place))
 
   # Before OTP 27 they are the hub's, which has done so.
-  defp set(_patterns, %Session{module: Classic}), do: :ok
-  defp set(patterns, session), do: for({place, want} <- patterns, do: Session.pattern(session, place, want))
+  defp set(_patterns, _module, %Session{module: Classic}), do: :ok
+
+  defp set(patterns, module, session) do
+    for {place, want} <- patterns, do: Session.pattern(session, place, want)
+    wanted = for {place, _} <- patterns, do: Session.function(place)
+    for mfa <- Trace.patterned(session.handle, module) -- wanted, do: Session.unpattern(session, mfa)
+    :ok
+  end
 
   @doc "What the loader tells an owner; see `BeamScope.Lines.Loader`."
   @spec told(term(), Setup.state()) :: Setup.state()

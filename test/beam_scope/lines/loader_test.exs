@@ -23,7 +23,7 @@ defmodule BeamScope.Lines.LoaderTest do
   end
 
   defp acquire(wanted, owner \\ self()),
-    do: Loader.acquire(wanted, owner, instrument: &Instrumented.instrument/4)
+    do: Loader.acquire(wanted, owner, instrument: &Instrumented.instrument/4, grace_ms: 0)
 
   defp md5(module), do: Loader.Code.md5(module)
 
@@ -52,7 +52,7 @@ defmodule BeamScope.Lines.LoaderTest do
       before = {md5(module), :code.which(module), module.module_info(:compile)}
 
       assert {:ok, [%{module: ^module, sites: sites, md5: md5}]} = acquire([{module, :all}])
-      assert {md5, map_size(sites)} == {elem(before, 0), 6}
+      assert {md5, map_size(sites)} == {elem(before, 0), 7}
       assert Loader.status(module) == :instrumented
       assert md5(module) != md5
       assert :code.which(module) == elem(before, 1)
@@ -212,6 +212,39 @@ defmodule BeamScope.Lines.LoaderTest do
       assert add_3.(4) == 7
     end
 
+    test "a function outside goes on with the fun that it was given, while that has its time", %{
+      directory: directory
+    } do
+      module = Instrumented.module!(directory, @a)
+      original = md5(module)
+
+      {:ok, _} =
+        Loader.acquire([{module, :all}], self(), instrument: &Instrumented.instrument/4, grace_ms: 300)
+
+      me = self()
+      {pid, monitor} = spawn_monitor(fn -> exit({:result, module.pass(me, 3)}) end)
+      assert_receive {:ready, ^pid}
+      assert Loader.release(self()) == :ok
+      assert {md5(module), Loader.status(module), Loader.modules()} == {original, :original, [module]}
+      send(pid, {:go, 4})
+      assert_receive {:DOWN, ^monitor, :process, _, {:result, 7}}
+      eventually(fn -> assert {Loader.modules(), :erlang.check_old_code(module)} == {[], false} end)
+
+      keep = &Loader.acquire([{module, &1}], self(), instrument: fn m, b, f, i -> Instrumented.instrument(m, b, f, i) end, grace_ms: 300)
+
+      # The same code once more has funs made by it go on; other code waits until they had their time.
+      {:ok, _} = keep.(:all)
+      add_3 = module.adder(3)
+      assert Loader.release(self()) == :ok
+      {us, {:ok, _}} = :timer.tc(fn -> keep.(:all) end)
+      assert us < 250_000
+      assert add_3.(4) == 7
+      assert Loader.release(self()) == :ok
+      {us, {:ok, _}} = :timer.tc(fn -> keep.([{:adder, 1}]) end)
+      assert us > 200_000
+      assert Loader.release(self()) == :ok
+    end
+
     test "funs of the instrumented code work until it is gone", %{directory: directory} do
       module = Instrumented.module!(directory, @a)
       {:ok, _} = acquire([{module, :all}])
@@ -219,6 +252,24 @@ defmodule BeamScope.Lines.LoaderTest do
       assert add_3.(4) == 7
       assert Loader.release(self()) == :ok
       assert_raise BadFunctionError, fn -> add_3.(4) end
+    end
+  end
+
+  describe "modules that the loader itself runs through" do
+    test "come back like others" do
+      # Not Enum or Process: Mix sits inside the one for as long as tests run, and whoever sleeps inside the other.
+      modules = [GenServer, Map, Keyword, Access, String.Chars, Exception]
+      Enum.each(modules, &Code.ensure_loaded!/1)
+      before = for module <- modules, do: {module, md5(module), :code.which(module)}
+      for module <- modules, do: :code.soft_purge(module)
+      assert {:ok, tables} = acquire(for module <- modules, do: {module, :all})
+      assert length(tables) == length(modules)
+      assert Enum.map([3, 1, 2], &to_string/1) == ["3", "1", "2"]
+      assert Loader.modules() == Enum.sort(modules)
+      Loader.release(self())
+      eventually(fn -> assert Loader.modules() == [] end)
+      assert before == for(module <- modules, do: {module, md5(module), :code.which(module)})
+      refute Enum.any?(modules, &:erlang.check_old_code/1)
     end
   end
 
@@ -268,7 +319,10 @@ defmodule BeamScope.Lines.LoaderTest do
       :code.purge(@b) && :code.delete(@b)
       :code.purge(@b)
 
-      Instrumented.module!(directory, @b, compile: [:debug_info, {:debug_info_key, 'secret'}])
+      Instrumented.module!(directory, @b,
+        compile: [:debug_info, {:debug_info_key, String.to_charlist("secret")}]
+      )
+
       assert {:cannot_instrument, :encrypted, _} = refused({@b, :all})
     end
 
@@ -288,6 +342,8 @@ defmodule BeamScope.Lines.LoaderTest do
 
     test "a module whose coverage is counted", %{directory: directory} do
       Instrumented.module!(directory, @a, source: "-file(\"a.erl\", 1).\n" <> Instrumented.source())
+      # Mix leaves out what a project does not name.
+      if function_exported?(Mix, :ensure_application!, 1), do: apply(Mix, :ensure_application!, [:tools])
       apply(:cover, :start, [])
       {:ok, @a} = apply(:cover, :compile_beam, [String.to_charlist(Path.join(directory, "#{@a}.beam"))])
       assert {:cannot_instrument, :cover, text} = refused({@a, :all})
@@ -320,7 +376,7 @@ defmodule BeamScope.Lines.LoaderTest do
       make = fn _, _, _, _ -> raise ArgumentError, "a secret" end
 
       assert {:error, %Error{reason: :setup_failed} = error} =
-               Loader.acquire([{module, :all}], self(), instrument: make)
+               Loader.acquire([{module, :all}], self(), instrument: make, grace_ms: 0)
 
       refute Exception.message(error) =~ "a secret"
       refused = Error.new(:invalid_option, %{key: :lines, value: 1, expected: "else"})
@@ -414,6 +470,26 @@ defmodule BeamScope.Lines.LoaderTest do
       stop(owner)
     end
 
+    test "loader and survivor are killed at once: the next loader puts back what they left", %{
+      directory: directory
+    } do
+      module = Instrumented.module!(directory, @a)
+      original = md5(module)
+      {:ok, _} = acquire([{module, :all}])
+      survivor = Process.whereis(Survivor)
+      loader = Process.whereis(Loader)
+      :erlang.suspend_process(survivor)
+      stop(loader)
+      stop(survivor)
+      assert {Process.whereis(Loader), md5(module) == original} == {nil, false}
+
+      b = Instrumented.module!(directory, @b)
+      {:ok, _} = acquire([{b, :all}])
+      eventually(fn -> assert {md5(module), :erlang.check_old_code(module)} == {original, false} end)
+      assert Loader.status(b) == :instrumented
+      assert Loader.release(self()) == :ok
+    end
+
     test "the application is stopped: originals come back, owners are told", %{directory: directory} do
       :ok = Application.ensure_started(:beam_scope)
       module = Instrumented.module!(directory, @a)
@@ -474,11 +550,88 @@ defmodule BeamScope.Lines.LoaderTest do
       :ok = Loader.Code.finish(prepared)
       Recorder.Hub.reloaded(module, nil)
       # The hub has told it, and it has done so.
-      :sys.get_state(Recorder.Hub)
       :sys.get_state(rec.pid)
       assert Agent.get(agent, fn _ -> module.add(1, 2) end) == 3
       {:ok, _} = Recorder.stop(rec)
       assert [_] = for(%{kind: :call, mfa: {^module, :add, [1, 2]}} = event <- calls(rec), do: event)
+      BeamScope.close(rec)
+    end
+
+    test "that a recording has removed meanwhile do not come back", %{directory: directory} do
+      module = Instrumented.module!(directory, @a)
+      {:ok, agent} = Agent.start_link(fn -> 0 end)
+      {:ok, rec} = Recorder.start(agent, level: :full, calls: [{module, :add, 2}])
+
+      if Recorder.Session.sessions?() do
+        %{session: session} = :sys.get_state(rec.pid)
+        {:ok, 1} = Recorder.Session.pattern(session, {module, :twice, 1}, :plain)
+        Recorder.Hub.reloaded(module, nil)
+        :sys.get_state(rec.pid)
+        assert Recorder.Session.Trace.patterned(session.handle, module) == [{module, :add, 2}]
+      else
+        # The loader leaves those of the hub to the hub.
+        assert Recorder.Hub.ledger_on(module) == [{module, :add, 2}]
+        assert {:ok, []} = Loader.Patterns.read(module)
+        {:ok, _} = acquire([{module, :all}])
+        assert {:traced, :local} = :erlang.trace_info({module, :add, 2}, :traced)
+        assert Loader.release(self()) == :ok
+        assert {:traced, :local} = :erlang.trace_info({module, :add, 2}, :traced)
+      end
+
+      BeamScope.close(rec)
+      assert :erlang.trace_info({module, :add, 2}, :traced) == {:traced, false}
+    end
+
+    test "a recording says what it records no longer", %{directory: directory} do
+      module = Instrumented.module!(directory, @a)
+      {:ok, agent} = Agent.start_link(fn -> 0 end)
+      {:ok, rec} = Recorder.start(agent, level: :states)
+      {:ok, _} = acquire([{module, :all}], rec.pid)
+      :code.soft_purge(module)
+      :code.delete(module)
+      notes = fn -> elem(Recorder.info(rec), 1).notes end
+
+      eventually(fn ->
+        assert "lines of :lines_loader_a are recorded no longer: somebody else has loaded or removed the module" in notes.()
+      end)
+
+      BeamScope.close(rec)
+    end
+
+    test "a recording of all new processes leaves the loader out, and nobody sees what it holds", %{
+      directory: directory
+    } do
+      module = Instrumented.module!(directory, @a)
+      {:ok, rec} = Recorder.start(:new, level: :messages)
+      me = self()
+
+      # As recorders do: the loader is started by a process of ours.
+      recorder =
+        spawn(fn ->
+          BeamScope.Native.own_add(self())
+          {:ok, _} = acquire([{module, :all}], me)
+          send(me, :acquired)
+        end)
+
+      assert_receive :acquired, 5_000
+      seen = spawn(fn -> Process.sleep(10) end)
+
+      for name <- [Loader, Survivor],
+          do: refute(inspect(:sys.get_status(name), limit: :infinity) =~ "lines_loader_a")
+
+      ours = [Process.whereis(Loader), Process.whereis(Survivor)]
+      assert Loader.release(self()) == :ok
+      {:ok, _} = Recorder.stop(rec)
+      assert seen in for(process <- BeamScope.processes(rec), do: process.pid)
+      # Of their births the library is told too late, and their ends come when they are ours no longer.
+      assert for(
+               event <- BeamScope.events(rec),
+               event.pid in ours,
+               event.kind in [:send, :receive],
+               do: event
+             ) == []
+
+      BeamScope.Native.own_remove(recorder)
       BeamScope.close(rec)
     end
 
@@ -489,12 +642,17 @@ defmodule BeamScope.Lines.LoaderTest do
     test "while somebody asks for that, and no longer", %{directory: directory} do
       module = Instrumented.module!(directory, @a)
       me = self()
-      make = fn m, b, f, i -> send(me, :made) && Instrumented.instrument(m, b, f, i) end
+
+      make = fn m, b, f, i ->
+        send(me, :made)
+        Instrumented.instrument(m, b, f, i)
+      end
+
       keeper = owner()
       :ok = Loader.keep(keeper)
 
       for _ <- 1..3 do
-        {:ok, _} = Loader.acquire([{module, :all}], self(), instrument: make)
+        {:ok, _} = Loader.acquire([{module, :all}], self(), instrument: make, grace_ms: 0)
         assert Loader.release(self()) == :ok
       end
 
@@ -502,7 +660,7 @@ defmodule BeamScope.Lines.LoaderTest do
       refute_received :made
       stop(keeper)
       eventually(fn -> assert Process.whereis(Loader) == nil end)
-      {:ok, _} = Loader.acquire([{module, :all}], self(), instrument: make)
+      {:ok, _} = Loader.acquire([{module, :all}], self(), instrument: make, grace_ms: 0)
       assert_received :made
       assert Loader.release(self()) == :ok
     end

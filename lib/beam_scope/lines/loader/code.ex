@@ -10,6 +10,8 @@ defmodule BeamScope.Lines.Loader.Code do
   Nothing here calls a module that could be instrumented itself: a process inside `Enum` could never purge `Enum`.
   """
 
+  @mark :beam_scope_lines
+
   @typedoc "Code that is ready to be loaded, once."
   @type prepared :: term()
 
@@ -26,6 +28,36 @@ defmodule BeamScope.Lines.Loader.Code do
   def md5_of(binary) do
     :code.module_md5(binary)
   rescue
+    ArgumentError -> nil
+  end
+
+  @doc """
+  The same code with a mark that says of which original it is. Attributes are no part of the MD5. Whoever finds the mark in a running module
+  knows what to put back, even when all who knew were killed.
+  """
+  @spec mark(binary(), binary()) :: binary()
+  def mark(binary, original_md5) do
+    {:ok, _module, chunks} = :beam_lib.all_chunks(binary)
+    {:value, {_, attributes}} = :lists.keysearch(~c"Attr", 1, chunks)
+    marked = [{@mark, [original_md5]} | :erlang.binary_to_term(attributes)]
+    chunk = {~c"Attr", :erlang.term_to_binary(marked)}
+    {:ok, binary} = :beam_lib.build_module(:lists.keyreplace(~c"Attr", 1, chunks, chunk))
+    binary
+  end
+
+  @doc "The loaded modules with a mark, each with the MD5 of its original. Looks at every module of the node: some milliseconds."
+  @spec marked() :: [{module(), binary()}]
+  def marked do
+    for {module, _file} <- :code.all_loaded(), md5 = mark_of(module), do: {module, md5}
+  end
+
+  defp mark_of(module) do
+    case :lists.keyfind(@mark, 1, :erlang.get_module_info(module, :attributes)) do
+      {@mark, [md5]} -> md5
+      _ -> nil
+    end
+  rescue
+    # Removed meanwhile.
     ArgumentError -> nil
   end
 
@@ -55,6 +87,23 @@ defmodule BeamScope.Lines.Loader.Code do
   """
   @spec soft_purge(module()) :: boolean()
   def soft_purge(module), do: not :erlang.check_old_code(module) or :code.soft_purge(module)
+
+  @doc """
+  Whether code makes funs. A process that is outside, in `Enum.map/2` for example, may be about to call one of them, and the virtual machine does not
+  know.
+  """
+  @spec funs?(binary()) :: boolean()
+  def funs?(binary) do
+    case :beam_lib.chunks(binary, [~c"FunT"]) do
+      {:ok, {_, [{_, <<n::32, _::binary>>}]}} -> n > 0
+      _ -> false
+    end
+  end
+
+  @doc "Whether any process is inside old code of a module. Asks until one is."
+  @spec inside?(module()) :: boolean()
+  def inside?(module),
+    do: :erlang.check_old_code(module) and :lists.any(&inside?(&1, module), :erlang.processes())
 
   @doc """
   The processes inside old code of a module. Asks every process, one after another.

@@ -6,14 +6,14 @@ defmodule BeamScope.Lines.Loader.Held do
   |---|---|---|
   | `:instrumented` | the instrumented code, for its users | the original: who was inside goes on there, and its funs work |
   | `:restoring` | the instrumented code, which nobody wants any more | the original, still with a process inside |
-  | `:leaving` | the original | the instrumented code, until nobody is inside |
+  | `:leaving` | the original | the instrumented code, until nobody is inside and funs made by it had time to be done with |
 
   A step never waits and never kills: what cannot be done yet is tried again, at longer and longer intervals.
   """
 
   alias BeamScope.Lines.Loader.{Code, Patterns}
 
-  @first_ms 10
+  @first_ms 2
   @longest_ms 5_000
 
   defstruct [
@@ -27,6 +27,11 @@ defmodule BeamScope.Lines.Loader.Held do
     loaded: [],
     users: %{},
     phase: :instrumented,
+    # Since when the original runs again, how long funs then have, and whether that is all that is waited for.
+    restored_at: nil,
+    grace_ms: 0,
+    funs?: true,
+    quiet?: false,
     prepared: nil,
     delay: @first_ms,
     due: 0
@@ -43,14 +48,18 @@ defmodule BeamScope.Lines.Loader.Held do
           loaded: [binary()],
           users: %{pid() => functions()},
           phase: :instrumented | :restoring | :leaving,
+          restored_at: integer() | nil,
+          grace_ms: non_neg_integer(),
+          funs?: boolean(),
+          quiet?: boolean(),
           prepared: term(),
           delay: pos_integer(),
           due: integer()
         }
 
   @doc "A module that is about to be instrumented."
-  @spec new(BeamScope.Lines.Loader.Check.original(), functions(), map()) :: t()
-  def new(original, functions, made) do
+  @spec new(BeamScope.Lines.Loader.Check.original(), functions(), map(), non_neg_integer()) :: t()
+  def new(original, functions, made, grace_ms) do
     %__MODULE__{
       module: original.module,
       md5: original.md5,
@@ -58,8 +67,34 @@ defmodule BeamScope.Lines.Loader.Held do
       original: original.binary,
       functions: functions,
       table: made.table,
+      grace_ms: grace_ms,
+      funs?: Code.funs?(made.binary),
       loaded: [Code.md5_of(made.binary)]
     }
+  end
+
+  @doc """
+  What nobody knows of any more though it is instrumented: all who knew were killed. `nil` where its original is no longer in its file.
+  """
+  @spec found(module(), binary()) :: t() | nil
+  def found(module, md5) do
+    with {:file, [_ | _] = file} <- :code.is_loaded(module),
+         {^module, binary, _} <- :code.get_object_code(module),
+         true <- Code.md5_of(binary) == md5,
+         marked when is_binary(marked) <- Code.md5(module) do
+      soon(%__MODULE__{
+        module: module,
+        md5: md5,
+        file: file,
+        original: binary,
+        functions: [],
+        table: %{},
+        loaded: [marked],
+        phase: :restoring
+      })
+    else
+      _ -> nil
+    end
   end
 
   @doc "Whether the instrumented code has all of these functions."
@@ -97,7 +132,7 @@ defmodule BeamScope.Lines.Loader.Held do
   @spec used(t(), pid(), functions()) :: t()
   def used(held, owner, wanted) do
     users = Map.update(held.users, owner, wanted, &union(&1, wanted))
-    %{held | users: users, phase: :instrumented, prepared: nil}
+    %{held | users: users, phase: :instrumented, prepared: nil, restored_at: nil, quiet?: false}
   end
 
   @doc "A user less. Without any, the original is wanted back at once."
@@ -123,7 +158,15 @@ defmodule BeamScope.Lines.Loader.Held do
   defp step(:foreign, _held), do: :done
 
   defp step(:original, held) do
-    if Code.soft_purge(held.module), do: :done, else: later(%{held | phase: :leaving, prepared: nil})
+    held = %{held | phase: :leaving, prepared: nil, restored_at: held.restored_at || now()}
+
+    case grace_left(held) do
+      0 ->
+        leave(held)
+
+      ms ->
+        if Code.inside?(held.module), do: later(held), else: {:wait, %{held | quiet?: true, due: now() + ms}}
+    end
   end
 
   defp step(:ours, held) do
@@ -132,6 +175,15 @@ defmodule BeamScope.Lines.Loader.Held do
       :error -> later(held)
     end
   end
+
+  defp leave(held), do: if(Code.soft_purge(held.module), do: :done, else: later(%{held | quiet?: false}))
+
+  @doc "Milliseconds that funs made by the instrumented code still have, once the original runs again."
+  @spec grace_left(t()) :: non_neg_integer()
+  def grace_left(%{funs?: true, restored_at: at, grace_ms: ms}) when is_integer(at),
+    do: max(at + ms - now(), 0)
+
+  def grace_left(_held), do: 0
 
   # Made ready before the old original is removed: in between its funs have no code.
   defp prepared(%{prepared: nil} = held) do

@@ -4,19 +4,28 @@ defmodule BeamScope.Lines.Loader.Patterns do
 
   That goes for everybody's: other recordings', and other tools' (dbg). They are read before and set again at once after, in every trace
   session of the node from OTP 27 on. What is called in between, well under a millisecond, is missed. Counters cannot be carried over, so
-  code that is counted is refused.
+  code that is counted is refused. Before OTP 27 our own are the hub's matter: who removes one meanwhile must not find it set again.
   """
 
   @compile {:no_warn_undefined, :trace}
 
-  alias BeamScope.Recorder.Session
+  alias BeamScope.Recorder.{Hub, Session}
 
   @typedoc "What to set again."
   @type t :: [{:classic | term(), mfa(), term(), [term()]}]
 
   @doc "The patterns on a module, or a function whose calls are counted."
   @spec read(module()) :: {:ok, t()} | {:counted, mfa()}
-  def read(module), do: read(places(module), [])
+  def read(module) do
+    ours = Hub.ledger_on(module)
+
+    with {:ok, patterns} <- read(places(module), []),
+         do: {:ok, :lists.filter(&(not ours?(&1, ours)), patterns)}
+  end
+
+  defp ours?({:classic, mfa, _spec, [scope]}, ours) when is_atom(scope), do: :lists.member(mfa, ours)
+  defp ours?({:classic, mfa, _spec, [_meta]}, ours), do: :lists.member({:end, mfa}, ours)
+  defp ours?(_pattern, _ours), do: false
 
   defp places(module) do
     functions = :erlang.get_module_info(module, :functions)
@@ -42,7 +51,8 @@ defmodule BeamScope.Lines.Loader.Patterns do
     end
   end
 
-  defp info(:classic, mfa), do: :erlang.trace_info(mfa, :all)
+  # Its type forgets tracers that are modules.
+  defp info(:classic, mfa), do: classic(:trace_info, [mfa, :all])
 
   # A session may end at any time.
   defp info(session, mfa) do
@@ -71,6 +81,8 @@ defmodule BeamScope.Lines.Loader.Patterns do
 
   defp meta(session, mfa, %{meta: _, meta_match_spec: spec}), do: [{session, mfa, spec, [:meta]}]
   defp meta(_session, _mfa, _facts), do: []
+
+  defp classic(function, arguments), do: apply(:erlang, function, arguments)
 
   @doc "Sets them again. Functions that are no more are left out."
   @spec set(t()) :: :ok

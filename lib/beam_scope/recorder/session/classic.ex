@@ -142,7 +142,7 @@ defmodule BeamScope.Recorder.Session.Classic do
 
   # The virtual machine has dropped the patterns of a module whose code was replaced.
   def perform(ledger, _id, tracer, {:reloaded, module}),
-    do: {:ok, run({ledger, Ledger.pattern_steps_of(ledger, module)}, tracer)}
+    do: {:ok, run({ledger, Ledger.steps_on(ledger, module)}, tracer)}
 
   def perform(ledger, id, tracer, :forget), do: {:ok, run(Ledger.release(ledger, id), tracer)}
   def perform(ledger, id, tracer, :close), do: {:ok, release(ledger, id, tracer)}

@@ -78,13 +78,15 @@ defmodule BeamScope.Recorder.Session.Ledger do
     {%{ledger | patterns: patterns}, pattern_steps(mfa, strongest(wants), strongest(left))}
   end
 
+  @doc "The places of patterns on a module."
+  @spec on(t(), module()) :: [Session.place()]
+  def on(ledger, module),
+    do: for({place, _} <- ledger.patterns, match?({^module, _, _}, Session.function(place)), do: place)
+
   @doc "The steps that set all patterns on a module."
-  @spec pattern_steps_of(t(), module()) :: [step()]
-  def pattern_steps_of(ledger, module) do
-    for {place, wants} <- ledger.patterns,
-        match?({^module, _, _}, Session.function(place)),
-        do: {:pattern, place, strongest(wants)}
-  end
+  @spec steps_on(t(), module()) :: [step()]
+  def steps_on(ledger, module),
+    do: for(place <- on(ledger, module), do: {:pattern, place, strongest(ledger.patterns[place])})
 
   @doc "A recording wants senders with its `receive` events, or not."
   @spec want_receives(t(), id(), boolean()) :: {t(), [step()]}

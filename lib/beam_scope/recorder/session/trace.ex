@@ -66,6 +66,20 @@ defmodule BeamScope.Recorder.Session.Trace do
   def unpattern(session, {:end, mfa}), do: quietly(:function, [session, mfa, false, [:meta]])
   def unpattern(session, mfa), do: quietly(:function, [session, mfa, false, [:local]])
 
+  @doc "The functions of a loaded module on which this session has a pattern."
+  @spec patterned(term(), module()) :: [mfa()]
+  def patterned(session, module) do
+    for {function, arity} <- module.module_info(:functions),
+        patterned?(session, {module, function, arity}),
+        do: {module, function, arity}
+  rescue
+    # The session has ended, or the module is gone.
+    _ in [ArgumentError, UndefinedFunctionError] -> []
+  end
+
+  defp patterned?(session, mfa),
+    do: match?({:traced, how} when how in [:local, :global], call(:info, [session, mfa, :traced]))
+
   @doc "Asks for a message `{:trace_delivered, _, _}` when all trace messages so far have been."
   @spec delivered(term()) :: reference()
   def delivered(session), do: call(:delivered, [session, :all])

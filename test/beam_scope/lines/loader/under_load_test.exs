@@ -14,7 +14,9 @@ defmodule BeamScope.Lines.Loader.UnderLoadTest do
     {:ok, module: Instrumented.module!(directory, @module)}
   end
 
-  defp acquire(wanted, owner), do: Loader.acquire(wanted, owner, instrument: &Instrumented.instrument/4)
+  defp acquire(wanted, owner),
+    do: Loader.acquire(wanted, owner, instrument: &Instrumented.instrument/4, grace_ms: 0)
+
   defp facts(module), do: {Loader.Code.md5(module), :erlang.check_old_code(module), :code.which(module)}
 
   # Callers, each of which counts what it did, until it is asked.
