@@ -59,7 +59,7 @@ defmodule LinesBench do
   # Short runs, and the best of some: a machine that does other things as well interrupts long ones.
   @recorded 4_000
   @runs 10
-  @free 1_000_000
+  @free 200_000
 
   def run(rounds) do
     worker = spawn_link(&work/0)
@@ -83,12 +83,12 @@ defmodule LinesBench do
 
   defp measured(worker) do
     # Nobody has ever set a pattern, or none is left.
-    bare = ns(worker, :bare, @free)
-    free = ns(worker, :marks, @free)
+    bare = best(worker, :bare, @free)
+    free = best(worker, :marks, @free)
     {start_us, rec} = start(self(), [])
     # Another process is recorded: its patterns are on every probe.
-    untraced = ns(worker, :lines, @free)
-    marked = ns(worker, :marks, @free)
+    untraced = best(worker, :lines, @free)
+    marked = best(worker, :marks, @free)
     {stop_us, _} = :timer.tc(fn -> BeamScope.stop(rec) end)
     BeamScope.close(rec)
 
@@ -120,17 +120,19 @@ defmodule LinesBench do
     :timer.tc(fn -> BeamScope.start!(target, opts) end)
   end
 
-  defp recorded(worker, function, opts) do
+  # What was dropped was not recorded, and cost less: then once more.
+  defp recorded(worker, function, opts, tries \\ 20) do
     {_, rec} = start(worker, opts)
     ns = best(worker, function)
     BeamScope.stop(rec)
     %{by_kind: kinds, events: events} = BeamScope.info(rec)
-
-    if events.dropped > 0 or kinds.line + kinds.mark != @recorded * @runs,
-      do: raise(inspect(events))
-
     BeamScope.close(rec)
-    ns
+
+    cond do
+      kinds.line + kinds.mark == @recorded * @runs -> ns
+      tries > 0 -> recorded(worker, function, opts, tries - 1)
+      true -> raise "this machine is too busy: #{inspect(events)}"
+    end
   end
 
   # The tracer that does nothing, under the same pattern.
@@ -185,7 +187,11 @@ defmodule LinesBench do
     end
   end
 
-  defp best(worker, function), do: Enum.min(for _ <- 1..@runs, do: ns(worker, function, @recorded))
+  defp best(worker, function, n \\ @recorded) do
+    # The rings are emptied meanwhile.
+    times = for _ <- 1..@runs, do: ns(worker, function, n) |> tap(fn _ -> Process.sleep(3) end)
+    Enum.min(times)
+  end
 
   defp median(values), do: values |> Enum.sort() |> Enum.at(div(length(values), 2))
   defp text(value), do: :erlang.float_to_binary(value * 1.0, decimals: 1)
