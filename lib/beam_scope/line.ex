@@ -8,7 +8,7 @@ defmodule BeamScope.Line do
 
   The first argument is the *site*, a literal that costs no memory: `{id, name...}` of a line, `{{module, function, arity, line, label},
   name...}` of a mark, with a name for each of the other arguments, which are what the variables of these names hold. There are 0 to
-  #{32} of them; code with more variables has more probes.
+  32 of them; code with more variables has more probes.
   """
 
   @most 32

@@ -57,7 +57,10 @@ defmodule BeamScope.Test.Leftovers do
 
     watched = for {mfa, _} <- BeamScope.Recorder.Guards.functions(), do: mfa
 
-    for mfa <- Enum.uniq(mfas ++ watched),
+    # Of the probes, which are set for all arities together, some.
+    probes = for {m, f, :_} <- BeamScope.Recorder.Plan.probes(), a <- [1, 3, 33], do: {m, f, a}
+
+    for mfa <- Enum.uniq(mfas ++ watched ++ probes),
         traced?(mfa),
         do: mfa
   end

@@ -29,7 +29,7 @@ pub(super) struct Probe<'a> {
 
 impl Probe<'_> {
     /// From the list of arguments; `None` for what no instrumentation writes: a site that is none, or another number of values.
-    #[inline]
+    #[inline(always)]
     fn new(vm: Vm, arguments: Word) -> Option<Self> {
         let (site, values) = cell(vm, arguments)?;
         let (items, arity) = (vm.class(site) == Class::Tuple).then(|| vm.tuple(site)).flatten()?;
