@@ -230,7 +230,11 @@ defmodule BeamScope.Lines.LoaderTest do
       assert_receive {:DOWN, ^monitor, :process, _, {:result, 7}}
       eventually(fn -> assert {Loader.modules(), :erlang.check_old_code(module)} == {[], false} end)
 
-      keep = &Loader.acquire([{module, &1}], self(), instrument: fn m, b, f, i -> Instrumented.instrument(m, b, f, i) end, grace_ms: 300)
+      keep =
+        &Loader.acquire([{module, &1}], self(),
+          instrument: fn m, b, f, i -> Instrumented.instrument(m, b, f, i) end,
+          grace_ms: 300
+        )
 
       # The same code once more has funs made by it go on; other code waits until they had their time.
       {:ok, _} = keep.(:all)
