@@ -63,15 +63,16 @@ defmodule BeamScope.Lines.Explain do
   end
 
   defp attempt(patterns, guards, values, bindings) do
-    subject = {:tuple, 1, for({_, n} <- Enum.with_index(values), do: {:var, 1, :"Subject#{n}"})}
-    pattern = {:tuple, 1, patterns}
+    at = :erl_anno.new(1)
+    subject = {:tuple, at, for({_, n} <- Enum.with_index(values), do: {:var, at, :"Subject#{n}"})}
+    pattern = {:tuple, at, patterns}
 
     form =
-      {:case, 1, subject,
+      {:case, at, subject,
        [
-         {:clause, 1, [pattern], guards, [{:atom, 1, :taken}]},
-         {:clause, 1, [pattern], [], [{:atom, 1, :guard}]},
-         {:clause, 1, [{:var, 1, :_}], [], [{:atom, 1, :no_match}]}
+         {:clause, at, [pattern], guards, [{:atom, at, :taken}]},
+         {:clause, at, [pattern], [], [{:atom, at, :guard}]},
+         {:clause, at, [{:var, at, :_}], [], [{:atom, at, :no_match}]}
        ]}
 
     given = for {value, n} <- Enum.with_index(values), into: bindings, do: {:"Subject#{n}", value}
