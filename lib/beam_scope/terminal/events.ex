@@ -142,6 +142,10 @@ defmodule BeamScope.Terminal.Events do
   defp what(%Event{kind: :line, line: nil} = e), do: ["place #{e.what}  ", Term.text(e.value, @text)]
   defp what(%Event{kind: :line} = e), do: [{:dim, "line"}, " #{e.line}  "] ++ variables(e)
 
+  # In a shell it stands in no function.
+  defp what(%Event{kind: :mark, mfa: {nil, _, _}} = e),
+    do: [{:dim, "line"}, " #{e.line}", label(e.label), "  "] ++ variables(e)
+
   defp what(%Event{kind: :mark} = e),
     do: [{:dim, "line"}, " #{e.line} of ", mfa(e.mfa), label(e.label), "  "] ++ variables(e)
 

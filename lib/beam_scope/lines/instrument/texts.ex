@@ -81,7 +81,7 @@ defmodule BeamScope.Lines.Instrument.Texts do
     if Macro.operator?(operator, 2), do: {operator, meta, both}, else: {name, meta, both}
   end
 
-  defp short({{:., _, [:erlang, name]}, meta, arguments}) when is_list(arguments), do: {name, meta, arguments}
+  defp short({{:., _, [:erlang, name]}, meta, [_ | _] = arguments}), do: {name, meta, arguments}
 
   defp short({construct, meta, arguments}) when construct in @constructs and is_list(arguments),
     do: {construct, meta, Enum.reject(arguments, &match?([{:do, _} | _], &1))}
