@@ -41,8 +41,8 @@ defmodule BeamScope.Lines.Instrument do
   Instruments functions of a module, or all that it has, given its object code. Costs about as much as compiling the module, on the
   calling process.
 
-      iex> {_, beam, _} = :code.get_object_code(BeamScope.Term)
-      iex> {:ok, made} = BeamScope.Lines.Instrument.module(BeamScope.Term, beam, :all, 100)
+      iex> {_, beam, _} = :code.get_object_code(BeamScope.Options)
+      iex> {:ok, made} = BeamScope.Lines.Instrument.module(BeamScope.Options, beam, :all, 100)
       iex> made.table.first_id
       100
   """
@@ -101,6 +101,7 @@ defmodule BeamScope.Lines.Instrument do
 
     case :elixir_erl.debug_info(:erlang_v1, module, {:elixir_v1, marked, specs}, []) do
       {:ok, forms} -> {:ok, forms, :elixir, fn -> Texts.elixir(marked.definitions) end}
+      {:error, :missing} -> refused(module, :stripped)
       {:error, reason} -> refused(module, {:debug_info, reason})
     end
   end
@@ -108,6 +109,7 @@ defmodule BeamScope.Lines.Instrument do
   defp forms(module, {:debug_info_v1, backend, data}, _wanted?) do
     case backend.debug_info(:erlang_v1, module, data, []) do
       {:ok, forms} -> {:ok, forms, :erlang, fn -> Texts.erlang(forms) end}
+      {:error, :missing} -> refused(module, :stripped)
       {:error, reason} -> refused(module, {:debug_info, reason})
     end
   end
@@ -123,12 +125,10 @@ defmodule BeamScope.Lines.Instrument do
     end
   end
 
-  # Half of the time that compiling takes goes into these passes, which make code faster and nothing else of it.
-  @quick [:no_ssa_opt, :no_type_opt]
-
-  # With the options that the original was compiled with, as far as they change what code does.
+  # With the options that the original was compiled with, as far as they change what code does. Without the passes that make code faster
+  # it would be made in half the time, but stacktraces would differ: who calls what never returns, has no frame after them.
   defp compile(module, forms, language, beam) do
-    options = [:binary, :return_errors | @quick] ++ kept(language, beam)
+    options = [:binary, :return_errors] ++ kept(language, beam)
 
     case :compile.noenv_forms(forms, options) do
       {:ok, ^module, binary} -> {:ok, binary}
@@ -141,6 +141,11 @@ defmodule BeamScope.Lines.Instrument do
     :inline,
     :inline_size,
     :inline_effort,
+    :inline_list_funcs,
+    # Stacktraces hang on these.
+    :no_copt,
+    :no_ssa_opt,
+    :no_type_opt,
     :no_auto_import,
     :nowarn_bif_clash,
     :enable_feature,

@@ -4,6 +4,8 @@ defmodule BeamScope.Lines.Instrument.Forms do
   with the variables bound since the last one.
 
   A probe is one more expression of a body, and never the last: tail calls stay tail calls, and the value of a body is what it was.
+  What only the compiler makes a tail call is none any more: in `x = f(); x` there is `x` to tell. Stacktraces may have frames more than
+  the original's, where the compiler had made functions part of others (`inline`), and names of lifted functions another arity.
   Guards and patterns are left alone, save that a clause which is not the first of its construct may name what it matches
   (`Pattern = Subject`), so that one can tell afterwards why the clauses above it were not taken.
 
@@ -196,13 +198,13 @@ defmodule BeamScope.Lines.Instrument.Forms do
     size = Enum.count(expressions, &(mark(&1, state.language) == :none))
     known = about |> Map.delete(:subject) |> Map.put(:size, size)
     state = %{state | next: number + 1, bodies: Map.put(state.bodies, number, known)}
-    step = %{context: context, subject: about.subject, mark: nil, index: 0, body: number}
+    step = %{context: context, subject: about.subject, mark: nil, names: :all, index: 0, body: number}
 
     {expressions, {_step, state}} =
       Enum.flat_map_reduce(expressions, {step, state}, fn expression, {step, state} ->
         case mark(expression, state.language) do
-          {:mark, line, exact?} ->
-            {[], {%{step | mark: {line, exact?}}, state}}
+          {:mark, line, exact?, names} ->
+            {[], {%{step | mark: {line, exact?}, names: names}, state}}
 
           :none ->
             step(expression, step, state)
@@ -213,10 +215,11 @@ defmodule BeamScope.Lines.Instrument.Forms do
   end
 
   defp mark(
-         {:call, _, {:remote, _, {:atom, _, @module}, {:atom, _, @mark}}, [{:integer, _, line}, exact]},
+         {:call, _, {:remote, _, {:atom, _, @module}, {:atom, _, @mark}},
+          [{:integer, _, line}, exact, names]},
          :elixir
        ),
-       do: {:mark, line, elem(exact, 2)}
+       do: {:mark, line, elem(exact, 2), :erl_parse.normalise(names)}
 
   defp mark(_expression, _language), do: :none
 
@@ -228,10 +231,20 @@ defmodule BeamScope.Lines.Instrument.Forms do
       probe(place, step.subject, Calls.of(expression, state.language), context, state)
 
     {expression, state} = expression(expression, context, state)
-    after_it = expression |> Scope.bound() |> then(&bring(%{context | path: step.context.path}, &1))
+    bound = for variable <- Scope.bound(expression), seen?(variable, step.names, state.language), do: variable
+    after_it = bring(%{context | path: step.context.path}, bound)
     subject = if probes == [], do: step.subject
-    step = %{step | context: after_it, subject: subject, mark: nil, index: step.index + 1}
+    step = %{step | context: after_it, subject: subject, mark: nil, names: :all, index: step.index + 1}
     {probes ++ [expression], {step, state}}
+  end
+
+  defp seen?(_variable, :all, _language), do: true
+
+  defp seen?({name, _}, names, language) do
+    case Scope.source_name(name, language) do
+      {source, _} -> source in names
+      nil -> false
+    end
   end
 
   defp every(expression, :erlang) do
@@ -343,6 +356,7 @@ defmodule BeamScope.Lines.Instrument.Forms do
   end
 
   defp expression({:fun, at, {:clauses, clauses}}, context, state) do
+    context = only_used(context, clauses)
     {clauses, state} = clauses(clauses, :fun, context, state, :erl_anno.generated(at))
     {{:fun, at, {:clauses, clauses}}, state}
   end
@@ -350,6 +364,7 @@ defmodule BeamScope.Lines.Instrument.Forms do
   defp expression({:fun, _, _} = fun, _context, state), do: {fun, state}
 
   defp expression({:named_fun, at, name, clauses}, context, state) do
+    context = only_used(context, clauses)
     {clauses, state} = clauses(clauses, :fun, context, state, false)
     {{:named_fun, at, name, clauses}, state}
   end
@@ -392,6 +407,14 @@ defmodule BeamScope.Lines.Instrument.Forms do
     [tag, at | parts] = Tuple.to_list(form)
     {parts, state} = Enum.map_reduce(parts, state, &part(&1, context, &2))
     {List.to_tuple([tag, at | parts]), state}
+  end
+
+  # What a fun holds, it holds for as long as it is held, and takes along where it is sent: to tell a variable is no reason to.
+  defp only_used(%{pending: []} = context, _clauses), do: context
+
+  defp only_used(context, clauses) do
+    used = Scope.names(clauses)
+    %{context | pending: Enum.filter(context.pending, fn {name, _} -> name in used end)}
   end
 
   defp part(form, context, state) when is_tuple(form), do: expression(form, context, state)

@@ -7,6 +7,8 @@ defmodule BeamScope.Lines.Instrument.Marks do
   this code and puts a probe in its place. Elixir's own code tells what Erlang's forms no longer do: on which line a literal stands
   (its clause says so), and what a macro brought along.
 
+  A mark says which line comes, whether that is certain, and what names the expression binds for what comes after it.
+
   Left unmarked: what is marked as generated, variables of macros, and code that was quoted in another file (`location: :keep`).
   """
 
@@ -40,13 +42,21 @@ defmodule BeamScope.Lines.Instrument.Marks do
 
   defp without(other, _line), do: other
 
-  defp on_line?({{:., _, [module, function]}, _, [line, _exact?]}, line),
+  defp on_line?({{:., _, [module, function]}, _, [line, _exact?, _names]}, line),
     do: module == Forms.mark_module() and function == Forms.mark_function()
 
   defp on_line?(_expression, _line), do: false
 
   defp function_clause({meta, arguments, guards, body}),
-    do: {meta, arguments, guards, body(body, line(meta, 0))}
+    do: {meta, arguments, guards, body |> Macro.prewalk(&hide/1) |> body(line(meta, 0))}
+
+  # `&1` is a variable named `capture` from Elixir 1.15 on, told from one of the source's only by its counter. With a context it is one
+  # that a macro made.
+  defp hide({:capture, meta, nil} = variable) do
+    if meta[:counter], do: {:capture, meta, :elixir_fn}, else: variable
+  end
+
+  defp hide(other), do: other
 
   # The line is that of the construct: what has none of its own stands on it, or somewhere below.
   defp body({:__block__, meta, expressions}, line) when expressions != [] do
@@ -63,9 +73,31 @@ defmodule BeamScope.Lines.Instrument.Marks do
 
   defp marks(_expression, nil), do: []
 
-  defp marks(_expression, {line, exact?}) do
+  defp marks(expression, {line, exact?}) do
     meta = [line: line]
-    [{{:., meta, [Forms.mark_module(), Forms.mark_function()]}, meta, [line, exact?]}]
+    names = expression |> bound() |> Enum.uniq()
+    [{{:., meta, [Forms.mark_module(), Forms.mark_function()]}, meta, [line, exact?, names]}]
+  end
+
+  # What comes after an expression sees of what it binds. In Erlang's forms more is in scope: what a `with` of one clause binds, say.
+  defp bound({:=, _, [pattern, value]}), do: variables(pattern) ++ bound(value)
+  defp bound({scoped, _, arguments}) when scoped in [:fn | @constructs] and is_list(arguments), do: []
+  defp bound({called, _, arguments}) when is_list(arguments), do: bound(called) ++ bound(arguments)
+  defp bound({left, right}), do: bound(left) ++ bound(right)
+  defp bound([head | tail]), do: bound(head) ++ bound(tail)
+  defp bound(_other), do: []
+
+  defp variables(pattern) do
+    {_, names} =
+      Macro.prewalk(pattern, [], fn
+        {name, _, context} = variable, names when is_atom(name) and is_atom(context) ->
+          {variable, [name | names]}
+
+        other, names ->
+          {other, names}
+      end)
+
+    names
   end
 
   # The line of an expression, and from which on the next one may stand.

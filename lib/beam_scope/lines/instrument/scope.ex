@@ -22,6 +22,15 @@ defmodule BeamScope.Lines.Instrument.Scope do
   defp collect([head | tail], found), do: collect(tail, collect(head, found))
   defp collect(_other, found), do: found
 
+  @doc "The names of all variables that forms speak of."
+  @spec names(term) :: MapSet.t(atom)
+  def names(forms), do: names(forms, MapSet.new())
+
+  defp names({:var, _, name}, found), do: MapSet.put(found, name)
+  defp names(tuple, found) when is_tuple(tuple), do: tuple |> Tuple.to_list() |> names(found)
+  defp names([head | tail], found), do: names(tail, names(head, found))
+  defp names(_other, found), do: found
+
   @doc "The variables that an expression binds for certain for what comes after it."
   @spec bound(term) :: [variable]
   def bound(expression), do: expression |> exports() |> Enum.uniq_by(&elem(&1, 0))

@@ -62,7 +62,7 @@ defmodule BeamScope.Lines.Instrument.Texts do
 
   defp block(other, found), do: {other, found}
 
-  defp pairs([{{:., _, [module, function]}, _, [line, _exact?]}, expression | rest], found) do
+  defp pairs([{{:., _, [module, function]}, _, [line, _exact?, _names]}, expression | rest], found) do
     if module == Forms.mark_module() and function == Forms.mark_function(),
       do: pairs(rest, [{line, fn -> text(expression) end} | found]),
       else: pairs([expression | rest], found)
