@@ -15,7 +15,7 @@ defmodule BeamScope.Info do
     * `sink` – of a recording that was written while it was recorded (`to:`), once it has ended: `%{to:, bytes:, events:, error:}`
     * `governor` – of a recording with `level: :auto`: its `budget`, where it is (`at`: `{:level, level}`, or
       `{:sampled, level, share}` where one process in `share` is recorded at that level), how many processes are only `watched`, how
-      many `steps` it took, and the `last` of them with its reason and figures
+      many `steps` it took, the `last` of them with its reason and figures, and what is `unseen` of the watched processes
     * `code` – the commit, the versions and the modules that were recorded, once the recording has ended: see `BeamScope.Code`
     * `extra.keep` – of a flight recorder, what it keeps: `%{ms:, bytes:}`
     * `extra` – whatever else the recorder and the store report
