@@ -174,7 +174,8 @@ defmodule GovernorBench do
       "round #{round}: #{percent(ratio)} (#{round(before)}, #{round(traced)}, #{round(later)} calls/s), " <>
         "#{inspect(info.governor.at)}, #{info.governor.watched} watched, #{info.governor.steps} steps, " <>
         "the first #{info.stepped_ms} ms after the first state, " <>
-        "#{info.events.stored} events, #{Enum.count(found, &elem(&1, 1))}/#{length(found)} ends shown"
+        "#{info.events.stored} events, #{Enum.count(found, &elem(&1, 1))}/#{length(found)} ends shown" <>
+        if(info.status == :running, do: "", else: ", stopped: #{inspect(info.stop_reason)}")
     )
   end
 
