@@ -59,6 +59,11 @@ defmodule Bench.Flight do
         with_one = processor_time(seconds)
         BeamScope.close(rec)
 
+        rec = BeamScope.start!(pids, mode: :ring, level: :states, owner: :none)
+        Process.sleep(1_500)
+        with_level = processor_time(seconds)
+        BeamScope.close(rec)
+
         directory = Path.join(System.tmp_dir!(), "beam_scope_bench_#{System.unique_integer([:positive])}")
         triggers = [:crash, {:mailbox, 1_000}, {:message, :never}]
         rec = BeamScope.start!(pids, mode: :ring, owner: :none, freeze_on: triggers, to: directory)
@@ -66,11 +71,14 @@ defmodule Bench.Flight do
         with_triggers = processor_time(seconds)
         BeamScope.close(rec)
         File.rm_rf!(directory)
-        {without, with_one, with_triggers}
+        {without, with_one, with_level, with_triggers}
       end
 
-    IO.puts("idle, #{seconds} s a window, % of a core: without, recorder, recorder with three triggers")
-    for {a, b, c} <- rounds, do: IO.puts("  #{percent(a)}  #{percent(b)}  #{percent(c)}")
+    IO.puts(
+      "idle, #{seconds} s a window, % of a core: without, recorder (level: :auto), at :states, :auto with three triggers"
+    )
+
+    for {a, b, c, d} <- rounds, do: IO.puts("  #{percent(a)}  #{percent(b)}  #{percent(c)}  #{percent(d)}")
   end
 
   defp processor_time(seconds) do

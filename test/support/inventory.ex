@@ -83,8 +83,32 @@ defmodule BeamScope.Test.Inventory do
       said(atoms > 0, "#{atoms} atoms left: #{inspect(atoms(before.atoms, now.atoms), limit: 20)}") ++
       said(bytes > rss_slack, "#{div(bytes, 1024)} KB more resident") ++
       said(now.tracing != Leftovers.none(), "tracing left: #{inspect(now.tracing, limit: 12)}") ++
+      Enum.map(now.tracing.sessions, &holders/1) ++
       for {key, n} <- now.engine, n != 0, do: "the engine still has #{n} #{key}"
   end
+
+  # A handle has its weak form inside; of a process' memory messages and dictionary can be looked into, the rest cannot.
+  defp holders(session) do
+    traced = for pid <- Process.list(), session in List.wrap(sessions(pid)), do: pid
+
+    holding =
+      for pid <- Process.list(),
+          {:messages, messages} <- [Process.info(pid, :messages)],
+          {:dictionary, dictionary} <- [Process.info(pid, :dictionary)],
+          within?({messages, dictionary}, session),
+          do: {pid, Process.info(pid, [:registered_name, :current_function])}
+
+    "the session #{inspect(session)} has flags on #{inspect(traced, limit: 8)}; messages or dictionaries that hold it: " <>
+      inspect(holding, limit: 8)
+  end
+
+  defp sessions(pid), do: apply(:trace, :session_info, [pid])
+
+  defp within?(session, session), do: true
+  defp within?([head | tail], session), do: within?(head, session) or within?(tail, session)
+  defp within?(tuple, session) when is_tuple(tuple), do: within?(Tuple.to_list(tuple), session)
+  defp within?(map, session) when is_map(map), do: within?(Map.to_list(map), session)
+  defp within?(_other, _session), do: false
 
   defp said(true, text), do: [text]
   defp said(false, _text), do: []

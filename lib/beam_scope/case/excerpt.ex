@@ -140,6 +140,7 @@ defmodule BeamScope.Case.Excerpt do
     Events.message(label, message, content) ++ ["  "]
   end
 
+  defp became(%{kind: :gap, lost: 0}), do: [{:warn, "not recorded from here on"}]
   defp became(%{kind: :gap, lost: lost}), do: [{:warn, "#{Style.count(lost, "event")} lost here"}]
   defp became(%{to: %Unknown{reason: reason}}), do: [{:warn, "state unknown (#{reason})"}]
 

@@ -10,6 +10,10 @@ defmodule BeamScope.Recorder.Governor do
   (`Governor.Cost`), and the time in our callbacks, of which every 61st is timed, and the time of the thread that collects the
   events. Where recordings share a tracer (Erlang/OTP 25 and 26) that is the cost of all of them.
 
+  Of a process that is only watched the end is recorded, by a monitor of the recorder's. Its states and messages are not, nor are the
+  names it takes, its links and what it starts; who asks for its state hears that it was not recorded then, and why. `info/1` says how
+  many are watched, and in `unseen` what is not known of them. They are 64 at most.
+
   ## Levels over time
   The controller in simulation, over a minute; a column is a second. `#`: states of all processes; `w`: some are only watched; `2`, `4`,
   `8`, `x`: states of every second, fourth, eighth, sixteenth process; `c`: crashes; `.`: off.
@@ -30,7 +34,11 @@ defmodule BeamScope.Recorder.Governor do
   @tick_ms 50
   # While next to nothing happens: each wakes a core that could sleep.
   @calm_tick_ms 100
-  @idle_tick_ms 500
+  # The library wakes the governor as soon as events come. What it cannot see, that processes are scheduled and do nothing that is
+  # recorded, waits for so long.
+  @idle_tick_ms 2_000
+  # Where memory counts, or time itself (before a step up), somebody has to look.
+  @watchful_tick_ms 500
 
   @doc "Starts the governor of the calling recorder."
   @spec start(map()) :: {:ok, pid()} | {:error, BeamScope.Error.t()}
@@ -102,10 +110,10 @@ defmodule BeamScope.Recorder.Governor do
     end
   end
 
-  # Something happens again.
+  # Something happens again. The time without anything is none of the next sample's.
   def handle_info(:wake, state) do
     if state.timer, do: :erlang.cancel_timer(state.timer, async: true, info: false)
-    {:noreply, tick(state, @tick_ms)}
+    {:noreply, tick(%{state | meter: Meter.begin_anew(state.meter)}, @tick_ms)}
   end
 
   def handle_info({:looked, found}, state), do: {:noreply, %{state | meter: Meter.looked(state.meter, found)}}
@@ -118,11 +126,14 @@ defmodule BeamScope.Recorder.Governor do
   # To look wakes schedulers, which stay awake for a while: where nothing happens it is the library that says when that ends.
   defp next(state, sample) do
     cond do
-      Meter.idle?(sample) -> tick(%{state | meter: Meter.sleep(state.meter)}, @idle_tick_ms)
+      Meter.idle?(sample) -> tick(%{state | meter: Meter.sleep(state.meter)}, idle_ms(state.control))
       Meter.calm?(state.meter, sample) -> tick(state, @calm_tick_ms)
       true -> tick(state, @tick_ms)
     end
   end
+
+  defp idle_ms(%{memory: nil, recover: false}), do: @idle_tick_ms
+  defp idle_ms(_control), do: @watchful_tick_ms
 
   defp tick(state, ms), do: %{state | timer: Process.send_after(self(), :tick, ms)}
 

@@ -185,6 +185,10 @@ defmodule BeamScope.Recorder.Hub do
   end
 
   @impl true
+  # Whatever is set meanwhile would be nobody's, were this one killed as well.
+  def handle_info({:DOWN, _, :process, pid, _reason}, %{survivor: pid} = state),
+    do: {:noreply, survived(state)}
+
   def handle_info({:DOWN, _, :process, pid, _reason}, state) do
     own(:own_remove, pid)
     {undo, recorders} = Map.pop(state.recorders, pid)
@@ -222,6 +226,7 @@ defmodule BeamScope.Recorder.Hub do
 
   defp survivor do
     survivor = Survivor.start()
+    Process.monitor(survivor)
     own(:own_add, survivor)
     survivor
   end

@@ -41,7 +41,7 @@ defmodule BeamScope.Recorder.Level do
           Setup.unseen(
             state,
             traced,
-            "from here on its states are not recorded: the level is #{inspect(level)}"
+            "its states are not recorded from here on: the level is #{inspect(level)}"
           )
 
       state = if old.receives != new.receives, do: Setup.senders(state, new.receives), else: state

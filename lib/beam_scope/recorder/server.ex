@@ -36,6 +36,7 @@ defmodule BeamScope.Recorder.Server do
   @settle_ms 100
   @unread_ms 1_000
   @judge_ms 50
+  @unheard_ms 30_000
   @passes 10
   # Clocks are slewed all the time; a step is more than that.
   @step_ms 1_000
@@ -109,8 +110,14 @@ defmodule BeamScope.Recorder.Server do
   def handle_continue(:set_up, state) do
     case set_up(state) do
       {:ok, state} -> {:noreply, state}
-      {:error, error, state} -> {:noreply, %{undo(state) | failed: error}}
+      {:error, error, state} -> {:noreply, failed(undo(state), error)}
     end
+  end
+
+  # It waits for the one who asked; but where the hub was killed before it could answer, that one never hears of this process.
+  defp failed(state, error) do
+    Process.send_after(self(), :unheard, @unheard_ms)
+    %{state | failed: error}
   end
 
   defp set_up(state) do
@@ -208,6 +215,7 @@ defmodule BeamScope.Recorder.Server do
 
   @impl true
   def handle_info({:beam_scope, id, event}, %{id: id} = state), do: event(event, state)
+  def handle_info(:unheard, state), do: {:stop, :normal, state}
   def handle_info(:time_is_up, state), do: {:stop, :normal, finish(state, :ms)}
   def handle_info(:unread, state), do: {:noreply, unread(state)}
   def handle_info({:judge, pid}, state), do: {:noreply, judge(state, pid)}

@@ -202,7 +202,8 @@ defmodule BeamScope.Recorder.Setup do
 
     case state.native.recording_open(config) do
       {:ok, data, route} ->
-        Hub.register(state.hub, %{id: state.id, native: state.native, data: data})
+        undo = %{native: state.native, data: data}
+        hand_over(state, undo, fn -> state.native.recording_close(data) end)
         with :ok <- Rings.leave_room(options), do: {:ok, %{state | data: data, route: route}}
 
       {:error, reason} ->
@@ -224,9 +225,18 @@ defmodule BeamScope.Recorder.Setup do
     tracer = options.internal[:tracer] || {BeamScope.Native, state.route}
 
     with {:ok, session} <- Session.open(state.id, tracer) do
-      Hub.register(state.hub, %{id: state.id, session: session})
+      hand_over(state, %{session: session}, fn -> Session.close(session) end)
       {:ok, %{state | session: session, tracer: tracer}}
     end
+  end
+
+  # The hub may be killed while it is told, and nobody else knows yet of what was opened.
+  defp hand_over(state, undo, close) do
+    Hub.register(state.hub, Map.put(undo, :id, state.id))
+  catch
+    :exit, reason ->
+      close.()
+      exit(reason)
   end
 
   defp patterns(%{plan: plan} = state) do

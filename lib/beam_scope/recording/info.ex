@@ -15,7 +15,7 @@ defmodule BeamScope.Info do
     * `sink` – of a recording that was written while it was recorded (`to:`), once it has ended: `%{to:, bytes:, events:, error:}`
     * `governor` – of a recording with `level: :auto`: its `budget`, where it is (`at`: `{:level, level}`, or
       `{:sampled, level, share}` where one process in `share` is recorded at that level), how many processes are only `watched`, how
-      many `steps` it took, and the `last` of them with its reason and figures
+      many `steps` it took, the `last` of them with its reason and figures, and what is `unseen` of the watched processes
     * `code` – the commit, the versions and the modules that were recorded, once the recording has ended: see `BeamScope.Code`; with
       `lines:` also `instrumented`, from the start: by module the places in its code whose lines are recorded
     * `lines` – of a recording with `lines:`, how the code of each module stands: `:instrumented`, `:original` once it has come back, or

@@ -16,7 +16,8 @@ defmodule BeamScope.Transition do
     * `reply` – `{:ok, term}` where a reply to the caller was seen, else `nil`
     * `result` – `:ok`, `{:stop, reason}`, `{:crash, class, reason}`, or `:pending` where its end was not seen (yet)
     * `handler` – for gen_event: which handler's state this is
-    * `lost` – for a gap: how many events were lost
+    * `lost` – for a gap: how many events were lost; 0 where that is not known, and where what happened was not recorded on purpose
+      (the governor only watched the process, or the level was lowered): a note on its timeline says why
   """
 
   alias BeamScope.{Diff, Event, Moment, Transition, Unknown}

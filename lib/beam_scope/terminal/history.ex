@@ -70,7 +70,11 @@ defmodule BeamScope.Terminal.History do
   end
 
   defp what(%Transition{kind: :gap, lost: 0}),
-    do: [{:warn, "GAP  events lost, how many is not known: the state is unknown until the next one"}]
+    do: [
+      {:warn,
+       "GAP  what it did was not recorded (a note says why), or events were lost, how many is not known: " <>
+         "the state is unknown until the next one"}
+    ]
 
   defp what(%Transition{kind: :gap, lost: lost}),
     do: [{:warn, "GAP  #{Style.count(lost, "event")} lost: the state is unknown until the next one"}]

@@ -80,7 +80,12 @@ defmodule BeamScope.Terminal.Info do
         {:sampled, level, share} -> "at #{inspect(level)} of one process in #{share}"
       end
 
-    only = if watched > 0, do: ", #{Style.count(watched, "process", "processes")} only watched", else: ""
+    only =
+      if watched > 0,
+        do:
+          ", #{Style.count(watched, "process", "processes")} only watched (states, names, links and children unseen)",
+        else: ""
+
     ["#{where}#{only}, #{Style.count(steps, "step")}; budget #{Float.round(budget * 100, 1)} %"]
   end
 

@@ -13,6 +13,7 @@ use beam_scope_core::capture::engine::{
 use beam_scope_core::capture::record::{Header, HEADER_LEN};
 use beam_scope_core::event::EventKind;
 use beam_scope_core::store::{AtomSource, Budget, Recording, Status, StopReason, StoreConfig};
+use beam_scope_core::term::arena::Arena;
 use beam_scope_core::term::{wire, AtomId, Value};
 
 /// What may be held.
@@ -144,4 +145,29 @@ fn a_recording_for_which_there_is_no_memory_is_refused_or_stops_and_says_so() {
         rec.chunks().iter().map(|chunk| chunk.len as u64).sum::<u64>(),
         counts.stored
     );
+
+    terms_for_which_there_is_no_memory_are_truncated();
+}
+
+// In the same test: the limit is everybody's.
+fn terms_for_which_there_is_no_memory_are_truncated() {
+    let mut arena = Arena::new();
+    let mut ids = Vec::with_capacity(400_000);
+    leave(12 << 20);
+    for n in 0..400_000u32 {
+        ids.push(arena.make_binary(&n.to_le_bytes()));
+    }
+    let held = arena.bytes();
+    LIMIT.store(usize::MAX, Relaxed);
+    assert!(held <= 12 << 20, "{held}");
+    let whole = ids.iter().take_while(|id| arena.is_complete(**id)).count();
+    assert!(whole > 50_000 && whole < ids.len(), "{whole}");
+    // What was kept is what it was, and none stands for another.
+    for (n, id) in ids.iter().enumerate().take(whole) {
+        assert_eq!(arena.to_value(*id), Value::Binary((n as u32).to_le_bytes().to_vec()));
+    }
+    assert!(!arena.is_complete(*ids.last().expect("an id")));
+    // With memory there is room again, and equal terms are one.
+    let (one, two) = (arena.make_binary(b"again"), arena.make_binary(b"again"));
+    assert!(one == two && arena.is_complete(one));
 }

@@ -283,7 +283,7 @@ defmodule BeamScope.Recorder.GovernorTest do
     for {name, limits} <- [
           events: [events: 50],
           bytes: [bytes: 16 * 1024 * 1024],
-          ms: [ms: 200],
+          ms: [ms: 1_000],
           rate: [rate: {50, 10_000}]
         ] do
       test "of #{name} stops the recording, tracing really off, and info names it" do

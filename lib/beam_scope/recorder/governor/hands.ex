@@ -91,7 +91,9 @@ defmodule BeamScope.Recorder.Governor.Hands do
       at: govern.rung,
       watched: map_size(govern.watched),
       steps: govern.steps,
-      last: govern.last
+      last: govern.last,
+      # Of watched processes: what nobody can ask the recording for.
+      unseen: if(govern.watched == %{}, do: [], else: [:states, :messages, :names, :links, :children])
     }
   end
 
@@ -114,7 +116,11 @@ defmodule BeamScope.Recorder.Governor.Hands do
 
   def act(state, {:watch, pids, why}) do
     Session.untrace(state.session, pids, [:all])
-    Setup.unseen(state, pids, "from here on only its end is recorded: tracing it cost too much")
+
+    text =
+      "only its end is recorded from here on, not its names, its links or what it starts: tracing it cost too much"
+
+    Setup.unseen(state, pids, text)
     names = for pid <- pids, {:registered_name, name} <- [Process.info(pid, :registered_name)], do: name
     state = put_in(state.govern.names, MapSet.union(state.govern.names, MapSet.new(names)))
     state |> monitor(pids) |> said({:processes, pids, :recorded}, {:processes, pids, :watched}, why)
@@ -174,7 +180,7 @@ defmodule BeamScope.Recorder.Governor.Hands do
       Setup.unseen(
         state,
         others,
-        "from here on its states and messages are not recorded: one process in #{share} is"
+        "its states and messages are not recorded from here on: those of one process in #{share} are"
       )
 
       {:ok, state}
@@ -230,7 +236,7 @@ defmodule BeamScope.Recorder.Governor.Hands do
   def named(%{govern: %{names: names, pid: governor}} = state, pid, name) when is_pid(governor) do
     if name in names and pid in state.follow.members and pid not in bare(state) do
       Session.untrace(state.session, [pid], [:all])
-      Setup.unseen(state, [pid], "from here on only its end is recorded, as of the process before it")
+      Setup.unseen(state, [pid], "only its end is recorded from here on, as of the process before it")
       Governor.follows(governor, pid)
       monitor(state, [pid])
     else
@@ -268,7 +274,7 @@ defmodule BeamScope.Recorder.Governor.Hands do
   end
 
   defp text({:processes, pids, _}, {:processes, _, :watched}, why) do
-    "the governor records only the end of #{some(pids)} from here on: #{because(why)}"
+    "the governor records only the end of #{some(pids)} from here on, not their names, links or children: #{because(why)}"
   end
 
   defp text({:processes, pids, _}, {:processes, _, :recorded}, why),

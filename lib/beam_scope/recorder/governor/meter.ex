@@ -93,6 +93,11 @@ defmodule BeamScope.Recorder.Governor.Meter do
 
   def sample(_meter, _watched), do: :ended
 
+  @doc "The next sample is about the time from now on."
+  @spec begin_anew(t()) :: t()
+  def begin_anew(%{before: {_, _}} = meter), do: %{meter | before: read(meter)}
+  def begin_anew(meter), do: meter
+
   # A system with work that waits has no time to spare for what can be done later.
   defp rest(%{resting: same} = meter, same), do: meter
 

@@ -128,6 +128,20 @@ impl<C: RouteConfig> RouteHandle<C> {
         self.state.upgrade().map_or(0, |state| state.pool.drops())
     }
 
+    /// What processes of the route lost that no record of theirs has told yet: pids and how many. Looks at the whole table of processes
+    /// once anything was lost: may take milliseconds.
+    ///
+    /// A record that tells of a loss takes the debt away as it is committed. So who asks first, and flushes then, misses none: what was
+    /// owed is still, or has been told by a record that came after.
+    #[must_use]
+    pub fn owed(&self) -> Vec<(u64, u64)> {
+        let state = self.state.upgrade();
+        let owed = state
+            .iter()
+            .flat_map(|state| state.debts().map(|(pid, count)| (pid, u64::from(count))));
+        owed.collect()
+    }
+
     /// How many slots [`noisiest`](Self::noisiest) has to look at.
     #[must_use]
     pub fn slots(&self) -> u64 {

@@ -104,7 +104,8 @@ impl<C> RouteState<C> {
         orphans
     }
 
-    fn debts(&self) -> impl Iterator<Item = Orphan> + '_ {
+    /// What processes lost that no record of theirs has told yet.
+    pub(crate) fn debts(&self) -> impl Iterator<Item = Orphan> + '_ {
         let any = self.any_drop.load(Ordering::Relaxed);
         any.then(|| self.slots.debts()).into_iter().flatten()
     }

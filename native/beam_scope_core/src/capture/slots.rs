@@ -339,7 +339,7 @@ impl Slots {
 
     /// What processes still owe: losses that no record has carried out.
     pub(crate) fn debts(&self) -> impl Iterator<Item = Orphan> + '_ {
-        (0..=self.mask).filter_map(|index| {
+        (0..self.used()).filter_map(|index| {
             let slot = self.at(index);
             let owed = slot.debt.load(Relaxed);
             (owed > 0).then(|| (slot.pid.load(Relaxed), owed))

@@ -502,6 +502,37 @@ fn the_hook_hears_of_processes_even_if_the_recording_does_not_want_them() {
     assert!(handle.close(WAIT));
 }
 
+#[test]
+fn what_was_dropped_is_owed_until_a_record_tells_it() {
+    let engine = engine();
+    let handle = engine
+        .open(Open {
+            route: RouteKind::Own,
+            kinds: EventKind::Send.bit(),
+            follow: false,
+            max_record: 16,
+            config: Arc::new(()),
+            rings: small(1, 4096),
+            slots: SlotConfig::default(),
+            sink: Arc::new(Log::default()),
+            hook: None,
+        })
+        .expect("opens");
+    put(&engine, handle.route(), 0x10, EventKind::Send, &[tag::NIL]);
+    assert_eq!(handle.owed(), []);
+    for _ in 0..3 {
+        let mut writer = engine.writer(handle.route()).expect("a route");
+        // Neither committed nor cancelled: dropped.
+        assert!(writer.reserve(0x20, 16, false).is_some());
+    }
+    assert_eq!(handle.owed(), [(0x20, 3)]);
+    assert!(handle.flush(WAIT));
+    assert_eq!(handle.owed(), [(0x20, 3)]);
+    put(&engine, handle.route(), 0x20, EventKind::Send, &[tag::NIL]);
+    assert_eq!(handle.owed(), []);
+    assert!(handle.close(WAIT));
+}
+
 /// Says when it is freed; callbacks check that it is not.
 struct Alive(AtomicBool);
 

@@ -53,6 +53,7 @@ impl Recording {
         *frozen.meta.get_mut() = self.meta();
         *frozen.status.get_mut() = Status::Stopped(StopReason::Frozen);
         *frozen.running.get_mut() = false;
+        *frozen.owed.get_mut() = self.owed.lock().clone();
         frozen.table.clone_from(&self.table);
         Ok(Arc::new(frozen))
     }

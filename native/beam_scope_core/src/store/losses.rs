@@ -46,6 +46,29 @@ impl Losses {
     }
 }
 
+/// Losses of a recording that runs, of which nothing in it tells yet: processes do with their next record.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Owed {
+    until_ns: u64,
+    by_pid: Vec<(u64, u64)>,
+}
+
+impl Owed {
+    pub(crate) fn new(mut by_pid: Vec<(u64, u64)>, until_ns: u64) -> Self {
+        by_pid.sort_unstable();
+        Self { until_ns, by_pid }
+    }
+
+    /// How many events of a process whose last known one was at `last_ns`.
+    pub(crate) fn by(&self, pid: u64, last_ns: u64) -> u64 {
+        if last_ns > self.until_ns {
+            return 0;
+        }
+        let at = self.by_pid.binary_search_by_key(&pid, |(pid, _)| *pid);
+        at.map_or(0, |at| self.by_pid[at].1)
+    }
+}
+
 fn join(a: &Loss, b: &Loss) -> Loss {
     let same = a.pid == b.pid;
     Loss {

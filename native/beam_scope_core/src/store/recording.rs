@@ -15,6 +15,7 @@ use super::config::{Mode, Status, StopReason, StoreConfig};
 use super::file::Stream;
 use super::index::{Context, Index};
 use super::intake::{makes_sense, Intake, Tail};
+use super::losses::Owed;
 use super::row::LossCause;
 use super::{AtomSource, AtomTable};
 use crate::capture::record::Header;
@@ -50,6 +51,7 @@ pub struct Recording {
     /// When what is too old was last looked for, in nanoseconds since the start.
     pub(super) aged_ns: AtomicU64,
     resting: AtomicBool,
+    pub(super) owed: Mutex<Owed>,
 }
 
 /// Bytes held, in parts that change under different locks.
@@ -114,6 +116,7 @@ impl Recording {
             held,
             aged_ns: AtomicU64::new(0),
             resting: AtomicBool::new(false),
+            owed: Mutex::default(),
         }
     }
 
@@ -255,6 +258,18 @@ impl Recording {
     pub fn lost(&self, pid: u64, count: u64, until_ns: u64) {
         let until_ns = until_ns.saturating_sub(self.config.start_ns);
         self.intake.lock().lost(Tail { pid, count, until_ns });
+    }
+
+    /// What was lost by `until_ns` of the engine's clock and no record tells yet, by process, in place of what was said so before:
+    /// nobody can tell what these did last. Not counted: the record that tells of it is.
+    pub fn set_owed(&self, by_pid: Vec<(u64, u64)>, until_ns: u64) {
+        let until_ns = until_ns.saturating_sub(self.config.start_ns);
+        *self.owed.lock() = Owed::new(by_pid, until_ns);
+    }
+
+    /// How many events a process lost after its last known one, at `last_ns` since the start, as far as they are owed.
+    pub(crate) fn owed(&self, pid: u64, last_ns: u64) -> u64 {
+        self.owed.lock().by(pid, last_ns)
     }
 
     /// The drainer has nothing more for now, up to `until_ns` of the engine's clock: a little time for the index, if the pass was a

@@ -332,22 +332,18 @@ impl Index {
 
     /// Losses of a track after its last event, by an event that comes after it: no event of its own tells of them.
     pub(crate) fn tail_loss(&self, rec: &Recording, track: TrackId, by: u64) -> Option<TailLoss> {
-        let losses = rec.losses();
-        if losses.is_empty() {
-            return None;
-        }
         let after = self.tail(rec, track)?;
         let facts = self.facts.track(track)?;
         if by <= after.seq || facts.ended.is_some() {
             return None;
         }
-        let is_its = |loss: &Loss| match loss.track {
-            Some(id) => id == track && loss.to_ns > after.at_ns,
-            // Not told yet: its next event will.
-            None => loss.pid == facts.pid && self.facts.of_pid(facts.pid).last() == Some(&track),
+        let is_last_of_pid = self.facts.of_pid(facts.pid).last() == Some(&track);
+        let owed = if is_last_of_pid && !cfg!(mutant = "timeline_ignores_debts") {
+            rec.owed(facts.pid, after.at_ns)
+        } else {
+            0
         };
-        let is_tail = |loss: &&Loss| is_its(loss) && !matches!(loss.cause, LossCause::Evicted | LossCause::Stopped);
-        let count = losses.iter().filter(is_tail).map(|loss| loss.count).sum();
+        let count = owed.max(told_loss(rec, track, facts.pid, is_last_of_pid, after));
         (count > 0).then_some(TailLoss { after, count })
     }
 
@@ -366,6 +362,17 @@ impl Index {
             .checked_sub(1)
             .map_or(chunk.first_seq(), |last| view.rows()[last].seq + 1))
     }
+}
+
+/// Losses that are known to have been after a track's last event.
+fn told_loss(rec: &Recording, track: TrackId, pid: u64, is_last_of_pid: bool, after: Stamp) -> u64 {
+    let is_its = |loss: &Loss| match loss.track {
+        Some(id) => id == track && loss.to_ns > after.at_ns,
+        // Not told yet: its next event will.
+        None => loss.pid == pid && is_last_of_pid,
+    };
+    let is_tail = |loss: &&Loss| is_its(loss) && !matches!(loss.cause, LossCause::Evicted | LossCause::Stopped);
+    rec.losses().iter().filter(is_tail).map(|loss| loss.count).sum()
 }
 
 /// Adds a key where it belongs: at the end, or, for what was carried forward, in front.

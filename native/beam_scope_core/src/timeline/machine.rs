@@ -8,7 +8,7 @@ use crate::term::arena::Node;
 
 use super::handlers;
 use super::returned::{returned, Ending, NewState};
-use super::rows::{field, point, term};
+use super::rows::{field, is_unseen, point, term};
 use super::shape::{self, message, word, Behaviour, Shape, TransitionKind};
 use super::term_ref::TermRef;
 use super::transition::{Known, Outcome, Transition};
@@ -149,7 +149,9 @@ impl Machine {
     /// Takes the next record of the track.
     pub(crate) fn feed(&mut self, view: &Arc<ChunkView>, row: &EventRow) {
         if row.lost_before > 0 && !cfg!(mutant = "timeline_gap_keeps_state") {
-            self.gap(row.seq, row.at_ns, row.lost_before);
+            // Of what nobody looked for nobody knows how much it was.
+            let lost = if is_unseen(row) { 0 } else { row.lost_before };
+            self.gap(row.seq, row.at_ns, lost);
         }
         let at = At { view, row };
         match row.kind {

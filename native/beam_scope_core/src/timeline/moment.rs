@@ -60,6 +60,13 @@ pub enum TimelineError {
         /// The first event after the loss, if there is one.
         seq: Option<u64>,
     },
+    /// Nobody looked at what it did from an event on, on purpose.
+    Unseen {
+        /// That event.
+        seq: u64,
+        /// What it says of why.
+        why: String,
+    },
     /// The moment lies outside the recording.
     OutsideRecording,
     /// The store could not give what was asked.

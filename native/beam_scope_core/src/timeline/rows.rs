@@ -1,5 +1,6 @@
 //! Reading an event's terms.
 
+use crate::capture::record::flags;
 use crate::event::Point;
 use crate::store::EventRow;
 use crate::term::arena::NodeId;
@@ -20,4 +21,9 @@ pub fn field(row: &EventRow, bit: u16) -> Option<NodeId> {
 #[must_use]
 pub fn point(row: &EventRow) -> Option<Point> {
     Point::from_u8(row.point)
+}
+
+/// Whether an event says that what its process does is not recorded from there on, rather than that events were lost.
+pub(super) fn is_unseen(row: &EventRow) -> bool {
+    row.flags & flags::UNSEEN != 0
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crate::event::{EventKind, Fields, Point};
 use crate::store::{ChunkView, EventRow, Recording, StoreError, TrackId};
+use crate::term::Value;
 
 use super::facts::Stamp;
 use super::index::{returned_state, Index, Reading};
 use super::machine::new_state;
 use super::moment::TimelineError;
 use super::returned::NewState;
-use super::rows::{field, point};
+use super::rows::{field, is_unseen, point, term};
 use super::term_ref::TermRef;
 use super::transition::Known;
 use super::words::Words;
@@ -65,6 +66,12 @@ impl Look<'_> {
             let told = Stamp::of(row);
             match self.said(track, &view, row)? {
                 Said::State(state) => return Ok(StateAt { track, told, state }),
+                Said::Lost if is_unseen(row) && !cfg!(mutant = "timeline_unseen_is_lost") => {
+                    return Err(TimelineError::Unseen {
+                        seq: row.seq,
+                        why: text(&view, row),
+                    })
+                }
                 Said::Lost => {
                     return Err(TimelineError::Lost {
                         count: u64::from(row.lost_before),
@@ -149,5 +156,13 @@ impl Look<'_> {
         }
         let before = field(row, Fields::BEFORE).map(|node| TermRef::in_chunk(&view, node));
         Ok(before.map_or(Known::Unknown, Known::Is))
+    }
+}
+
+/// The text of a note.
+fn text(view: &ChunkView, row: &EventRow) -> String {
+    match term(row, 0).map(|node| view.arena.to_value(node)) {
+        Some(Value::Binary(text)) => String::from_utf8_lossy(&text).into_owned(),
+        _ => String::new(),
     }
 }

@@ -85,7 +85,7 @@ pub struct Transition {
     pub tag: Option<TermRef>,
     /// gen_event: whose state it is, `{module, id}` as an owned term.
     pub handler: Option<TermRef>,
-    /// For a gap: how many events were lost.
+    /// For a gap: how many events were lost; 0 where that is not known, or where what happened was not looked for.
     pub lost: u32,
 }
 

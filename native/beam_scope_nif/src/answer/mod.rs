@@ -132,9 +132,15 @@ pub(crate) fn why(error: &TimelineError) -> Option<String> {
     match error {
         TimelineError::NeverSeen => None,
         TimelineError::Lost { count, .. } => Some(format!("{count} of its events were lost just before")),
+        TimelineError::Unseen { seq, why } => Some(unseen(*seq, why)),
         TimelineError::Store(error) => Some(error.to_string()),
         _ => Some("nobody can tell".to_owned()),
     }
+}
+
+/// What was not recorded on purpose was not lost.
+fn unseen(seq: u64, why: &str) -> String {
+    format!("what it did was not recorded then (its timeline says at event {seq}: {why})")
 }
 
 /// Why a question has no answer, in the words of `BeamScope.Error`.
@@ -157,6 +163,7 @@ pub(crate) fn refused(error: TimelineError) -> Error {
             "unknown_state",
             format!("{count} of its events were lost just before, so nobody can tell"),
         ),
+        TimelineError::Unseen { seq, why } => fault("unknown_state", unseen(seq, &why)),
         TimelineError::OutsideRecording => fault("outside_recording", ""),
         TimelineError::Store(error) => stored(&error),
     }

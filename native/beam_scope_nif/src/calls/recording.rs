@@ -280,10 +280,9 @@ fn append(env: Env<'_>, term: Term<'_>, budget: Budget, rules: &Rules, out: &mut
 #[rustler::nif(schedule = "DirtyIo")]
 fn recording_flush(rec: Term<'_>, timeout_ms: u64) -> Result<bool, Error> {
     let rec = resource::recording(rec)?;
-    Ok(rec
-        .usable()?
-        .route()
-        .is_none_or(|route| route.flush(Duration::from_millis(timeout_ms))))
+    let shared = rec.usable()?;
+    let timeout = Duration::from_millis(timeout_ms);
+    Ok(shared.route().is_none_or(|route| shared.flush(&route, timeout)))
 }
 
 /// Waits until all that was recorded before the call can be read, and processes that were handling a message then are done,
@@ -325,7 +324,7 @@ fn recording_freeze<'a>(env: Env<'a>, rec: Term<'a>, timeout_ms: u64) -> Answer<
     let rec = resource::recording(rec)?;
     let shared = rec.usable()?;
     if let Some(route) = shared.route() {
-        route.flush(Duration::from_millis(timeout_ms));
+        shared.flush(&route, Duration::from_millis(timeout_ms));
     }
     let frozen = shared.freeze().map_err(|error| refused_freeze(&error))?;
     ok(env, RecordingResource::arc(frozen))

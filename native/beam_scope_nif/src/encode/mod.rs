@@ -95,11 +95,19 @@ pub(crate) fn encode_root<R: Recall>(
     root: Root,
     recall: R,
 ) -> Option<Encoded> {
-    let limit = budget.bytes.max(MIN_BYTES).min(buffer.len());
+    let limit = if cfg!(mutant = "nif_bytes_ignored") {
+        buffer.len()
+    } else {
+        budget.bytes.max(MIN_BYTES).min(buffer.len())
+    };
     if limit < MIN_BYTES {
         return None;
     }
-    let depth = budget.depth.min(MAX_DEPTH);
+    let depth = if cfg!(mutant = "nif_depth_ignored") {
+        MAX_DEPTH
+    } else {
+        budget.depth.min(MAX_DEPTH)
+    };
     let mut walk = walk::Walk::new(vm, out::Out::new(&mut buffer[..limit]), rules, recall, depth, root);
     walk.run(word)
 }

@@ -123,6 +123,17 @@ impl Shared {
         self.route().ok_or_else(|| fault("stopped", "the recording has ended"))
     }
 
+    /// Waits until what was committed before the call can be read, and takes note of what was lost by then that no record tells yet.
+    /// False when time ran out first.
+    pub(crate) fn flush(&self, route: &RouteHandle<Capture>, timeout: Duration) -> bool {
+        let now = crate::engine::get().map_or(0, |engine| engine.clock().now());
+        // Before the flush: see `owed`.
+        if !cfg!(mutant = "nif_debts_ignored") {
+            self.store.set_owed(route.owed(), now);
+        }
+        route.flush(timeout)
+    }
+
     /// Waits until `who` (`None`: all) are done with what they were handling at this call, except for those that the other
     /// pids name; only as long as that. What was committed before the call can be read afterwards.
     pub(crate) fn settle(&self, who: Option<&[u64]>, except: &[u64], timeout: Duration) {
@@ -133,7 +144,7 @@ impl Shared {
         let (now, deadline) = (engine.clock().now(), Instant::now() + timeout);
         let mut pause = SHORTEST_PAUSE;
         loop {
-            route.flush(CLOSE_TIMEOUT);
+            self.flush(&route, CLOSE_TIMEOUT);
             let mut waited = busy.since(who, now);
             waited.retain(|(pid, _)| !except.contains(pid));
             if waited.is_empty() {
@@ -163,6 +174,8 @@ impl Shared {
         if let Some(route) = route {
             self.ended_ns.store(self.elapsed_ns(), Ordering::Relaxed);
             route.close(CLOSE_TIMEOUT);
+            // Their losses were told at the close.
+            self.store.set_owed(Vec::new(), 0);
             // The engine tells shares only to recordings that are open; the rings are others' now, or gone.
             self.store.set_ring_bytes(0);
         }

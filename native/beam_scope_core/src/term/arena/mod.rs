@@ -122,13 +122,15 @@ impl Arena {
         if let Some(id) = self.lookup(&draft, hash) {
             return id;
         }
-        let Some(slot) = self.store_body(&draft) else {
+        let has_room = self.table.make_room(&self.hashes);
+        let Some(slot) = has_room.then(|| self.store_body(&draft)).flatten() else {
             return self.overflow();
         };
         self.add(slot, hash)
     }
 
-    /// The arena is full (4 GB of bytes, or 4 billion nodes or children): what does not fit is truncated, not wrong.
+    /// The arena is full (4 GB of bytes, or 4 billion nodes or children), or there is no more memory: what does not fit is truncated, not
+    /// wrong. For this node there always is room.
     #[cold]
     fn overflow(&mut self) -> NodeId {
         let draft = Draft::with(Tag::Truncated, crate::term::Kind::Tuple as u16, Body::Word(0));
@@ -198,6 +200,9 @@ impl Arena {
         if self.slots.len() >= NOBODY as usize - 1 {
             return None;
         }
+        // One more than is needed now: for the node that stands for what has no room.
+        self.slots.try_reserve(2).ok()?;
+        self.hashes.try_reserve(2).ok()?;
         let complete = self.would_be_complete(draft);
         let meta = draft.level | if complete { COMPLETE } else { 0 };
         let (a, b, c) = match draft.body {
@@ -205,12 +210,14 @@ impl Arena {
             Body::Bytes(bytes) => {
                 let at = u32::try_from(self.bytes.len()).ok()?;
                 let len = u32::try_from(bytes.len()).ok()?;
+                self.bytes.try_reserve(bytes.len()).ok()?;
                 self.bytes.extend_from_slice(bytes);
                 (at, len, 0)
             }
             Body::Kids(kids, count) => {
                 let at = u32::try_from(self.kids.len()).ok()?;
                 let len = u32::try_from(kids.len()).ok()?;
+                self.kids.try_reserve(kids.len()).ok()?;
                 self.kids.extend_from_slice(kids);
                 (at, len, count)
             }

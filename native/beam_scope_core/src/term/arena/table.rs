@@ -13,7 +13,7 @@ const FEW: u32 = 8;
 
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    /// A power of two, at most half full.
+    /// A power of two, at most half full unless memory is short.
     places: OnceLock<Vec<u32>>,
     asked: AtomicU32,
 }
@@ -51,15 +51,30 @@ impl Table {
         }
     }
 
+    /// Whether one more node can be entered beside these, and one that stands for those that cannot. Where there is no memory for a larger
+    /// table the old one is filled to fifteen sixteenths.
+    pub(super) fn make_room(&mut self, hashes: &[u64]) -> bool {
+        let Some(places) = self.places.get_mut() else {
+            return true;
+        };
+        let needed = hashes.len() + 2;
+        if needed * 2 <= places.len() {
+            return true;
+        }
+        if let Some(larger) = try_build(hashes) {
+            *places = larger;
+            return true;
+        }
+        needed + needed / 15 < places.len()
+    }
+
     /// Enters the last of these nodes.
     pub(super) fn add(&mut self, hashes: &[u64]) {
         let Some(places) = self.places.get_mut() else {
             self.places = build(hashes).into();
             return;
         };
-        if hashes.len() * 2 > places.len() {
-            *places = build(hashes);
-        } else if let Some(hash) = hashes.last() {
+        if let Some(hash) = hashes.last() {
             enter(places, hashes.len() as u32 - 1, *hash);
         }
     }
@@ -70,7 +85,21 @@ impl Table {
 }
 
 fn build(hashes: &[u64]) -> Vec<u32> {
-    let mut places = vec![VACANT; (hashes.len() * 4).next_power_of_two().max(64)];
+    fill(vec![VACANT; size_for(hashes)], hashes)
+}
+
+fn try_build(hashes: &[u64]) -> Option<Vec<u32>> {
+    let mut places = Vec::new();
+    places.try_reserve_exact(size_for(hashes)).ok()?;
+    places.resize(size_for(hashes), VACANT);
+    Some(fill(places, hashes))
+}
+
+fn size_for(hashes: &[u64]) -> usize {
+    (hashes.len() * 4).next_power_of_two().max(64)
+}
+
+fn fill(mut places: Vec<u32>, hashes: &[u64]) -> Vec<u32> {
     for (hash, id) in hashes.iter().zip(0..) {
         enter(&mut places, id, *hash);
     }

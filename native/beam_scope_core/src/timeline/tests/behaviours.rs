@@ -3,7 +3,7 @@
 use super::kit::*;
 use crate::event::{EventKind, Fields, Point};
 use crate::term::Value;
-use crate::timeline::{Found, Moment, Outcome, TimelineError, Transition, Verdict};
+use crate::timeline::{Found, Moment, Outcome, Timeline, TimelineError, Transition, TransitionKind, Verdict};
 
 fn history(kit: &Kit, of: u64) -> Vec<Transition> {
     let timeline = kit.timeline();
@@ -164,6 +164,53 @@ fn losses_after_the_last_event_make_the_state_unknown() {
     );
     assert_eq!(timeline.state_at(&pid(8), Moment::End).unwrap().state.to_value(), i(1));
     assert_eq!(history(&kit, 7).last().unwrap().lost, 2);
+}
+
+#[test]
+fn what_was_not_looked_at_was_not_lost() {
+    let mut kit = Kit::new();
+    kit.looped(7, i(0)).unseen(7, "too dear").looped(8, i(1));
+    let at = |kit: &Kit, moment| kit.timeline().state_at(&pid(7), moment);
+    for moment in [Moment::End, Moment::Seq(1)] {
+        let Err(TimelineError::Unseen { seq: 1, why }) = at(&kit, moment) else {
+            panic!("the state is known, or lost");
+        };
+        assert_eq!(why, "too dear");
+    }
+    assert_eq!(at(&kit, Moment::Seq(0)).unwrap().state.to_value(), i(0));
+    let gap = history(&kit, 7).pop().unwrap();
+    assert_eq!((gap.kind, gap.lost), (TransitionKind::Gap, 0));
+    kit.looped(7, i(5));
+    assert_eq!(at(&kit, Moment::End).unwrap().state.to_value(), i(5));
+    assert!(kit.rec.losses().is_empty());
+}
+
+#[test]
+fn losses_that_nothing_tells_yet_make_the_state_unknown() {
+    let mut kit = Kit::new();
+    kit.looped(7, i(0)).looped(8, i(1));
+    kit.rec.set_owed(vec![(7, 2)], u64::MAX);
+    let at = |kit: &Kit, pid_: u64, moment| {
+        let found = kit.timeline().state_at(&pid(pid_), moment);
+        found.map(|found| found.state.to_value())
+    };
+    let lost = Err(TimelineError::Lost { count: 2, seq: None });
+    assert_eq!(
+        format!("{:?}", at(&kit, 7, Moment::End)),
+        format!("{lost:?}", lost = lost as Result<Value, _>)
+    );
+    assert_eq!(at(&kit, 7, Moment::Seq(0)).unwrap(), i(0));
+    assert_eq!(at(&kit, 8, Moment::End).unwrap(), i(1));
+    assert_eq!(history(&kit, 7).last().unwrap().lost, 2);
+    let frozen = kit.rec.freeze().unwrap();
+    assert!(matches!(
+        Timeline::new(frozen).state_at(&pid(7), Moment::End),
+        Err(TimelineError::Lost { count: 2, seq: None })
+    ));
+    // What came after what was owed has told it.
+    kit.rec.set_owed(vec![(7, 2)], 0);
+    kit.looped(7, i(5));
+    assert_eq!(at(&kit, 7, Moment::End).unwrap(), i(5));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::capture::record::{Header, HEADER_LEN};
+use crate::capture::record::{flags, Header, HEADER_LEN};
 use crate::event::{EventKind, Fields, Point};
 use crate::store::{Recording, StoreConfig};
 use crate::term::{wire, AtomId, AtomSource, Value};
@@ -71,6 +71,7 @@ pub(crate) struct Kit {
     pub(crate) rec: Arc<Recording>,
     time: u64,
     lost: HashMap<u64, u32>,
+    flags: u8,
 }
 
 impl Kit {
@@ -90,6 +91,7 @@ impl Kit {
             rec: Recording::new(config, Arc::new(Table)),
             time: 0,
             lost: HashMap::new(),
+            flags: 0,
         }
     }
 
@@ -128,10 +130,19 @@ impl Kit {
             time: self.time,
             pid,
             terms: terms.len() as u8,
+            flags: self.flags,
             lost: self.lost.remove(&pid).unwrap_or(0),
             ..Header::default()
         };
         self.rec.append(&header, &payload);
+        self
+    }
+
+    /// A note that nobody looks at what the process does from here on.
+    pub(crate) fn unseen(&mut self, pid: u64, why: &str) -> &mut Self {
+        self.flags = flags::UNSEEN;
+        self.ev(pid, EventKind::Note, &[Value::Binary(why.into())]);
+        self.flags = 0;
         self
     }
 

@@ -113,6 +113,9 @@ impl Rules {
     /// Whether the value that belongs to this key, in a struct of this module (0: of none), is to be left out.
     #[inline]
     pub(crate) fn matches(&self, vm: Vm, key: Word, owner: Word) -> bool {
+        if cfg!(mutant = "nif_keys_in_the_open") {
+            return false;
+        }
         (!self.keyless && self.decide(vm, key)) || (owner != 0 && self.wanted.fields.contains(&(owner, key)))
     }
 
@@ -131,7 +134,9 @@ impl Rules {
             // None of these is a secret, and records are put together of them.
             _ => false,
         };
-        may_be && self.wanted.values.iter().any(|rule| rule.hides(vm, word, steps))
+        may_be
+            && !cfg!(mutant = "nif_values_in_the_open")
+            && self.wanted.values.iter().any(|rule| rule.hides(vm, word, steps))
     }
 
     /// The steps for a term with this much room.
