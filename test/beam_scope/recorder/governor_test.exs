@@ -280,15 +280,18 @@ defmodule BeamScope.Recorder.GovernorTest do
   end
 
   describe "a limit" do
+    # Where time is to be what ends it, there must be room for what comes until then.
     for {name, limits} <- [
           events: [events: 50],
           bytes: [bytes: 16 * 1024 * 1024],
-          ms: [ms: 1_000],
+          ms: [ms: 400, bytes: 1024 * 1024 * 1024],
           rate: [rate: {50, 10_000}]
         ] do
       test "of #{name} stops the recording, tracing really off, and info names it" do
         {:ok, bulk} = GenServer.start(Bulk, 0)
+
         rec = BeamScope.start!(bulk, level: :states, limits: unquote(limits), budget: [bytes: 64 * 1024])
+
         session = state(rec).session
         filler = spawn(fn -> fill(bulk, 1) end)
         assert eventually(fn -> not Process.alive?(rec.pid) end)

@@ -71,7 +71,12 @@ defmodule BeamScope.Lines.Instrument.Texts do
   defp pairs([_ | rest], found), do: pairs(rest, found)
   defp pairs([], found), do: found
 
-  defp text(ast), do: ast |> Macro.prewalk(&short/1) |> Macro.to_string()
+  defp text(ast) do
+    ast |> Macro.prewalk(&short/1) |> Macro.to_string()
+  rescue
+    # Expanded code may hold what nobody can write.
+    _ -> "…"
+  end
 
   @operators %{"=<": :<=, "/=": :!=, "=:=": :===, "=/=": :!==, andalso: :and, orelse: :or}
 

@@ -104,6 +104,7 @@ defmodule BeamScope.Lines.Loader.UnderLoadTest do
     end
   end
 
+  @tag timeout: 600_000
   test "a thousand cycles with callers inside", %{module: module} do
     before = facts(module)
     keeper = spawn(fn -> Process.sleep(:infinity) end)
