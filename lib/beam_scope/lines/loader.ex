@@ -107,6 +107,15 @@ defmodule BeamScope.Lines.Loader do
   defdelegate inside(module), to: Code
 
   @doc """
+  What is kept only for the sake of funs goes now, whatever becomes of these: see `grace_ms:`.
+
+      iex> BeamScope.Lines.Loader.settle()
+      :ok
+  """
+  @spec settle() :: :ok
+  def settle, do: ask(:settle, :ok)
+
+  @doc """
   Keeps the loader, and the instrumented code that it has made, for as long as a process lives: tests that instrument the same modules one after
   another need it made once. Nothing stays instrumented for that.
   """
@@ -235,6 +244,11 @@ defmodule BeamScope.Lines.Loader do
   end
 
   def handle_call(:modules, _from, state), do: answer(Map.keys(state.modules), state)
+
+  def handle_call(:settle, _from, state) do
+    at_once = fn held, state -> put(state, Held.soon(%{held | grace_ms: 0})) end
+    answer(:ok, :lists.foldl(at_once, state, Map.values(state.modules)))
+  end
 
   def handle_call({:keep, pid}, _from, state),
     do: answer(:ok, put_in(state.keepers[Process.monitor(pid)], pid))

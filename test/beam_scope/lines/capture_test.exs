@@ -311,7 +311,7 @@ defmodule BeamScope.Lines.CaptureTest do
       assert [{__MODULE__, :marked, 3}] == marks |> Enum.map(& &1.mfa) |> Enum.uniq()
       [first, second, _] = for m <- marks, do: m.line
       assert second == first + 2
-      assert inspect(hd(marks)) =~ "BeamScope.Lines.CaptureTest.marked/3"
+      assert inspect(hd(marks), width: 140) =~ "BeamScope.Lines.CaptureTest.marked/3"
     end
 
     test "is recorded where processes have the call flag anyway, and with lines: everywhere" do

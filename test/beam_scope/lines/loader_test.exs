@@ -15,12 +15,16 @@ defmodule BeamScope.Lines.LoaderTest do
   @b :lines_loader_b
 
   setup do
-    on_exit(fn ->
-      eventually(fn -> assert {Process.whereis(Loader), Process.whereis(Survivor)} == {nil, nil} end)
-    end)
+    # What other tests instrumented is kept for a while.
+    Loader.settle()
+    on_exit(&nothing_left/0)
+    nothing_left()
 
     {:ok, directory: Instrumented.directory!()}
   end
+
+  defp nothing_left,
+    do: eventually(fn -> assert {Process.whereis(Loader), Process.whereis(Survivor)} == {nil, nil} end)
 
   defp acquire(wanted, owner \\ self()),
     do: Loader.acquire(wanted, owner, instrument: &Instrumented.instrument/4, grace_ms: 0)

@@ -5,8 +5,12 @@ defmodule BeamScope.Lines.SemanticsTest do
 
   alias BeamScope.Test.Lines.{Arguments, Doctests, Double, Judge, Library, Peer, Pure, Remote, Run, Work}
 
-  # Nothing here is recorded: how states are found makes no difference.
-  @moduletag skip: BeamScope.Recorder.Profile.wanted(nil) == :fallback && "the profile has no part in it"
+  # Nothing here is recorded: how states are found makes no difference. From OTP 26 on maps of atoms have an order that differs from one
+  # virtual machine to the other, and with it what many functions answer.
+  @moduletag skip:
+               (BeamScope.Recorder.Profile.wanted(nil) == :fallback && "the profile has no part in it") ||
+                 (String.to_integer(System.otp_release()) >= 26 &&
+                    "two virtual machines differ in the order of maps")
 
   @seed {2024, 2, 29}
   @applications [:stdlib, :elixir, :compiler]

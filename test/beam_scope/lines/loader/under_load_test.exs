@@ -10,6 +10,8 @@ defmodule BeamScope.Lines.Loader.UnderLoadTest do
   @cycles 1_000
 
   setup do
+    Loader.settle()
+    gone()
     directory = Instrumented.directory!()
     {:ok, module: Instrumented.module!(directory, @module)}
   end
