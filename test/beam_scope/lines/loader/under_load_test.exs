@@ -7,7 +7,9 @@ defmodule BeamScope.Lines.Loader.UnderLoadTest do
   alias BeamScope.Test.Instrumented
 
   @module :lines_loader_load
-  @cycles 1_000
+  # A purge looks through the heaps of all processes, which after a thousand other tests are large: more of them in a virtual machine of its own,
+  # see .ci/run.
+  @cycles String.to_integer(System.get_env("BEAM_SCOPE_CYCLES") || "50")
 
   setup do
     Loader.settle()
@@ -107,7 +109,7 @@ defmodule BeamScope.Lines.Loader.UnderLoadTest do
   end
 
   @tag timeout: 600_000
-  test "a thousand cycles with callers inside", %{module: module} do
+  test "#{@cycles} cycles with callers inside", %{module: module} do
     before = facts(module)
     keeper = spawn(fn -> Process.sleep(:infinity) end)
     :ok = Loader.keep(keeper)
@@ -133,7 +135,7 @@ defmodule BeamScope.Lines.Loader.UnderLoadTest do
     settled(module)
     assert :erlang.system_info(:atom_count) == atoms
     results = stopped(callers)
-    assert Enum.all?(results, &(&1.done > 100))
+    assert Enum.all?(results, &(&1.done > div(@cycles, 10)))
     assert facts(module) == before
     # In the end every cycle is one that was done: what is inside for 4 ms is waited for.
     assert late == 0
