@@ -18,6 +18,8 @@ defmodule BeamScope.Lines.SemanticsTest do
   @least_inputs 20_000
   @drawn 10
 
+  # Minutes of compiling: `mix test --only proof`, as .ci/run does it.
+  @tag :proof
   @tag timeout: 600_000
   test "standard libraries give the same, instrumented" do
     prove(Library.modules(@applications) |> Enum.reject(&(elem(&1, 0) in Library.giant())), @drawn)
