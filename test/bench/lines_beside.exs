@@ -69,7 +69,9 @@ defmodule LinesBeside do
 
   def main(rounds) do
     # Mix leaves out what the project does not depend on.
-    if function_exported?(Mix, :ensure_application!, 1), do: apply(Mix, :ensure_application!, [:runtime_tools])
+    if function_exported?(Mix, :ensure_application!, 1),
+      do: apply(Mix, :ensure_application!, [:runtime_tools])
+
     dir = Path.join(System.tmp_dir!(), "beam_scope_lines_bench_#{System.pid()}")
 
     try do

@@ -17,6 +17,9 @@ defmodule BeamScope.Lines.Loader.Refusal do
           | :encrypted
           | :old_code
           | {:counted, mfa()}
+          | {:other_module, module()}
+          | {:debug_info, term()}
+          | {:compile, term()}
 
   @doc """
   The error of a module and the reason.
@@ -87,4 +90,16 @@ defmodule BeamScope.Lines.Loader.Refusal do
     do:
       "another tool counts or times the calls of #{Exception.format_mfa(module, function, arity)} and would lose its counts. " <>
         "Stop that tool first (cprof, eprof, tprof or a trace pattern with call_count or call_time)"
+
+  defp words(_module, {:other_module, other}),
+    do: "its file has the code of #{inspect(other)}. Compile it again"
+
+  defp words(_module, {:debug_info, reason}),
+    do:
+      "its debug info cannot be read: #{inspect(reason, limit: 5, printable_limit: 100)}. Compile it again, with this release"
+
+  defp words(_module, {:compile, errors}),
+    do:
+      "the compiler refuses its instrumented code, which is a fault of BeamScope's: please report it with " <>
+        inspect(errors, limit: 5, printable_limit: 200)
 end
