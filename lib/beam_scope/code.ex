@@ -13,6 +13,7 @@ defmodule BeamScope.Code do
   """
 
   alias BeamScope.Code.{Functions, Git}
+  alias BeamScope.Recorder.Own
 
   # Enough for git on a large tree; nobody waits for it unless the recording is shorter.
   @wait_ms 300
@@ -28,7 +29,7 @@ defmodule BeamScope.Code do
 
     spawn_monitor(fn ->
       # Recordings of all new processes would record this one.
-      own()
+      Own.add(self())
       modules = calls |> Enum.map(&elem(&1, 0)) |> Enum.uniq() |> Enum.take(@most_modules)
 
       send(
@@ -36,12 +37,6 @@ defmodule BeamScope.Code do
         {__MODULE__, self(), %{git: Git.current(), lines: Functions.lines(modules, MapSet.new(calls))}}
       )
     end)
-  end
-
-  defp own do
-    BeamScope.Native.own_add(self())
-  rescue
-    _ -> false
   end
 
   @doc "A message that the caller of `ask/1` got: the answer, if it is that."

@@ -28,7 +28,7 @@ defmodule BeamScope.Lines do
     with :ok <- Query.known(opts, @options),
          {:ok, limit} <- limit(opts[:limit] || @runs),
          {:ok, wanted} <- wanted(target),
-         {:ok, tables} <- tables(rec),
+         {:ok, tables} <- Sites.read(rec),
          :ok <- recorded(wanted.module, tables),
          {:ok, events} <- events(rec, filters(target, opts)) do
       runs =
@@ -78,7 +78,7 @@ defmodule BeamScope.Lines do
   def at(rec, %Event{kind: :line, mfa: {module, _, _}} = event) do
     filters = [kind: :line, process: event.track, until: event.moment, order: :desc, limit: @before]
 
-    with {:ok, tables} <- tables(rec),
+    with {:ok, tables} <- Sites.read(rec),
          :ok <- recorded(module, tables),
          {:ok, %{events: events}} <- Query.events(rec, filters) do
       runs = events |> Enum.reverse() |> Runs.of(Sites.all(tables))
@@ -88,14 +88,6 @@ defmodule BeamScope.Lines do
         do: {:ok, here},
         else: {:error, Error.new(:no_lines, %{module: module, known: Map.keys(tables)})}
     end
-  end
-
-  @doc false
-  # What the recording knows of its instrumented modules.
-  @spec tables(Recording.t()) :: {:ok, %{module => map}} | {:error, Error.t()}
-  def tables(rec) do
-    with {:ok, info} <- BeamScope.Recorder.info(rec),
-         do: {:ok, get_in(info[:code] || %{}, [:instrumented]) || %{}}
   end
 
   defp recorded(module, tables) when is_map_key(tables, module), do: :ok

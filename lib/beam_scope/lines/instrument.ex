@@ -54,7 +54,7 @@ defmodule BeamScope.Lines.Instrument do
          {:ok, forms, language, texts} <- forms(module, info, wanted(functions)),
          :ok <- there(module, functions, forms) do
       {instrumented, gathered} = Forms.instrument(forms, language, wanted(functions), first_id)
-      source = source(module, beam)
+      source = source(beam)
       text = text(source)
       gathered = %{gathered | sites: Literals.place(gathered.sites, gathered.bodies, text)}
 
@@ -169,7 +169,7 @@ defmodule BeamScope.Lines.Instrument do
     end
   end
 
-  defp source(_module, beam) do
+  defp source(beam) do
     case info(beam)[:source] do
       nil -> nil
       source -> to_string(source)

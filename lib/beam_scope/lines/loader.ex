@@ -36,6 +36,7 @@ defmodule BeamScope.Lines.Loader do
 
   alias BeamScope.Error
   alias BeamScope.Recorder.Hub
+  alias BeamScope.Recorder.Own
   alias BeamScope.Lines.Loader.{Cache, Check, Code, Held, Maker, Patterns, Refusal, Survivor}
 
   @wait_ms 500
@@ -153,20 +154,12 @@ defmodule BeamScope.Lines.Loader do
   def settle_in do
     Process.group_leader(self(), Process.whereis(:init))
     Process.delete(:"$callers")
-    own(:own_add, self())
+    Own.add(self())
   end
 
   @doc false
   @spec move_out(pid()) :: :ok
-  def move_out(pid), do: own(:own_remove, pid)
-
-  defp own(function, pid) do
-    _ = apply(BeamScope.Native, function, [pid])
-    :ok
-  rescue
-    # Without a library nothing is traced by it.
-    _ -> :ok
-  end
+  def move_out(pid), do: Own.remove(pid)
 
   # The process
 
@@ -341,18 +334,11 @@ defmodule BeamScope.Lines.Loader do
         do: Process.sleep(min(Held.grace_left(held), @patience_ms))
 
       new = original |> Held.new(functions, made, grace_ms) |> Held.used(owner, functions)
-      again(load(new, made, owner, state), new, held, state)
+      loaded(load(new, made, owner, state), new, held, state)
     else
       {:error, error} -> {:error, error, state}
       {:error, error, state} -> {:error, error, state}
     end
-  end
-
-  defp again(:ok, new, _held, state), do: {:ok, new, state}
-
-  defp again({:error, error}, _new, held, state) do
-    tell(state, held.module, held)
-    {:error, error, state}
   end
 
   defp fresh({module, functions}, owner, {make, grace_ms}, state) do
@@ -360,17 +346,18 @@ defmodule BeamScope.Lines.Loader do
          :ok <- Check.functions(module, functions),
          {:ok, made, state} <- made(original, functions, make, state) do
       held = original |> Held.new(functions, made, grace_ms) |> Held.used(owner, functions)
-      loaded(load(held, made, owner, state), held, state)
+      loaded(load(held, made, owner, state), held, nil, state)
     else
       {:error, error} -> {:error, error, state}
       {:error, error, state} -> {:error, error, state}
     end
   end
 
-  defp loaded(:ok, held, state), do: {:ok, held, state}
+  # What was not loaded after all leaves what was held before.
+  defp loaded(:ok, new, _before, state), do: {:ok, new, state}
 
-  defp loaded({:error, error}, held, state) do
-    tell(state, held.module, nil)
+  defp loaded({:error, error}, new, before, state) do
+    tell(state, new.module, before)
     {:error, error, state}
   end
 
@@ -384,22 +371,17 @@ defmodule BeamScope.Lines.Loader do
       md5 = Code.md5_of(made.binary)
       new = %{held | functions: union, table: made.table, loaded: :lists.usort([md5 | held.loaded])}
       new = %{new | funs?: held.funs? or Code.funs?(made.binary)}
-      extended(load(new, made, owner, state), Held.used(new, owner, functions), held, state)
+      done = load(new, made, owner, state)
+      if done == :ok, do: tell_others(held, new.table)
+      loaded(done, Held.used(new, owner, functions), held, state)
     else
       {:error, error} -> {:error, error, state}
       {:error, error, state} -> {:error, error, state}
     end
   end
 
-  defp extended(:ok, new, held, state) do
-    for {owner, _} <- held.users, do: send(owner, {:beam_scope_lines, {:table, new.table}})
-    {:ok, new, state}
-  end
-
-  defp extended({:error, error}, _new, held, state) do
-    tell(state, held.module, held)
-    {:error, error, state}
-  end
+  defp tell_others(held, table),
+    do: for({owner, _} <- held.users, do: send(owner, {:beam_scope_lines, {:table, table}}))
 
   # The survivor is told first.
   defp load(%{module: module} = held, made, owner, state) do

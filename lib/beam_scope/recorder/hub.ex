@@ -11,7 +11,7 @@ defmodule BeamScope.Recorder.Hub do
   use BeamScope.Recorder.Discreet
 
   alias BeamScope.Recorder
-  alias BeamScope.Recorder.{Guards, Keeper, Plan, Profile, Server, Session, Shelf}
+  alias BeamScope.Recorder.{Guards, Keeper, Own, Plan, Profile, Server, Session, Shelf}
   alias BeamScope.Recorder.Session.{Classic, Ledger, Survivor}
 
   # A VM-wide mark that classic flags may be set; an immediate, so that changing it costs nothing.
@@ -110,7 +110,7 @@ defmodule BeamScope.Recorder.Hub do
     # An application that ends kills whoever has its group leader.
     Process.group_leader(self(), Process.whereis(:init))
     Process.delete(:"$callers")
-    own(:own_add, self())
+    Own.add(self())
 
     {:ok,
      %{recorders: %{}, helpers: MapSet.new(), keepers: %{}, ledger: %Ledger{}, tracer: nil, survivor: nil},
@@ -145,7 +145,7 @@ defmodule BeamScope.Recorder.Hub do
     case start_child(module, function, arguments) do
       {:ok, pid} ->
         exclude(state, pid)
-        own(:own_add, pid)
+        Own.add(pid)
         {:reply, {:ok, pid}, %{state | helpers: MapSet.put(state.helpers, pid)}}
 
       other ->
@@ -190,7 +190,7 @@ defmodule BeamScope.Recorder.Hub do
     do: {:noreply, survived(state)}
 
   def handle_info({:DOWN, _, :process, pid, _reason}, state) do
-    own(:own_remove, pid)
+    Own.remove(pid)
     {undo, recorders} = Map.pop(state.recorders, pid)
     keepers = Map.reject(state.keepers, &(elem(&1, 1) == pid))
     state = undo(undo, %{state | recorders: recorders, keepers: keepers})
@@ -199,7 +199,7 @@ defmodule BeamScope.Recorder.Hub do
   end
 
   def handle_info({:EXIT, pid, _reason}, state) do
-    own(:own_remove, pid)
+    Own.remove(pid)
     end_later()
     {:noreply, %{state | helpers: MapSet.delete(state.helpers, pid)}}
   end
@@ -214,8 +214,8 @@ defmodule BeamScope.Recorder.Hub do
   def terminate(_reason, state) do
     state = Enum.reduce(state.recorders, state, fn {_, undo}, state -> undo(undo, state) end)
     if state.ledger == %Ledger{}, do: :persistent_term.erase(@dirty)
-    if state.survivor, do: own(:own_remove, state.survivor)
-    own(:own_remove, self())
+    if state.survivor, do: Own.remove(state.survivor)
+    Own.remove(self())
   end
 
   # Here, since it must be alone: on OTP 25 and 26 two checks at a time would take each other for another tool.
@@ -227,7 +227,7 @@ defmodule BeamScope.Recorder.Hub do
   defp survivor do
     survivor = Survivor.start()
     Process.monitor(survivor)
-    own(:own_add, survivor)
+    Own.add(survivor)
     survivor
   end
 
@@ -236,7 +236,7 @@ defmodule BeamScope.Recorder.Hub do
     if Process.alive?(survivor) do
       state
     else
-      own(:own_remove, survivor)
+      Own.remove(survivor)
       survivor = survivor()
 
       for {mfa, _} <- state.ledger.patterns,
@@ -267,7 +267,7 @@ defmodule BeamScope.Recorder.Hub do
     case GenServer.start(module, arguments, spawn_opt: [priority: :high]) do
       {:ok, pid} ->
         exclude(state, pid)
-        own(:own_add, pid)
+        Own.add(pid)
         Process.monitor(pid)
         {{:ok, pid}, put_in(state.recorders[pid], %{id: id})}
 
@@ -275,14 +275,6 @@ defmodule BeamScope.Recorder.Hub do
         end_later()
         {error, state}
     end
-  end
-
-  # The library leaves out what it knows as ours, whatever flags it inherits. Without a library nothing is traced by it.
-  defp own(function, pid) do
-    _ = apply(BeamScope.Native, function, [pid])
-    :ok
-  rescue
-    _ -> :ok
   end
 
   # In a message to itself, so that requests that wait are served first.

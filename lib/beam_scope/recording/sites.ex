@@ -26,10 +26,16 @@ defmodule BeamScope.Recording.Sites do
   @doc "The tables of a recording; empty where no code was instrumented, or the recording is closed."
   @spec tables(Recording.t()) :: tables
   def tables(rec) do
-    case Recorder.info(rec) do
-      {:ok, %{code: %{instrumented: tables}}} -> tables
-      _ -> %{}
+    case read(rec) do
+      {:ok, tables} -> tables
+      {:error, _} -> %{}
     end
+  end
+
+  @doc "The same; the error says why a recording cannot be asked."
+  @spec read(Recording.t()) :: {:ok, tables} | {:error, BeamScope.Error.t()}
+  def read(rec) do
+    with {:ok, info} <- Recorder.info(rec), do: {:ok, get_in(info[:code] || %{}, [:instrumented]) || %{}}
   end
 
   @doc "All tables, those of a module that was instrumented once more included."

@@ -162,7 +162,7 @@ defmodule BeamScope.Terminal.Lines do
           else: [start ++ code] ++ below(beside, text, gutter, style)
 
       line
-    end ++ Enum.flat_map(Map.get(view.loops, n, []), &Loops.table(&1, gutter + 5 + View.indent(text), style))
+    end ++ Enum.flat_map(Map.get(view.loops, n, []), &Loops.table(&1, gutter + 5 + Style.indent(text), style))
   end
 
   defp mark(n, %{failed: n}), do: {:error, "✗ "}
@@ -200,7 +200,7 @@ defmodule BeamScope.Terminal.Lines do
   defp verdict(_), do: []
 
   defp below(beside, text, gutter, style) do
-    indent = gutter + 5 + View.indent(text)
+    indent = gutter + 5 + Style.indent(text)
     [first | rest] = Style.wrap(beside, max(style.width - indent - 2, 20), 4)
     pad = String.duplicate(" ", indent)
     [[pad, {:dim, "↳ "} | first] | Enum.map(rest, &[pad, "  " | &1])]

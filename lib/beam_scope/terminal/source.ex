@@ -47,7 +47,7 @@ defmodule BeamScope.Terminal.Source do
 
   # Under the line, where its text begins: beside it there is no room in most terminals.
   defp beside(what, text, width) do
-    indent = String.length(text) - String.length(String.trim_leading(text))
+    indent = Style.indent(text)
     [String.duplicate(" ", width + 4 + indent), {:name, "↳ " <> what}]
   end
 

@@ -327,6 +327,10 @@ defmodule BeamScope.Terminal.Style do
   defp char_width(char) when char in 0x0300..0x036F or char in 0x200B..0x200F, do: 0
   defp char_width(_char), do: 1
 
+  @doc "By how many characters a line of source is indented."
+  @spec indent(String.t()) :: non_neg_integer
+  def indent(text), do: String.length(text) - String.length(String.trim_leading(text))
+
   @doc "The text of a span."
   @spec text(span) :: String.t()
   def text({_role, text}), do: text

@@ -3,15 +3,12 @@ defmodule BeamScope.Lines.GrammarTest do
   # grammar says ran, with the variables that it says were bound.
   use ExUnit.Case, async: false
 
-  alias BeamScope.Test.Lines.{Double, Grammar, Interpreter, Judge, Peer, Printer, Programs}
+  alias BeamScope.Test.Lines.{Grammar, Interpreter, Judge, Peer, Printer, Programs}
 
   @module BeamScope.Test.Lines.Program
 
   setup_all do
-    peer = Peer.start()
-    :ok = Peer.call(peer, Programs, :prepare, [Double.binary(:collect)])
-    :ok = Peer.call(peer, BeamScope.Test.Lines.Remote, :quiet, [])
-    %{peer: peer}
+    %{peer: Programs.peer()}
   end
 
   @tag timeout: 300_000

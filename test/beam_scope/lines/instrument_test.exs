@@ -5,16 +5,13 @@ defmodule BeamScope.Lines.InstrumentTest do
   alias BeamScope.Error
   alias BeamScope.Lines.Instrument
   alias BeamScope.Lines.Instrument.{Forms, Scope}
-  alias BeamScope.Test.Lines.{Double, Peer, Programs}
+  alias BeamScope.Test.Lines.{Peer, Programs}
 
   doctest Instrument
   doctest Scope
 
   setup_all do
-    peer = Peer.start()
-    :ok = Peer.call(peer, Programs, :prepare, [Double.binary(:collect)])
-    :ok = Peer.call(peer, BeamScope.Test.Lines.Remote, :quiet, [])
-    %{peer: peer}
+    %{peer: Programs.peer()}
   end
 
   # What probes told of a call, after it has been seen to give what it gives without them.

@@ -3,7 +3,15 @@ defmodule BeamScope.Test.Lines.Programs do
   # Compiles a module from its text, in a peer whose `BeamScope.Line` gathers what probes tell, and runs it as it is and instrumented.
 
   alias BeamScope.Lines.Instrument
-  alias BeamScope.Test.Lines.Outcome
+  alias BeamScope.Test.Lines.{Double, Outcome, Peer, Remote}
+
+  @doc "A peer for these, linked to the caller."
+  def peer do
+    peer = Peer.start()
+    :ok = Peer.call(peer, __MODULE__, :prepare, [Double.binary(:collect)])
+    :ok = Peer.call(peer, Remote, :quiet, [])
+    peer
+  end
 
   @doc "Puts the double of `BeamScope.Line` there."
   def prepare(double) do

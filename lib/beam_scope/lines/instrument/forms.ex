@@ -19,6 +19,14 @@ defmodule BeamScope.Lines.Instrument.Forms do
   @probe :line
   # What a probe has room for, see `BeamScope.Line`.
   @most 32
+  @generators [
+    :generate,
+    :b_generate,
+    :m_generate,
+    :generate_strict,
+    :b_generate_strict,
+    :m_generate_strict
+  ]
   @leaves [:var, :atom, :integer, :char, :float, :string, nil, :remote_type]
 
   @typedoc "What is gathered on the way: sites by their number, bodies, and the clauses of constructs."
@@ -432,14 +440,7 @@ defmodule BeamScope.Lines.Instrument.Forms do
   defp whole_body(body, at), do: {:block, at, body}
 
   defp qualifier({generator, at, pattern, value}, context, state)
-       when generator in [
-              :generate,
-              :b_generate,
-              :m_generate,
-              :generate_strict,
-              :b_generate_strict,
-              :m_generate_strict
-            ] do
+       when generator in @generators do
     {value, state} = expression(value, context, state)
     {{generator, at, pattern, value}, state}
   end
@@ -455,14 +456,7 @@ defmodule BeamScope.Lines.Instrument.Forms do
   defp drawn({:zip, _, generators}), do: Enum.flat_map(generators, &drawn/1)
 
   defp drawn({generator, _, pattern, _})
-       when generator in [
-              :generate,
-              :b_generate,
-              :m_generate,
-              :generate_strict,
-              :b_generate_strict,
-              :m_generate_strict
-            ],
+       when generator in @generators,
        do: [pattern]
 
   defp drawn(_filter), do: []

@@ -5,6 +5,7 @@ defmodule BeamScope.Terminal.Lines.View do
 
   alias BeamScope.Lines.{Explain, Run}
   alias BeamScope.Terminal.Lines.{Binding, Loops}
+  alias BeamScope.Terminal.Style
 
   @type t :: map
 
@@ -56,7 +57,7 @@ defmodule BeamScope.Terminal.Lines.View do
 
   defp closing(source, first, last) do
     lines = String.split(source, "\n")
-    indent = lines |> Enum.at(first - 1, "") |> indent()
+    indent = lines |> Enum.at(first - 1, "") |> Style.indent()
 
     lines
     |> Enum.drop(last)
@@ -64,8 +65,8 @@ defmodule BeamScope.Terminal.Lines.View do
     |> Enum.with_index(last + 1)
     |> Enum.find_value(last, fn {text, n} ->
       cond do
-        indent(text) == indent and String.trim(text) == "end" -> n
-        String.trim(text) != "" and indent(text) <= indent -> n - 1
+        Style.indent(text) == indent and String.trim(text) == "end" -> n
+        String.trim(text) != "" and Style.indent(text) <= indent -> n - 1
         true -> nil
       end
     end)
@@ -77,10 +78,6 @@ defmodule BeamScope.Terminal.Lines.View do
   end
 
   defp trim(_lines, last, _n), do: last
-
-  @doc "How far a line of source is indented."
-  @spec indent(String.t()) :: non_neg_integer
-  def indent(text), do: String.length(text) - String.length(String.trim_leading(text))
 
   # Without the source there is nothing between what can run.
   defp shown(%{source: nil}, text, heads, _first, _last), do: Enum.sort(Enum.uniq(heads ++ Map.keys(text)))

@@ -507,15 +507,10 @@ fn what_was_dropped_is_owed_until_a_record_tells_it() {
     let engine = engine();
     let handle = engine
         .open(Open {
-            route: RouteKind::Own,
             kinds: EventKind::Send.bit(),
             follow: false,
-            max_record: 16,
-            config: Arc::new(()),
-            rings: small(1, 4096),
             slots: SlotConfig::default(),
-            sink: Arc::new(Log::default()),
-            hook: None,
+            ..wanted((), Arc::new(Log::default()), small(1, 4096))
         })
         .expect("opens");
     put(&engine, handle.route(), 0x10, EventKind::Send, &[tag::NIL]);
