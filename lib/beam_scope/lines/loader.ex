@@ -166,7 +166,7 @@ defmodule BeamScope.Lines.Loader do
   @impl true
   def init(saved) do
     settle_in()
-    saved = saved || Survivor.take() || %{modules: found(), next_id: 0}
+    saved = saved || Survivor.take() || %{modules: found(), next_id: 0, survivor: nil}
 
     state = %{
       modules: %{},
@@ -180,7 +180,7 @@ defmodule BeamScope.Lines.Loader do
       stoppable: running?()
     }
 
-    {:ok, state, {:continue, {:adopt, saved.modules}}}
+    {:ok, state, {:continue, {:adopt, saved}}}
   end
 
   # The loader before and its survivor may have been killed at once.
@@ -189,8 +189,8 @@ defmodule BeamScope.Lines.Loader do
   end
 
   @impl true
-  def handle_continue({:adopt, modules}, state) do
-    state = %{state | survivor: Survivor.start()}
+  def handle_continue({:adopt, %{modules: modules, survivor: survivor}}, state) do
+    state = %{state | survivor: survivor(survivor, modules, state.next_id)}
     state = :maps.fold(fn _module, held, state -> adopt(held, Held.runs(held), state) end, state, modules)
     # It may have been killed after a load and before the patterns were set.
     :maps.foreach(fn module, _ -> Hub.reloaded(module, nil) end, modules)
@@ -199,6 +199,9 @@ defmodule BeamScope.Lines.Loader do
     if modules != %{}, do: end_later()
     {:noreply, tick(state)}
   end
+
+  defp survivor(nil, modules, next_id), do: Survivor.start(modules, next_id)
+  defp survivor(pid, _modules, _next_id), do: {pid, Process.monitor(pid)}
 
   # What was being loaded when the loader was killed is asked for again, by who waits for it.
   defp adopt(held, :original, state), do: put(state, Held.soon(%{held | users: %{}, phase: :leaving}))
@@ -216,9 +219,9 @@ defmodule BeamScope.Lines.Loader do
   def handle_call({:acquire, wanted, owner, how}, _from, state) do
     before = for {module, %{users: %{^owner => _}}} <- state.modules, do: module
 
-    case take_all(wanted, owner, how, watch(state, owner), []) do
+    case take_all(wanted, owner, how, state, []) do
       {:ok, tables, state} ->
-        answer({:ok, tables}, state)
+        answer({:ok, tables}, watch(state, owner))
 
       {:error, error, state} ->
         {_, state} = leave(state, owner, &(not :lists.member(&1, before)))
@@ -265,9 +268,7 @@ defmodule BeamScope.Lines.Loader do
 
   def handle_info({:DOWN, monitor, :process, _, _}, %{survivor: {pid, monitor}} = state) do
     move_out(pid)
-    state = %{state | survivor: Survivor.start()}
-    :maps.foreach(fn _, held -> tell(state, held.module, held) end, state.modules)
-    {:noreply, state}
+    {:noreply, %{state | survivor: Survivor.start(state.modules, state.next_id)}}
   end
 
   def handle_info({:DOWN, monitor, :process, _, _}, %{keepers: keepers} = state)
@@ -474,9 +475,8 @@ defmodule BeamScope.Lines.Loader do
     %{state | modules: Map.delete(state.modules, held.module)}
   end
 
-  # Prepared code is good for one load by one process.
   defp tell(%{survivor: {survivor, _}} = state, module, held),
-    do: Survivor.told(survivor, module, held && %{held | prepared: nil}, state.next_id)
+    do: Survivor.told(survivor, module, held, state.next_id)
 
   # Restoring
 

@@ -450,6 +450,35 @@ defmodule BeamScope.Lines.LoaderTest do
       assert md5(module) == original
     end
 
+    test "one that is killed while it starts, too", %{directory: directory} do
+      module = Instrumented.module!(directory, @a)
+      original = md5(module)
+
+      for round <- 1..150 do
+        owner = owner()
+        {:ok, _} = acquire([{module, :all}], owner)
+        first = Process.whereis(Loader)
+        stop(first)
+        # The next one, as soon as it has its name or a moment later; asked for by somebody, or not.
+        if rem(round, 2) == 0, do: spawn(fn -> Loader.keep(self()) end)
+        kill_next(first, rem(round, 7) * 5)
+        eventually(fn -> assert Loader.status(module) == :instrumented end)
+        stop(owner)
+        eventually(fn -> assert {md5(module), :erlang.check_old_code(module)} == {original, false} end)
+      end
+    end
+
+    defp kill_next(before, turns) do
+      case Process.whereis(Loader) do
+        next when next in [nil, before] ->
+          kill_next(before, turns)
+
+        next ->
+          for _ <- 1..turns//1, do: :erlang.yield()
+          Process.exit(next, :kill)
+      end
+    end
+
     test "an owner that dies after the loader is missed too", %{directory: directory} do
       module = Instrumented.module!(directory, @a)
       original = md5(module)

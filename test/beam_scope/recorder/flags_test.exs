@@ -4,9 +4,7 @@ defmodule BeamScope.Recorder.FlagsTest do
 
   import BeamScope.Test.Leftovers, only: [none_after: 1]
 
-  alias BeamScope.Error
   alias BeamScope.Recorder.Hazards
-  alias BeamScope.Test.Leftovers
   import BeamScope.Test.RecorderCase, only: [eventually: 1]
 
   @erts to_string(:erlang.system_info(:version))
@@ -47,16 +45,16 @@ defmodule BeamScope.Recorder.FlagsTest do
 
   if @gc == :refused do
     test "garbage collections are refused where they are known to crash", %{keeper: keeper} do
-      assert {:error, %Error{reason: :known_crash} = error} =
+      assert {:error, %BeamScope.Error{reason: :known_crash} = error} =
                BeamScope.start(keeper, garbage_collection: true)
 
       assert Exception.message(error) =~ "11624"
 
-      assert_raise Error, ~r/known|refused/, fn ->
+      assert_raise BeamScope.Error, ~r/known|refused/, fn ->
         BeamScope.record([garbage_collection: true], fn -> :ok end)
       end
 
-      assert Leftovers.settle() == Leftovers.none()
+      assert BeamScope.Test.Leftovers.settle() == BeamScope.Test.Leftovers.none()
     end
   else
     # Begin and end take turns, from the first to the last.
@@ -110,9 +108,9 @@ defmodule BeamScope.Recorder.FlagsTest do
 
   if @running == :refused do
     test "scheduling is refused where it is known to crash", %{keeper: keeper} do
-      assert {:error, %Error{reason: :known_crash} = error} = BeamScope.start(keeper, running: true)
+      assert {:error, %BeamScope.Error{reason: :known_crash} = error} = BeamScope.start(keeper, running: true)
       assert Exception.message(error) =~ "6448"
-      assert Leftovers.settle() == Leftovers.none()
+      assert BeamScope.Test.Leftovers.settle() == BeamScope.Test.Leftovers.none()
     end
   else
     test "when processes are scheduled are events with where they were", %{keeper: keeper} do

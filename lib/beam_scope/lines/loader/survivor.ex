@@ -2,8 +2,9 @@ defmodule BeamScope.Lines.Loader.Survivor do
   @moduledoc """
   Knows what the loader has loaded, so that a loader that is killed loses nothing.
 
-  It is told of each module before its code is loaded, and waits for the loader's end. Of one that was killed it starts another, which goes on
-  where that one was: recordings keep their lines, and originals come back.
+  It is told of each module before its code is loaded, and waits for the loader's end. Of one that was killed it starts another, or finds one that
+  somebody else has started, hands over what it knows, and stays: there is no moment in which only one of both knows. Recordings keep their lines, and
+  originals come back.
   """
 
   use GenServer
@@ -11,23 +12,28 @@ defmodule BeamScope.Lines.Loader.Survivor do
 
   alias BeamScope.Lines.Loader
 
-  # Another loader, started by somebody else, asks for what is here at once.
-  @linger_ms 5_000
+  # A loader that was killed while it started.
+  @again_ms 5
 
   @typedoc "What a loader is given when it starts."
-  @type saved :: %{modules: %{module() => Loader.Held.t()}, next_id: non_neg_integer(), owners: [pid()]}
+  @type saved :: %{
+          modules: %{module() => Loader.Held.t()},
+          next_id: non_neg_integer(),
+          survivor: pid() | nil
+        }
 
-  @doc "Starts one for the calling loader, once that of the loader before is done."
-  @spec start() :: {pid(), reference()}
-  def start do
+  @doc "Starts one for the calling loader, with what that knows, once that of the loader before is done."
+  @spec start(%{module() => Loader.Held.t()}, non_neg_integer()) :: {pid(), reference()}
+  def start(modules, next_id) do
     before = Process.monitor(__MODULE__)
     receive do: ({:DOWN, ^before, :process, _, _} -> :ok)
 
-    {:ok, pid} = GenServer.start(__MODULE__, self(), name: __MODULE__, spawn_opt: [priority: :high])
+    known = %{loader: self(), modules: :maps.map(fn _, held -> at_rest(held) end, modules), next_id: next_id}
+    {:ok, pid} = GenServer.start(__MODULE__, known, name: __MODULE__, spawn_opt: [priority: :high])
     {pid, Process.monitor(pid)}
   end
 
-  @doc "What the loader before left, or `nil`."
+  @doc "What the loader before left, with the survivor, which is the calling loader's from now on; or `nil`."
   @spec take() :: saved() | nil
   def take do
     GenServer.call(__MODULE__, :take, :infinity)
@@ -37,17 +43,26 @@ defmodule BeamScope.Lines.Loader.Survivor do
 
   @doc "The loader holds this module in this way from now on; `nil`: no longer."
   @spec told(pid(), module(), Loader.Held.t() | nil, non_neg_integer()) :: :ok
-  def told(survivor, module, held, next_id), do: GenServer.cast(survivor, {:told, module, held, next_id})
+  def told(survivor, module, held, next_id),
+    do: GenServer.cast(survivor, {:told, module, held && at_rest(held), next_id})
+
+  # Prepared code is good for one load by one process.
+  defp at_rest(held), do: %{held | prepared: nil}
 
   @impl true
-  def init(loader) do
+  def init(known) do
     Loader.settle_in()
-    {:ok, %{loader: loader, monitor: Process.monitor(loader), modules: %{}, next_id: 0}}
+    {:ok, Map.put(known, :monitor, Process.monitor(known.loader))}
   end
 
   @impl true
-  def handle_call(:take, _from, state) do
-    {:stop, :normal, Map.take(state, [:modules, :next_id]), state}
+  def handle_call(:take, {loader, _}, state), do: {:reply, saved(state), watch(state, loader)}
+
+  defp saved(state), do: %{modules: state.modules, next_id: state.next_id, survivor: self()}
+
+  defp watch(state, loader) do
+    Process.demonitor(state.monitor, [:flush])
+    %{state | loader: loader, monitor: Process.monitor(loader)}
   end
 
   @impl true
@@ -64,15 +79,26 @@ defmodule BeamScope.Lines.Loader.Survivor do
 
   def handle_info({:DOWN, monitor, :process, loader, _}, %{monitor: monitor} = state) do
     Loader.move_out(loader)
-
-    case Loader.start(Map.take(state, [:modules, :next_id])) do
-      {:ok, _} -> {:stop, :normal, state}
-      {:error, {:already_started, _}} -> {:noreply, state, @linger_ms}
-    end
+    {:noreply, follow(state)}
   end
 
-  def handle_info(:timeout, state), do: {:stop, :normal, state}
+  def handle_info(:again, state), do: {:noreply, follow(state)}
   def handle_info(_other, state), do: {:noreply, state}
+
+  # Another loader, started by somebody else, asks for what is here at once.
+  defp follow(state) do
+    case Loader.start(saved(state)) do
+      {:ok, loader} ->
+        watch(state, loader)
+
+      {:error, {:already_started, loader}} ->
+        watch(state, loader)
+
+      {:error, _} ->
+        Process.send_after(self(), :again, @again_ms)
+        state
+    end
+  end
 
   @impl true
   def terminate(_reason, _state), do: Loader.move_out(self())
