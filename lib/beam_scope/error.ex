@@ -42,7 +42,7 @@ defmodule BeamScope.Error do
   | `:no_such_table` | the table, or `%{table:, known:}` | no ETS table, or one that the recording does not follow |
   | `:no_lines` | `%{module:, known:}` | a recording that has no lines of the module |
   | `:no_source` | text | the source of what was recorded cannot be shown |
-  | `:no_memory` | text | what is to be frozen has no room beside the other recordings |
+  | `:no_memory` | text | what is to be frozen has no room beside the other recordings, or the system gives no memory for an answer |
   | `:no_telemetry` | the event | `{:telemetry, event}` without the library `:telemetry` |
   | `:sink` | `%{sink:, reason:}` | what `to:` names cannot take a recording, or has none |
   | `:unknown_format` | `%{format:, known:}` | a format that `BeamScope.export/4` does not have |

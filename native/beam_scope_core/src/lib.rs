@@ -7,7 +7,7 @@
 //! 3. [`timeline`]: processes, transitions, mailboxes, the supervision tree and who caused what, read from chunks.
 //! 4. [`diff`], [`pattern`], [`query`], [`expect`], [`infer`], [`align`], [`compare`]: what a user asks of the above.
 //!
-//! [`redact`] decides which keys are secrets', before anything is written. [`term`] is the language all of them share: the wire form of a captured BEAM term, its interned form and an owned one.
+//! [`reserve`] is what there is when there is no memory. [`redact`] decides which keys are secrets', before anything is written. [`term`] is the language all of them share: the wire form of a captured BEAM term, its interned form and an owned one.
 #![deny(unsafe_code)]
 
 pub mod align;
@@ -22,6 +22,7 @@ mod mixed;
 pub mod pattern;
 pub mod query;
 pub mod redact;
+pub mod reserve;
 pub mod store;
 pub mod term;
 pub mod timeline;

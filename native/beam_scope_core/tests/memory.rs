@@ -1,7 +1,7 @@
-//! When memory runs short: an allocator that has so much and no more.
+//! When memory runs short: an allocator that has so much and no more, and a reserve behind it, as in the library.
 //!
-//! Where a recording asks for much at once, or again and again while it goes on, it asks in a way that can be refused. One test a process:
-//! the allocator is everybody's.
+//! Where a recording asks for much at once, or again and again while it goes on, it asks in a way that can be refused; what cannot be refused is taken
+//! from the reserve. One test a process: the allocator is everybody's.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -12,6 +12,7 @@ use beam_scope_core::capture::engine::{
 };
 use beam_scope_core::capture::record::{Header, HEADER_LEN};
 use beam_scope_core::event::EventKind;
+use beam_scope_core::reserve::{self, Frugal};
 use beam_scope_core::store::{AtomSource, Budget, Recording, Status, StopReason, StoreConfig};
 use beam_scope_core::term::arena::Arena;
 use beam_scope_core::term::{wire, AtomId, Value};
@@ -19,15 +20,13 @@ use beam_scope_core::term::{wire, AtomId, Value};
 /// What may be held.
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
 static HELD: AtomicUsize = AtomicUsize::new(0);
-/// Blocks smaller than this are always to be had: a program without them cannot even say what is wrong.
-const SMALL: usize = 4096;
 
 struct Scarce;
 
 impl Scarce {
     fn take(bytes: usize) -> bool {
         let held = HELD.fetch_add(bytes, Relaxed) + bytes;
-        if bytes >= SMALL && held > LIMIT.load(Relaxed) {
+        if held > LIMIT.load(Relaxed) {
             HELD.fetch_sub(bytes, Relaxed);
             return false;
         }
@@ -53,7 +52,7 @@ unsafe impl GlobalAlloc for Scarce {
 }
 
 #[global_allocator]
-static SCARCE: Scarce = Scarce;
+static SCARCE: Frugal<Scarce> = Frugal(Scarce);
 
 struct NoTexts;
 
@@ -97,6 +96,7 @@ fn leave(bytes: usize) {
 
 #[test]
 fn a_recording_for_which_there_is_no_memory_is_refused_or_stops_and_says_so() {
+    assert!(reserve::fill() && reserve::fill());
     let engine: Engine<()> = Engine::new(Arc::new(PlainHost));
 
     // Not even the rings.
@@ -119,9 +119,19 @@ fn a_recording_for_which_there_is_no_memory_is_refused_or_stops_and_says_so() {
     LIMIT.store(usize::MAX, Relaxed);
     let rec = recording();
     let mut payload = Vec::new();
-    wire::write(&Value::Binary(vec![7; 4000]), &mut payload);
+    // Nothing that could be packed.
+    let mut noise = 1u32;
+    let mut binary = || {
+        let bytes = std::iter::repeat_with(|| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 24) as u8
+        });
+        Value::Binary(bytes.take(4000).collect())
+    };
+    wire::write(&binary(), &mut payload);
+    let len = (HEADER_LEN + payload.len()) as u32;
     let header = |n: u64| Header {
-        len: (HEADER_LEN + payload.len()) as u32,
+        len,
         kind: EventKind::Send as u8,
         time: n + 1,
         pid: 0x13,
@@ -130,6 +140,8 @@ fn a_recording_for_which_there_is_no_memory_is_refused_or_stops_and_says_so() {
     };
     leave(3 << 20);
     for n in 0..2_000 {
+        payload.clear();
+        wire::write(&binary(), &mut payload);
         rec.append(&header(n), &payload);
     }
     let (status, counts) = (rec.status(), rec.counts());
@@ -146,6 +158,9 @@ fn a_recording_for_which_there_is_no_memory_is_refused_or_stops_and_says_so() {
         counts.stored
     );
 
+    rec.close();
+    drop((rec, status));
+    what_is_read_meanwhile_is_read_from_the_reserve(&engine);
     terms_for_which_there_is_no_memory_are_truncated();
 }
 
@@ -159,7 +174,7 @@ fn terms_for_which_there_is_no_memory_are_truncated() {
     }
     let held = arena.bytes();
     LIMIT.store(usize::MAX, Relaxed);
-    assert!(held <= 12 << 20, "{held}");
+    assert!(held <= (12 << 20) + reserve::BYTES, "{held}");
     let whole = ids.iter().take_while(|id| arena.is_complete(**id)).count();
     assert!(whole > 50_000 && whole < ids.len(), "{whole}");
     // What was kept is what it was, and none stands for another.
@@ -170,4 +185,53 @@ fn terms_for_which_there_is_no_memory_are_truncated() {
     // With memory there is room again, and equal terms are one.
     let (one, two) = (arena.make_binary(b"again"), arena.make_binary(b"again"));
     assert!(one == two && arena.is_complete(one));
+}
+
+fn what_is_read_meanwhile_is_read_from_the_reserve(engine: &Engine<()>) {
+    let rec = recording();
+    let mut payload = Vec::new();
+    for n in 0..5_000u64 {
+        payload.clear();
+        wire::write(&Value::Binary(n.to_le_bytes().to_vec()), &mut payload);
+        let header = Header {
+            len: (HEADER_LEN + payload.len()) as u32,
+            kind: EventKind::Send as u8,
+            time: n + 1,
+            pid: 0x13,
+            terms: 1,
+            ..Header::default()
+        };
+        rec.append(&header, &payload);
+    }
+    leave(0);
+    // The drainer makes nothing that can wait, the reader all of it: rows, terms, a seal.
+    rec.drained(10_000);
+    let chunks = rec.chunks();
+    assert!(reserve::is_short() && !reserve::is_low());
+    // Nothing else is begun: what comes now is counted, and the recording ends.
+    assert_eq!(engine.open(open(&rec)).err(), Some(OpenError::Memory));
+    rec.append(
+        &Header {
+            len: HEADER_LEN as u32,
+            kind: EventKind::Send as u8,
+            time: 9_000,
+            pid: 0x13,
+            ..Header::default()
+        },
+        &[],
+    );
+    let (status, counts) = (rec.status(), rec.counts());
+    LIMIT.store(usize::MAX, Relaxed);
+    assert!(matches!(&status, Status::Stopped(StopReason::Error(_))), "{status:?}");
+    assert_eq!((counts.offered, counts.stored, counts.dropped), (5_001, 5_000, 1));
+    assert_eq!(chunks.iter().map(|chunk| chunk.len as u64).sum::<u64>(), 5_000);
+    drop((chunks, status));
+    rec.close();
+    drop(rec);
+    // All of it came back: there is as much as in the beginning.
+    leave(0);
+    let most = vec![1u8; reserve::BYTES - 4096];
+    assert!(reserve::is_low());
+    drop(most);
+    LIMIT.store(usize::MAX, Relaxed);
 }

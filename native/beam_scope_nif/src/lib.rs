@@ -17,4 +17,8 @@ mod resource;
 mod tracer;
 mod vm;
 
+/// One that is not at its end where the system's is.
+#[global_allocator]
+static ALLOCATOR: beam_scope_core::reserve::Frugal = beam_scope_core::reserve::Frugal(std::alloc::System);
+
 rustler::init!("Elixir.BeamScope.Native", load = load::load);

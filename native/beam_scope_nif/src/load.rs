@@ -1,5 +1,6 @@
 //! What happens once when the VM loads the library.
 
+use beam_scope_core::reserve;
 use beam_scope_core::store::StopReason;
 use rustler::{Env, Term};
 
@@ -14,6 +15,8 @@ pub(crate) fn load<'a>(env: Env<'a>, info: Term<'a>) -> bool {
     if abi != ABI {
         return false;
     }
+    // Where there is no memory for it now, nothing can be recorded either.
+    reserve::fill();
     tracer::quiet_panics();
     if !tracer::tags::make(env) {
         return false;

@@ -19,6 +19,7 @@ use super::members::Members;
 use super::merge::Injected;
 use super::pool::Pool;
 use super::routes::{place, Recording, Registry, Route, RouteState, MAX_ROUTES, MAX_SHARING, SHARED_ROUTE};
+use crate::reserve;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -200,6 +201,9 @@ impl<C: RouteConfig> Engine<C> {
     /// Opens a recording. The first one makes the rings and starts the drainer.
     pub fn open(&self, open: Open<C>) -> Result<RouteHandle<C>, OpenError> {
         let mut registry = self.shared.registry.lock();
+        if reserve::is_short() {
+            return Err(OpenError::Memory);
+        }
         let pool = self.pool(&mut registry, open.rings, open.max_record)?;
         let opened = self.shared.admit(&mut registry, open, &pool);
         let (route, recording) = match opened {

@@ -2,6 +2,8 @@
 
 use std::alloc::{alloc_zeroed, dealloc, Layout};
 
+use crate::reserve;
+
 const LINE: usize = 64;
 
 /// A block of zeroed memory.
@@ -27,7 +29,7 @@ impl Words {
         let bytes = words.checked_mul(8)?;
         let layout = Layout::from_size_align(bytes.checked_add(LINE)?, 8).ok()?;
         // SAFETY: the layout's size is at least a line, so it is not zero.
-        let raw = unsafe { alloc_zeroed(layout) };
+        let raw = reserve::sparing(|| unsafe { alloc_zeroed(layout) });
         if raw.is_null() {
             return None;
         }

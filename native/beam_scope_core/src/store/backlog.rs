@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::codec::BLOCK;
 use crate::capture::record::Header;
+use crate::reserve;
 use crate::term::wire::{read_varint, unzigzag, write_varint, zigzag};
 
 /// So many of the youngest closed blocks stay as they are: in quiet times they are read before compressing them paid.
@@ -92,12 +93,12 @@ impl Backlog {
     #[must_use]
     pub(crate) fn push(&mut self, header: &Header, payload: &[u8]) -> bool {
         if self.open.len() + payload.len() + HEAD_ROOM > self.block && !self.open.is_empty() {
-            if self.full.try_reserve(1).is_err() {
+            if reserve::sparing(|| self.full.try_reserve(1)).is_err() {
                 return false;
             }
             self.close_block();
         }
-        if self.open.try_reserve(payload.len() + HEAD_ROOM).is_err() {
+        if !reserve::room(&mut self.open, payload.len() + HEAD_ROOM) {
             return false;
         }
         let rare = header.lost != 0 || header.epoch != 0 || header.offset != 0;
@@ -157,11 +158,8 @@ impl Backlog {
         };
         // Without memory for it the block stays as it is.
         let most = lz4_flex::block::get_maximum_output_size(block.bytes.len());
-        if self
-            .packing
-            .try_reserve(most.saturating_sub(self.packing.len()))
-            .is_err()
-        {
+        let more = most.saturating_sub(self.packing.len());
+        if !reserve::room(&mut self.packing, more) {
             return;
         }
         self.packing.resize(most, 0);
@@ -170,7 +168,7 @@ impl Backlog {
         };
         if len < block.bytes.len() {
             let mut packed = Vec::new();
-            if packed.try_reserve_exact(len).is_err() {
+            if reserve::sparing(|| packed.try_reserve_exact(len)).is_err() {
                 return;
             }
             packed.extend_from_slice(&self.packing[..len]);

@@ -19,6 +19,7 @@ use super::losses::Owed;
 use super::row::LossCause;
 use super::{AtomSource, AtomTable};
 use crate::capture::record::Header;
+use crate::reserve;
 
 /// The drainer indexes in spare time for at most so long at once, so that no ring runs full behind its back.
 const SPARE: Duration = Duration::from_millis(1);
@@ -182,7 +183,8 @@ impl Recording {
                 return intake.postpone(header);
             }
         }
-        if !intake.store(header, at_ns, payload) {
+        // What the reserve is there for is to end in good order.
+        if reserve::is_short() || !intake.store(header, at_ns, payload) {
             intake.refuse(header, at_ns, LossCause::Stopped);
             drop(intake);
             return self.stop_at(StopReason::Error("there is no memory for more events".into()), at_ns);
@@ -277,7 +279,11 @@ impl Recording {
     pub fn drained(&self, until_ns: u64) {
         self.age(until_ns.saturating_sub(self.config.start_ns));
         // At the cap the index must not grow by itself: only who asks makes it.
-        if self.resting.load(Ordering::Relaxed) || !self.intake.lock().has_spare_time(BUSY, PACE) || self.is_over() {
+        if self.resting.load(Ordering::Relaxed)
+            || reserve::is_short()
+            || !self.intake.lock().has_spare_time(BUSY, PACE)
+            || self.is_over()
+        {
             return;
         }
         let Some(mut index) = self.index.try_lock() else { return };

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use beam_scope_core::busy::Busy;
 use beam_scope_core::capture::engine::RouteHandle;
+use beam_scope_core::reserve;
 use beam_scope_core::store::{Recording, StopReason, StoreError};
 use beam_scope_core::timeline::Timeline;
 use parking_lot::Mutex;
@@ -226,6 +227,10 @@ impl Shared {
     /// What questions are asked of.
     pub(crate) fn timeline(&self) -> Result<Arc<Timeline>, rustler::Error> {
         self.usable()?;
+        // An answer may take more than is left; what was recorded can be asked for later.
+        if reserve::is_low() {
+            return Err(fault("no_memory", "the system gives no more memory for an answer"));
+        }
         let mut timeline = self.timeline.lock();
         // A flight recorder that is asked now and then must not remember all that it ever had.
         if timeline.as_ref().is_some_and(|timeline| timeline.has_outgrown()) {

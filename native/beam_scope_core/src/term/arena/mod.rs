@@ -33,6 +33,8 @@ use hash::Hasher;
 use node::{Body, Draft, Slot, Tag, COMPLETE};
 use table::Table;
 
+use crate::reserve;
+
 /// No node has this number.
 const NOBODY: u32 = u32::MAX;
 
@@ -201,8 +203,9 @@ impl Arena {
             return None;
         }
         // One more than is needed now: for the node that stands for what has no room.
-        self.slots.try_reserve(2).ok()?;
-        self.hashes.try_reserve(2).ok()?;
+        if !reserve::room(&mut self.slots, 2) || !reserve::room(&mut self.hashes, 2) {
+            return None;
+        }
         let complete = self.would_be_complete(draft);
         let meta = draft.level | if complete { COMPLETE } else { 0 };
         let (a, b, c) = match draft.body {
@@ -210,14 +213,18 @@ impl Arena {
             Body::Bytes(bytes) => {
                 let at = u32::try_from(self.bytes.len()).ok()?;
                 let len = u32::try_from(bytes.len()).ok()?;
-                self.bytes.try_reserve(bytes.len()).ok()?;
+                if !reserve::room(&mut self.bytes, bytes.len()) {
+                    return None;
+                }
                 self.bytes.extend_from_slice(bytes);
                 (at, len, 0)
             }
             Body::Kids(kids, count) => {
                 let at = u32::try_from(self.kids.len()).ok()?;
                 let len = u32::try_from(kids.len()).ok()?;
-                self.kids.try_reserve(kids.len()).ok()?;
+                if !reserve::room(&mut self.kids, kids.len()) {
+                    return None;
+                }
                 self.kids.extend_from_slice(kids);
                 (at, len, count)
             }

@@ -6,6 +6,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::OnceLock;
 
+use crate::reserve;
+
 /// An empty place.
 const VACANT: u32 = u32::MAX;
 /// So many look-ups go through the list.
@@ -90,7 +92,7 @@ fn build(hashes: &[u64]) -> Vec<u32> {
 
 fn try_build(hashes: &[u64]) -> Option<Vec<u32>> {
     let mut places = Vec::new();
-    places.try_reserve_exact(size_for(hashes)).ok()?;
+    reserve::sparing(|| places.try_reserve_exact(size_for(hashes))).ok()?;
     places.resize(size_for(hashes), VACANT);
     Some(fill(places, hashes))
 }

@@ -1,0 +1,265 @@
+//! Memory put aside for the moment in which there is none.
+//!
+//! A vector that grows cannot be refused everywhere: rows, seals and answers are made of thousands of small ones, and Rust ends the process
+//! where one of them gets nothing — here that is somebody's node. So a block is put aside when the library is loaded, and [`Frugal`], the library's
+//! allocator, gives of it once the system gives no more. Whoever records or reads looks at [`is_short`] and [`is_low`] before the next step: recordings stop
+//! with what they have, and new questions are refused until there is memory again. A page that was never used takes address space alone.
+//!
+//! The block is a bump allocator, which goes back where the piece given last comes back and starts anew when nothing is held: one word says how many
+//! pieces are held and how far it is used.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+/// So much is put aside.
+pub const BYTES: usize = 16 << 20;
+
+static BLOCK: AtomicPtr<u8> = AtomicPtr::new(null_mut());
+/// Pieces that are held in the upper half, bytes that were given in the lower one.
+static GIVEN: AtomicU64 = AtomicU64::new(0);
+
+const ONE: u64 = 1 << 32;
+const USED: u64 = ONE - 1;
+
+/// Puts the block aside, unless it is there. `false`: there is no memory for it.
+pub fn fill() -> bool {
+    if !BLOCK.load(Ordering::Acquire).is_null() {
+        return true;
+    }
+    let Ok(layout) = Layout::from_size_align(BYTES, 4096) else {
+        return false;
+    };
+    // SAFETY: the size is not zero.
+    #[allow(unsafe_code)]
+    let block = unsafe { System.alloc(layout) };
+    if block.is_null() {
+        return false;
+    }
+    if BLOCK
+        .compare_exchange(null_mut(), block, Ordering::AcqRel, Ordering::Acquire)
+        .is_err()
+    {
+        // SAFETY: from the allocator above, with this layout, and nobody else has seen it.
+        #[allow(unsafe_code)]
+        unsafe {
+            System.dealloc(block, layout);
+        }
+    }
+    true
+}
+
+/// Whether the system refuses memory: something of the block is held, and there is still no other.
+#[must_use]
+pub fn is_short() -> bool {
+    GIVEN.load(Ordering::Relaxed) >= ONE && !probe()
+}
+
+/// Whether it does, and less than half of the block is left.
+#[must_use]
+pub fn is_low() -> bool {
+    GIVEN.load(Ordering::Relaxed) & USED > BYTES as u64 / 2 && !probe()
+}
+
+thread_local! {
+    /// What this thread asks for just now can be refused.
+    static SPARING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What asks for memory here can be refused, and so leaves the reserve to what cannot.
+pub fn sparing<T>(what: impl FnOnce() -> T) -> T {
+    let before = SPARING.replace(true);
+    let answer = what();
+    SPARING.set(before);
+    answer
+}
+
+/// Room for so many more; `false` where there is no memory for them, and the reserve is not for that.
+#[must_use]
+pub fn room<T>(items: &mut Vec<T>, more: usize) -> bool {
+    items.capacity() - items.len() >= more || sparing(|| items.try_reserve(more).is_ok())
+}
+
+/// A size that nobody else asks for, and that is never given of the block.
+const PROBE: Layout = match Layout::from_size_align((256 << 10) + 7, 1) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a layout"),
+};
+
+/// Whether the allocator has something but the block. Costs an allocation, but only while some of the block is held.
+fn probe() -> bool {
+    // SAFETY: the size is not zero.
+    #[allow(unsafe_code)]
+    let at = unsafe { std::alloc::alloc(PROBE) };
+    if at.is_null() {
+        return false;
+    }
+    // SAFETY: from the same allocator, with the same layout.
+    #[allow(unsafe_code)]
+    unsafe {
+        std::alloc::dealloc(at, PROBE);
+    }
+    true
+}
+
+fn give(layout: Layout) -> *mut u8 {
+    let block = BLOCK.load(Ordering::Acquire);
+    if block.is_null() || layout == PROBE || SPARING.get() {
+        return null_mut();
+    }
+    let mut given = GIVEN.load(Ordering::Relaxed);
+    loop {
+        // The block's own alignment is a page's; larger ones are nobody's.
+        let from = ((given & USED) as usize).next_multiple_of(layout.align());
+        let Some(to) = from.checked_add(layout.size()).filter(|to| *to <= BYTES) else {
+            return null_mut();
+        };
+        if layout.align() > 4096 {
+            return null_mut();
+        }
+        let used = if cfg!(mutant = "reserve_gives_twice") { from } else { to };
+        let next = (given & !USED) + ONE + used as u64;
+        match GIVEN.compare_exchange_weak(given, next, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => return block.wrapping_add(from),
+            Err(now) => given = now,
+        }
+    }
+}
+
+/// Where in the block a piece begins, if it is one.
+fn place(at: *mut u8) -> Option<usize> {
+    let block = BLOCK.load(Ordering::Acquire);
+    let from = (at as usize).wrapping_sub(block as usize);
+    (!block.is_null() && from < BYTES).then_some(from)
+}
+
+/// A piece comes back. The last one that is held takes the whole block with it, the one that was given last its own bytes.
+fn take_back(from: usize, size: usize) {
+    let back = |given: u64| match (given - ONE, given & USED) {
+        (left, _) if left < ONE && !cfg!(mutant = "reserve_is_never_whole_again") => 0,
+        (left, used) if used == (from + size) as u64 => left - used + from as u64,
+        (left, _) => left,
+    };
+    // Release: whoever gets the bytes next sees them as they were left.
+    let _ = GIVEN.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |given| Some(back(given)));
+}
+
+/// An allocator that gives of the reserve where another one has nothing.
+pub struct Frugal<A = System>(pub A);
+
+// SAFETY: every piece is either the inner allocator's, with its own layout, or one of the reserve that is nobody else's: pieces never overlap while one
+// of them is held, and none is larger than what was asked for says. Which of both it is its address tells.
+#[allow(unsafe_code)]
+unsafe impl<A: GlobalAlloc> GlobalAlloc for Frugal<A> {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: by the caller's promise.
+        let at = unsafe { self.0.alloc(layout) };
+        if at.is_null() {
+            give(layout)
+        } else {
+            at
+        }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: by the caller's promise.
+        let at = unsafe { self.0.alloc_zeroed(layout) };
+        if !at.is_null() {
+            return at;
+        }
+        let at = give(layout);
+        if !at.is_null() {
+            // SAFETY: a piece of this size, which is nobody else's.
+            unsafe { at.write_bytes(0, layout.size()) };
+        }
+        at
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        if let Some(from) = place(at) {
+            return take_back(from, layout.size());
+        }
+        // SAFETY: not of the reserve, so the inner allocator's.
+        unsafe { self.0.dealloc(at, layout) };
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if place(at).is_none() {
+            // SAFETY: not of the reserve, so the inner allocator's.
+            let grown = unsafe { self.0.realloc(at, layout, size) };
+            if !grown.is_null() {
+                return grown;
+            }
+        }
+        // SAFETY: the alignment is one, and the caller promises that the size is no less so.
+        let new = unsafe { self.alloc(Layout::from_size_align_unchecked(size, layout.align())) };
+        if !new.is_null() {
+            // SAFETY: both are at least so long, and the new one is nobody else's.
+            unsafe {
+                std::ptr::copy_nonoverlapping(at, new, layout.size().min(size));
+                self.dealloc(at, layout);
+            }
+        }
+        new
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn layout(size: usize, align: usize) -> Layout {
+        Layout::from_size_align(size, align).expect("a layout")
+    }
+
+    fn back(at: *mut u8, layout: Layout) {
+        take_back(place(at).expect("a piece of the block"), layout.size());
+    }
+
+    /// One test: the block is everybody's.
+    #[test]
+    fn pieces_are_nobody_elses_and_all_of_them_come_back() {
+        assert!(fill());
+        let (small, large) = (layout(3, 1), layout(64, 64));
+        let (a, b) = (give(small), give(large));
+        assert_eq!((place(a), b.align_offset(64)), (Some(0), 0));
+        // The last one's bytes are there again, those of the one before are not.
+        back(b, large);
+        assert_eq!(give(large), b);
+        back(a, small);
+        let c = give(small);
+        assert_eq!(place(c), place(b).map(|from| from + 64));
+        back(b, large);
+        back(c, small);
+        assert_eq!(GIVEN.load(Ordering::Relaxed), 0);
+
+        let all = layout(BYTES, 1);
+        let whole = give(all);
+        assert!(!whole.is_null() && give(layout(1, 1)).is_null() && place(whole.wrapping_add(BYTES)).is_none());
+        back(whole, all);
+        assert!(give(PROBE).is_null() && sparing(|| give(small)).is_null() && give(layout(8, 8192)).is_null());
+
+        std::thread::scope(|scope| {
+            for who in 1..=4u8 {
+                scope.spawn(move || {
+                    for round in 0..20_000usize {
+                        let layout = layout(1 + (round * 7 + who as usize) % 300, 1 << (round % 5));
+                        let at = give(layout);
+                        assert!(!at.is_null());
+                        // SAFETY: a piece of this size, which is nobody else's: that is what is tested.
+                        #[allow(unsafe_code)]
+                        unsafe {
+                            at.write_bytes(who, layout.size());
+                            std::thread::yield_now();
+                            assert!((0..layout.size()).all(|n| *at.add(n) == who));
+                        }
+                        back(at, layout);
+                    }
+                });
+            }
+        });
+        assert_eq!(GIVEN.load(Ordering::Relaxed), 0);
+        assert!(!is_short() && !is_low());
+    }
+}
