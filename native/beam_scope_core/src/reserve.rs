@@ -2,7 +2,7 @@
 //!
 //! A vector that grows cannot be refused everywhere: rows, seals and answers are made of thousands of small ones, and Rust ends the process
 //! where one of them gets nothing — here that is somebody's node. So a block is put aside when the library is loaded, and [`Frugal`], the library's
-//! allocator, gives of it once the system gives no more. Whoever records or reads looks at [`is_short`] and [`is_low`] before the next step: recordings stop
+//! allocator, gives of it once the system gives no more. Whoever records or reads looks at [`is_short`], [`is_low`] and [`is_there`] before the next step: recordings stop
 //! with what they have, and new questions are refused until there is memory again. A page that was never used takes address space alone.
 //!
 //! The block is a bump allocator, which goes back where the piece given last comes back and starts anew when nothing is held: one word says how many
@@ -53,13 +53,43 @@ pub fn fill() -> bool {
 /// Whether the system refuses memory: something of the block is held, and there is still no other.
 #[must_use]
 pub fn is_short() -> bool {
-    GIVEN.load(Ordering::Relaxed) >= ONE && !probe()
+    GIVEN.load(Ordering::Relaxed) >= ONE && !has_room(LITTLE)
 }
 
 /// Whether it does, and less than half of the block is left.
 #[must_use]
 pub fn is_low() -> bool {
-    GIVEN.load(Ordering::Relaxed) & USED > BYTES as u64 / 2 && !probe()
+    GIVEN.load(Ordering::Relaxed) & USED > BYTES as u64 / 2 && !has_room(LITTLE)
+}
+
+/// Enough to go on.
+const LITTLE: usize = 256 << 10;
+/// What a step that cannot be refused in its midst takes at most: to index a block of records, to read a chunk.
+const STEP: usize = 64 << 20;
+
+/// Whether there is memory for a step without the block: to be asked before it. Nothing is touched of what is asked for and given back at once.
+#[must_use]
+pub fn is_there() -> bool {
+    has_room(STEP)
+}
+
+fn has_room(bytes: usize) -> bool {
+    let Ok(layout) = Layout::from_size_align(bytes, 1) else {
+        return false;
+    };
+    // SAFETY: the size is not zero.
+    #[allow(unsafe_code)]
+    let at = sparing(|| unsafe { std::alloc::alloc(layout) });
+    // What nobody looks at is not even asked for.
+    if std::hint::black_box(at).is_null() {
+        return false;
+    }
+    // SAFETY: from the same allocator, with the same layout.
+    #[allow(unsafe_code)]
+    unsafe {
+        std::alloc::dealloc(at, layout);
+    }
+    true
 }
 
 thread_local! {
@@ -81,31 +111,9 @@ pub fn room<T>(items: &mut Vec<T>, more: usize) -> bool {
     items.capacity() - items.len() >= more || sparing(|| items.try_reserve(more).is_ok())
 }
 
-/// A size that nobody else asks for, and that is never given of the block.
-const PROBE: Layout = match Layout::from_size_align((256 << 10) + 7, 1) {
-    Ok(layout) => layout,
-    Err(_) => panic!("a layout"),
-};
-
-/// Whether the allocator has something but the block. Costs an allocation, but only while some of the block is held.
-fn probe() -> bool {
-    // SAFETY: the size is not zero.
-    #[allow(unsafe_code)]
-    let at = unsafe { std::alloc::alloc(PROBE) };
-    if at.is_null() {
-        return false;
-    }
-    // SAFETY: from the same allocator, with the same layout.
-    #[allow(unsafe_code)]
-    unsafe {
-        std::alloc::dealloc(at, PROBE);
-    }
-    true
-}
-
 fn give(layout: Layout) -> *mut u8 {
     let block = BLOCK.load(Ordering::Acquire);
-    if block.is_null() || layout == PROBE || SPARING.get() {
+    if block.is_null() || SPARING.get() {
         return null_mut();
     }
     let mut given = GIVEN.load(Ordering::Relaxed);
@@ -238,7 +246,7 @@ mod tests {
         let whole = give(all);
         assert!(!whole.is_null() && give(layout(1, 1)).is_null() && place(whole.wrapping_add(BYTES)).is_none());
         back(whole, all);
-        assert!(give(PROBE).is_null() && sparing(|| give(small)).is_null() && give(layout(8, 8192)).is_null());
+        assert!(sparing(|| give(small)).is_null() && give(layout(8, 8192)).is_null());
 
         std::thread::scope(|scope| {
             for who in 1..=4u8 {

@@ -13,7 +13,7 @@ use beam_scope_core::capture::engine::{
 use beam_scope_core::capture::record::{Header, HEADER_LEN};
 use beam_scope_core::event::EventKind;
 use beam_scope_core::reserve::{self, Frugal};
-use beam_scope_core::store::{AtomSource, Budget, Recording, Status, StopReason, StoreConfig};
+use beam_scope_core::store::{AtomSource, Budget, Recording, Status, StopReason, StoreConfig, StoreError};
 use beam_scope_core::term::arena::Arena;
 use beam_scope_core::term::{wire, AtomId, Value};
 
@@ -160,7 +160,7 @@ fn a_recording_for_which_there_is_no_memory_is_refused_or_stops_and_says_so() {
 
     rec.close();
     drop((rec, status));
-    what_is_read_meanwhile_is_read_from_the_reserve(&engine);
+    what_is_recorded_can_be_read_once_there_is_memory(&engine);
     terms_for_which_there_is_no_memory_are_truncated();
 }
 
@@ -187,12 +187,11 @@ fn terms_for_which_there_is_no_memory_are_truncated() {
     assert!(one == two && arena.is_complete(one));
 }
 
-fn what_is_read_meanwhile_is_read_from_the_reserve(engine: &Engine<()>) {
+fn what_is_recorded_can_be_read_once_there_is_memory(engine: &Engine<()>) {
     let rec = recording();
     let mut payload = Vec::new();
-    for n in 0..5_000u64 {
-        payload.clear();
-        wire::write(&Value::Binary(n.to_le_bytes().to_vec()), &mut payload);
+    wire::write(&Value::Binary(vec![7; 8]), &mut payload);
+    let append = |n: u64| {
         let header = Header {
             len: (HEADER_LEN + payload.len()) as u32,
             kind: EventKind::Send as u8,
@@ -202,35 +201,37 @@ fn what_is_read_meanwhile_is_read_from_the_reserve(engine: &Engine<()>) {
             ..Header::default()
         };
         rec.append(&header, &payload);
-    }
+    };
+    (0..100).for_each(append);
+    let before = rec.chunks();
+    assert_eq!(rec.view(&before[0]).map(|view| view.rows().len()), Ok(100));
+    (100..5_000).for_each(append);
+
+    // Nothing is begun for which there is no memory: neither rows, nor an answer, nor another recording.
     leave(0);
-    // The drainer makes nothing that can wait, the reader all of it: rows, terms, a seal.
     rec.drained(10_000);
-    let chunks = rec.chunks();
-    assert!(reserve::is_short() && !reserve::is_low());
-    // Nothing else is begun: what comes now is counted, and the recording ends.
+    assert_eq!(rec.chunks(), before);
+    assert_eq!(rec.view(&before[0]).err(), Some(StoreError::Memory));
     assert_eq!(engine.open(open(&rec)).err(), Some(OpenError::Memory));
-    rec.append(
-        &Header {
-            len: HEADER_LEN as u32,
-            kind: EventKind::Send as u8,
-            time: 9_000,
-            pid: 0x13,
-            ..Header::default()
-        },
-        &[],
-    );
+    // What is small and cannot be refused is there.
+    let small: Vec<Box<u64>> = (0..10_000).map(Box::new).collect();
+    assert_eq!(small.iter().map(|n| **n).sum::<u64>(), 49_995_000);
+    assert!(reserve::is_short() && !reserve::is_low());
+    append(9_000);
     let (status, counts) = (rec.status(), rec.counts());
+    drop(small);
+
     LIMIT.store(usize::MAX, Relaxed);
     assert!(matches!(&status, Status::Stopped(StopReason::Error(_))), "{status:?}");
     assert_eq!((counts.offered, counts.stored, counts.dropped), (5_001, 5_000, 1));
+    let chunks = rec.chunks();
     assert_eq!(chunks.iter().map(|chunk| chunk.len as u64).sum::<u64>(), 5_000);
-    drop((chunks, status));
+    assert!(rec.view(&chunks[0]).is_ok());
     rec.close();
-    drop(rec);
+    drop((rec, before, chunks, status));
     // All of it came back: there is as much as in the beginning.
     leave(0);
-    let most = vec![1u8; reserve::BYTES - 4096];
+    let most = vec![1u8; reserve::BYTES - (64 << 10)];
     assert!(reserve::is_low());
     drop(most);
     LIMIT.store(usize::MAX, Relaxed);

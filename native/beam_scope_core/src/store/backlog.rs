@@ -182,6 +182,10 @@ impl Backlog {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.open.is_empty()
+    }
+
     /// Takes the oldest block out, the one being filled when there is no other.
     pub(crate) fn pop(&mut self) -> Option<Records> {
         if self.full.is_empty() && !self.open.is_empty() {

@@ -22,6 +22,8 @@ pub enum StoreError {
     TooLarge(String),
     /// The file system said no.
     Io(String),
+    /// The system gives no memory for it. Nothing is lost: it can be asked for again.
+    Memory,
 }
 
 impl StoreError {
@@ -43,6 +45,7 @@ impl std::fmt::Display for StoreError {
             Self::Corrupt(what) => write!(f, "the recording is damaged: {what}"),
             Self::TooLarge(what) => write!(f, "too large: {what}"),
             Self::Io(what) => write!(f, "{what}"),
+            Self::Memory => write!(f, "the system gives no memory for this; what was recorded is kept"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What readers ask of a recording.
 
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use super::config::Mode;
@@ -11,6 +12,7 @@ use super::row::{Counts, Loss, LossCause, TrackId, TrackInfo};
 use super::sealed::{Body, ChunkRef, Found};
 use super::view::ChunkView;
 use super::AtomSource;
+use crate::reserve;
 use crate::term::AtomId;
 
 impl Recording {
@@ -35,6 +37,9 @@ impl Recording {
 
     /// A chunk, decoded. The view of the open chunk may have more rows than the reference says, when events came since.
     pub fn view(&self, chunk: &ChunkRef) -> Result<Arc<ChunkView>, StoreError> {
+        if self.starved.load(Ordering::Relaxed) {
+            return Err(StoreError::Memory);
+        }
         let found = self.index.lock().lookup(chunk.index)?;
         match found {
             Found::View(view) => Ok(view),
@@ -50,11 +55,15 @@ impl Recording {
         }
     }
 
-    /// A chunk on disk that is damaged is as if it had been dropped, once that is counted.
+    /// A chunk on disk that is damaged is as if it had been dropped, once that is counted. One for which there was no memory is not.
     fn decoded(&self, chunk: &ChunkRef, body: &Body) -> Result<Arc<ChunkView>, StoreError> {
         let fits = |view: &Arc<ChunkView>| ChunkRef::of(chunk.index, chunk.carried, view).as_ref() == Some(chunk);
+        if !reserve::is_there() {
+            return Err(StoreError::Memory);
+        }
         match body.decode() {
             Ok(view) if matches!(body, Body::Held(_)) || fits(&view) => Ok(view),
+            Err(_) if !reserve::is_there() => Err(StoreError::Memory),
             Err(error) if matches!(body, Body::Held(_)) => Err(error),
             _ => {
                 let mut index = self.index.lock();

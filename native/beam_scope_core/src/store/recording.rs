@@ -41,6 +41,8 @@ pub struct Recording {
     pub(super) status: RwLock<Status>,
     pub(super) running: AtomicBool,
     forgot: AtomicBool,
+    /// There was no memory to index what is here: answers would be of a part.
+    pub(super) starved: AtomicBool,
     pub(super) meta: RwLock<Vec<u8>>,
     /// Nanoseconds from start to stop, once stopped.
     pub(super) stopped_ns: AtomicU64,
@@ -110,6 +112,7 @@ impl Recording {
             status: RwLock::new(Status::Running),
             running: AtomicBool::new(true),
             forgot: AtomicBool::new(false),
+            starved: AtomicBool::new(false),
             meta: RwLock::default(),
             stopped_ns: AtomicU64::new(0),
             table: None,
@@ -279,11 +282,7 @@ impl Recording {
     pub fn drained(&self, until_ns: u64) {
         self.age(until_ns.saturating_sub(self.config.start_ns));
         // At the cap the index must not grow by itself: only who asks makes it.
-        if self.resting.load(Ordering::Relaxed)
-            || reserve::is_short()
-            || !self.intake.lock().has_spare_time(BUSY, PACE)
-            || self.is_over()
-        {
+        if self.resting.load(Ordering::Relaxed) || !self.intake.lock().has_spare_time(BUSY, PACE) || self.is_over() {
             return;
         }
         let Some(mut index) = self.index.try_lock() else { return };
@@ -310,6 +309,12 @@ impl Recording {
         }
         if index.work(&self.context(), most) {
             return true;
+        }
+        // Rows and their indexes cannot be refused what they need.
+        let starved = !self.intake.lock().backlog.is_empty() && !reserve::is_there();
+        self.starved.store(starved, Ordering::Relaxed);
+        if starved {
+            return false;
         }
         let mut intake = self.intake.lock();
         let block = intake.backlog.pop();
@@ -348,7 +353,7 @@ impl Recording {
             }
             MutexGuard::bump(&mut index);
         }
-        if !self.running.load(Ordering::Relaxed) {
+        if !self.running.load(Ordering::Relaxed) && !self.starved.load(Ordering::Relaxed) {
             // Nothing will be added: what is left takes a fraction when sealed.
             index.end_streams();
             index.seal(&self.context());

@@ -170,11 +170,14 @@ pub(crate) fn refused(error: TimelineError) -> Error {
 }
 
 pub(crate) fn stored(error: &StoreError) -> Error {
-    // Somebody closed it between the question and the answer.
-    let reason = if matches!(error, StoreError::Closed) {
-        "closed"
-    } else {
-        "store"
-    };
-    fault(reason, error.to_string())
+    fault(reason(error).unwrap_or("store"), error.to_string())
+}
+
+/// What is nobody's fault: somebody closed the recording between the question and the answer, or the system has no memory.
+pub(crate) const fn reason(error: &StoreError) -> Option<&'static str> {
+    match error {
+        StoreError::Closed => Some("closed"),
+        StoreError::Memory => Some("no_memory"),
+        _ => None,
+    }
 }

@@ -11,7 +11,7 @@ use beam_scope_core::term::AtomId;
 use rustler::{Encoder, Env, Error, ListIterator, LocalPid, Term};
 
 use crate::answer::event::kind_name;
-use crate::answer::{question, stored};
+use crate::answer::{question, reason, stored};
 use crate::atoms;
 use crate::decode::Live;
 use crate::encode::{encode, Budget, Rules};
@@ -331,11 +331,7 @@ fn recording_freeze<'a>(env: Env<'a>, rec: Term<'a>, timeout_ms: u64) -> Answer<
 }
 
 fn refused_freeze(error: &StoreError) -> Error {
-    let reason = match error {
-        StoreError::Closed => "closed",
-        _ => "no_memory",
-    };
-    fault(reason, error.to_string())
+    fault(reason(error).unwrap_or("no_memory"), error.to_string())
 }
 
 /// Ends capture and keeps what was recorded.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use beam_scope_core::store::{Recording, StoreError};
 use rustler::{Binary, Encoder, Env, Error, NewBinary, Term};
 
+use crate::answer::reason;
 use crate::fault::{done, fault, ok, Answer};
 use crate::maps::atom;
 use crate::recording::loaded::{instance, Loaded};
@@ -94,9 +95,9 @@ fn binary<'a>(env: Env<'a>, bytes: &[u8]) -> Term<'a> {
 }
 
 fn failed(path: &str, error: &StoreError) -> Error {
-    match error {
-        StoreError::Closed => fault("closed", "the recording was closed"),
-        error if path.is_empty() => fault("file", error.to_string()),
-        error => fault("file", format!("{path}: {error}")),
+    match (reason(error), path) {
+        (Some(reason), _) => fault(reason, error.to_string()),
+        (None, "") => fault("file", error.to_string()),
+        (None, path) => fault("file", format!("{path}: {error}")),
     }
 }
