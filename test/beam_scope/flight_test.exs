@@ -187,7 +187,7 @@ defmodule BeamScope.FlightTest do
       assert [file] = frozen(directory)
       assert Path.basename(file) =~ ~r/^beam_scope-\d{8}T\d{6}\.\d{3}Z-crash\.beamscope$/
       assert [line] = log
-      assert line =~ file and line =~ "crashed with :boom" and line =~ "19 more triggers"
+      assert line =~ file and line =~ ~r/#PID<[\d.]+> crashed with :boom/ and line =~ "19 more triggers"
       assert Enum.any?(BeamScope.info(rec).notes, &(&1 =~ file))
 
       {:ok, loaded} = BeamScope.load(file)

@@ -113,7 +113,7 @@ defmodule BeamScope.Recorder.Flight.Triggers do
 
   defp name(pid) do
     case Process.info(pid, :registered_name) do
-      {:registered_name, name} -> name
+      {:registered_name, name} when is_atom(name) -> name
       _ -> nil
     end
   end

@@ -121,8 +121,7 @@ defmodule BeamScope.Recorder.Governor.Hands do
       "only its end is recorded from here on, not its names, its links or what it starts: tracing it cost too much"
 
     Setup.unseen(state, pids, text)
-    names = for pid <- pids, {:registered_name, name} <- [Process.info(pid, :registered_name)], do: name
-    state = put_in(state.govern.names, MapSet.union(state.govern.names, MapSet.new(names)))
+    state = put_in(state.govern.names, MapSet.union(state.govern.names, names(pids)))
     state |> monitor(pids) |> said({:processes, pids, :recorded}, {:processes, pids, :watched}, why)
   end
 
@@ -130,8 +129,7 @@ defmodule BeamScope.Recorder.Governor.Hands do
     {back, watched} = Enum.split_with(state.govern.watched, fn {_, pid} -> pid in pids end)
     for {monitor, _} <- back, do: Process.demonitor(monitor, [:flush])
     pids = for {_, pid} <- back, do: pid
-    names = for pid <- pids, {:registered_name, name} <- [Process.info(pid, :registered_name)], do: name
-    state = put_in(state.govern.names, MapSet.difference(state.govern.names, MapSet.new(names)))
+    state = put_in(state.govern.names, MapSet.difference(state.govern.names, names(pids)))
     # A new generation: what was told of them before counts no more.
     state.native.recording_add_members(state.data, pids)
     Session.trace(state.session, Enum.filter(pids, &chosen?(state, &1)), state.plan.flags)
@@ -139,6 +137,14 @@ defmodule BeamScope.Recorder.Governor.Hands do
 
     put_in(state.govern.watched, Map.new(watched))
     |> said({:processes, pids, :watched}, {:processes, pids, :recorded}, why)
+  end
+
+  # One without a name answers with an empty list.
+  defp names(pids) do
+    for pid <- pids,
+        {:registered_name, name} when is_atom(name) <- [Process.info(pid, :registered_name)],
+        into: MapSet.new(),
+        do: name
   end
 
   defp monitor(state, pids) do
