@@ -359,6 +359,81 @@ defmodule BeamScope.FlightTest do
       Enum.each([kept, rec], &BeamScope.close/1)
     end
 
+    # As documented by the library, which this package does not need: attach/4 with its errors, execute/3 in whoever calls it, a handler that
+    # raises is taken away.
+    defmodule StandIn do
+      def attach(id, event, fun, config) do
+        if :ets.insert_new(:telemetry_stand_in, {id, event, fun, config}),
+          do: :ok,
+          else: {:error, :already_exists}
+      end
+
+      def detach(id) do
+        if :ets.take(:telemetry_stand_in, id) == [], do: {:error, :not_found}, else: :ok
+      end
+
+      def execute(event, measurements, metadata) do
+        for {id, ^event, fun, config} <- :ets.tab2list(:telemetry_stand_in) do
+          try do
+            fun.(event, measurements, metadata, config)
+          catch
+            _, _ -> detach(id)
+          end
+        end
+
+        :ok
+      end
+    end
+
+    test "a telemetry event, wherever it is executed; nothing stays attached", %{
+      directory: directory,
+      name: name
+    } do
+      unless Code.ensure_loaded?(:telemetry) do
+        telemetry_stands_in()
+        rec = start(name, directory, [{:telemetry, [:shop, :order, :failed]}])
+        assert [{_, [:shop, :order, :failed], _, _}] = :ets.tab2list(:telemetry_stand_in)
+        emit = &apply(:telemetry, :execute, [&1, %{count: 1}, %{password: "hunter2"}])
+
+        {_, log} =
+          logged(fn ->
+            emit.([:shop, :order, :paid])
+            spawn(fn -> emit.([:shop, :order, :failed]) end)
+            await_files(directory, 1)
+            Process.sleep(300)
+          end)
+
+        assert [line] = log
+        assert line =~ "telemetry event [:shop, :order, :failed]" and not (line =~ "hunter2")
+        assert [file] = frozen(directory)
+        assert Path.basename(file) =~ "-telemetry.beamscope"
+        BeamScope.close(rec)
+        assert :ets.tab2list(:telemetry_stand_in) == []
+      end
+    end
+
+    defp telemetry_stands_in do
+      :ets.new(:telemetry_stand_in, [:named_table, :public])
+
+      functions =
+        for {f, a} <- [attach: 4, detach: 1, execute: 3], do: {f, Macro.generate_arguments(a, __MODULE__)}
+
+      body =
+        for {f, arguments} <- functions do
+          quote do:
+                  def(unquote(f)(unquote_splicing(arguments)),
+                    do: unquote(StandIn).unquote(f)(unquote_splicing(arguments))
+                  )
+        end
+
+      Module.create(:telemetry, body, Macro.Env.location(__ENV__))
+
+      on_exit(fn ->
+        :code.purge(:telemetry)
+        :code.delete(:telemetry)
+      end)
+    end
+
     test "telemetry is refused where it is not there", %{directory: directory, name: name} do
       unless Code.ensure_loaded?(:telemetry) do
         assert {:error, %{reason: :no_telemetry}} =

@@ -2,7 +2,7 @@ defmodule BeamScope.Recorder.Governor do
   @moduledoc """
   Keeps a recording within a budget: `level: :auto`.
 
-  A process beside the recorder. Every 50 ms (100, while it costs next to nothing) it reads what tracing has cost (`Governor.Meter`), decides (`Governor.Control`), and
+  A process beside the recorder. Every 50 ms (100, while it costs next to nothing; 25 in the beginning and once the budget was crossed) it reads what tracing has cost (`Governor.Meter`), decides (`Governor.Control`), and
   asks the recorder to do what it decided (`Governor.Hands`). It runs at high priority, so that it runs when nothing else does, and is
   itself never recorded.
 
@@ -32,6 +32,8 @@ defmodule BeamScope.Recorder.Governor do
   alias BeamScope.Recorder.Governor.{Control, Cost, Meter}
 
   @tick_ms 50
+  # Where a second sample decides, and where nothing is known yet.
+  @close_tick_ms 25
   # While next to nothing happens: each wakes a core that could sleep.
   @calm_tick_ms 100
   # The library wakes the governor as soon as events come. What it cannot see, that processes are scheduled and do nothing that is
@@ -86,7 +88,7 @@ defmodule BeamScope.Recorder.Governor do
         recover: arguments.recover
       )
 
-    {:ok, tick(%{control: control, meter: meter, recorder: recorder, timer: nil}, @tick_ms)}
+    {:ok, tick(%{control: control, meter: meter, recorder: recorder, timer: nil}, @close_tick_ms)}
   end
 
   @impl true
@@ -113,7 +115,7 @@ defmodule BeamScope.Recorder.Governor do
   # Something happens again. The time without anything is none of the next sample's.
   def handle_info(:wake, state) do
     if state.timer, do: :erlang.cancel_timer(state.timer, async: true, info: false)
-    {:noreply, tick(%{state | meter: Meter.begin_anew(state.meter)}, @tick_ms)}
+    {:noreply, tick(%{state | meter: Meter.begin_anew(state.meter)}, @close_tick_ms)}
   end
 
   def handle_info({:looked, found}, state), do: {:noreply, %{state | meter: Meter.looked(state.meter, found)}}
@@ -127,6 +129,7 @@ defmodule BeamScope.Recorder.Governor do
   defp next(state, sample) do
     cond do
       Meter.idle?(sample) -> tick(%{state | meter: Meter.sleep(state.meter)}, idle_ms(state.control))
+      Control.doubtful?(state.control) -> tick(state, @close_tick_ms)
       Meter.calm?(state.meter, sample) -> tick(state, @calm_tick_ms)
       true -> tick(state, @tick_ms)
     end

@@ -142,6 +142,10 @@ defmodule BeamScope.Recorder.Governor.Control do
 
   defp without(step, _pid), do: step
 
+  @doc "Whether the last sample crossed the budget and the next one decides."
+  @spec doubtful?(t()) :: boolean()
+  def doubtful?(control), do: control.over > 0
+
   @doc "Takes a sample; answers what is to be done."
   @spec step(t(), sample()) :: {t(), [action()]}
   def step(%{rung: {:level, :off}} = control, _sample), do: {control, []}

@@ -113,6 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "it has no memory that is not to be had")]
     fn memory_that_is_not_to_be_had_is_none() {
         assert!(Words::zeroed(usize::MAX).is_none());
         assert!(Words::zeroed(usize::MAX / 8 - LINE).is_none());
