@@ -25,6 +25,23 @@ defmodule BeamScope.TruncatedTest do
     send(pid, :stop)
   end
 
+  test "each term has the bytes of the budget, though a record may have several" do
+    twice = fn -> receive do: (_ -> receive(do: (_ -> Process.sleep(:infinity)))) end
+    pid = spawn(twice)
+    {:ok, rec} = BeamScope.start(pid, level: :messages, budget: [bytes: 512])
+    send(pid, Enum.to_list(1..20_000))
+    send(pid, {:bin, :binary.copy("ab", 20_000)})
+    {:ok, rec} = BeamScope.stop(rec)
+
+    assert [%BeamScope.Truncated{kind: :list} = list, {:bin, binary}] =
+             for(m <- BeamScope.messages(rec), do: m.content)
+
+    assert length(list.known) in 50..512
+    assert :erlang.external_size(binary) in 256..1_024
+    BeamScope.close(rec)
+    Process.exit(pid, :kill)
+  end
+
   test "a session makes no atom: a node that records again and again would run out of them" do
     {:ok, agent} = Agent.start_link(fn -> 0 end)
     record = fn -> agent |> BeamScope.start!() |> BeamScope.close() end
