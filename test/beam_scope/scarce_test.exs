@@ -15,7 +15,7 @@ defmodule BeamScope.ScarceTest do
       {status, output} = Scarce.run(:memory)
       assert status == 0, output
 
-      assert output =~ "notes: the recording was ended by an error: there is no memory for more events",
+      assert output =~ "the recording was ended by an error: there is no memory for more events",
              output
 
       assert output =~ ~r/^asked meanwhile: no_memory: .*what was recorded is kept/m, output
