@@ -213,6 +213,11 @@ fn what_is_recorded_can_be_read_once_there_is_memory(engine: &Engine<()>) {
     assert_eq!(rec.chunks(), before);
     assert_eq!(rec.view(&before[0]).err(), Some(StoreError::Memory));
     assert_eq!(engine.open(open(&rec)).err(), Some(OpenError::Memory));
+    assert_eq!(rec.freeze().err(), Some(StoreError::Memory));
+    // No file either, for it would have a part.
+    let path = std::env::temp_dir().join(format!("beam_scope_memory_{}", std::process::id()));
+    assert_eq!(rec.save(&path).err(), Some(StoreError::Memory));
+    assert!(!path.exists());
     // What is small and cannot be refused is there.
     let small: Vec<Box<u64>> = (0..10_000).map(Box::new).collect();
     assert_eq!(small.iter().map(|n| **n).sum::<u64>(), 49_995_000);
@@ -228,7 +233,7 @@ fn what_is_recorded_can_be_read_once_there_is_memory(engine: &Engine<()>) {
     assert_eq!(chunks.iter().map(|chunk| chunk.len as u64).sum::<u64>(), 5_000);
     assert!(rec.view(&chunks[0]).is_ok());
     rec.close();
-    drop((rec, before, chunks, status));
+    drop((rec, before, chunks, status, path));
     // All of it came back: there is as much as in the beginning.
     leave(0);
     let most = vec![1u8; reserve::BYTES - (64 << 10)];

@@ -7,6 +7,7 @@ use super::config::{Mode, Status, StopReason, StoreConfig};
 use super::error::StoreError;
 use super::index::Index;
 use super::recording::Recording;
+use crate::reserve;
 
 /// What is to go by its age goes in so many steps of the time that is kept.
 const STEPS: u64 = 16;
@@ -23,6 +24,9 @@ impl Recording {
         let index = self.index.lock();
         if index.closed {
             return Err(StoreError::Closed);
+        }
+        if !reserve::is_there() {
+            return Err(StoreError::Memory);
         }
         let mut frozen_index = index.snapshot();
         let mut intake = self.intake.lock().clone();

@@ -35,11 +35,17 @@ impl Recording {
         self.up_to_date().chunks()
     }
 
-    /// A chunk, decoded. The view of the open chunk may have more rows than the reference says, when events came since.
-    pub fn view(&self, chunk: &ChunkRef) -> Result<Arc<ChunkView>, StoreError> {
+    /// Fails where there was no memory to index all that is here: whoever brought the index up to date would tell of a part.
+    pub(super) fn fed(&self) -> Result<(), StoreError> {
         if self.starved.load(Ordering::Relaxed) {
             return Err(StoreError::Memory);
         }
+        Ok(())
+    }
+
+    /// A chunk, decoded. The view of the open chunk may have more rows than the reference says, when events came since.
+    pub fn view(&self, chunk: &ChunkRef) -> Result<Arc<ChunkView>, StoreError> {
+        self.fed()?;
         let found = self.index.lock().lookup(chunk.index)?;
         match found {
             Found::View(view) => Ok(view),

@@ -131,6 +131,7 @@ impl Recording {
             if index.closed {
                 return Err(StoreError::Closed);
             }
+            self.fed()?;
             (self.head(&index), index.all_sealed(&self.context())?)
         };
         let mut out = BufWriter::new(fs::OpenOptions::new().write(true).create_new(true).open(path)?);

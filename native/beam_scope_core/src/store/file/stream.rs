@@ -88,6 +88,9 @@ impl Recording {
             self.settle(&mut index);
             MutexGuard::bump(&mut index);
         }
+        if !running {
+            self.fed()?;
+        }
         let opened = *stream.sealed.get_or_insert(began);
         if began.duration_since(opened) >= age {
             stream.sealed = Some(began);
@@ -130,6 +133,7 @@ impl Recording {
             if index.closed {
                 return Err(StoreError::Closed);
             }
+            self.fed()?;
             self.head(&index)
         };
         let summary = std::mem::take(&mut stream.summary);
