@@ -141,6 +141,8 @@ defmodule BeamScope.Lines.Loader do
     case start(nil) do
       {:ok, pid} -> pid
       {:error, {:already_started, pid}} -> pid
+      # One that was killed while it started.
+      {:error, reason} -> exit({reason, {__MODULE__, :start, [nil]}})
     end
   end
 

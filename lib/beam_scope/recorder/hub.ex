@@ -56,6 +56,17 @@ defmodule BeamScope.Recorder.Hub do
   def classic(hub, id, tracer, request), do: GenServer.call(hub, {:classic, id, tracer, request}, :infinity)
 
   @doc """
+  A recording's hub was killed, and the survivor with it: what they had set for the recording is undone, unless it is wanted by now by
+  others. That needs a hub, since only it knows; one is started for it.
+  """
+  @spec orphaned(Session.tracer(), [Session.place()]) :: :ok
+  def orphaned(tracer, places) do
+    call({:orphaned, tracer, places})
+  catch
+    :exit, _ -> :ok
+  end
+
+  @doc """
   The places on a module where the ledger of classic flags has patterns. Whoever replaces its code leaves them to `reloaded/2`: only the hub
   knows whether they are still wanted.
   """
@@ -99,6 +110,8 @@ defmodule BeamScope.Recorder.Hub do
     case GenServer.start(__MODULE__, nil, name: __MODULE__, spawn_opt: [priority: :high]) do
       {:ok, pid} -> pid
       {:error, {:already_started, pid}} -> pid
+      # One that was killed while it started is none.
+      {:error, _reason} -> exit({:noproc, {__MODULE__, :start, []}})
     end
   end
 
@@ -172,6 +185,11 @@ defmodule BeamScope.Recorder.Hub do
     Survivor.told(state.survivor, tracer, request)
     {answer, ledger} = Classic.perform(state.ledger, id, tracer, request)
     {:reply, answer, %{state | ledger: ledger, tracer: tracer}}
+  end
+
+  def handle_call({:orphaned, tracer, places}, _from, state) do
+    end_later()
+    {:reply, Classic.undo_orphans(state.ledger, tracer, places), state}
   end
 
   def handle_call({:ledger_on, module}, _from, state),

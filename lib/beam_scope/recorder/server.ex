@@ -30,7 +30,7 @@ defmodule BeamScope.Recorder.Server do
   }
 
   alias BeamScope.Recorder.Governor.Hands
-  alias BeamScope.Recorder.Session.Classic
+  alias BeamScope.Recorder.Session.{Classic, Survivor}
 
   @flush_ms 2_000
   @settle_ms 100
@@ -67,6 +67,7 @@ defmodule BeamScope.Recorder.Server do
           data: nil,
           route: nil,
           session: nil,
+          survivor: Process.whereis(Survivor),
           tracer: nil,
           calls: [],
           tables: [],
@@ -600,10 +601,15 @@ defmodule BeamScope.Recorder.Server do
     %{state | session: nil, data: nil}
   end
 
-  # A ledger that died with the hub is its survivor's to undo: another hub may be at work by now.
+  # A ledger that died with the hub is its survivor's to undo: another hub may be at work by now. Where that was killed, too, this is the last one
+  # that knows what was set.
   defp hub_died(%{session: session} = state) do
     if session.module != Classic, do: Session.close(session)
     stop_native(state.native, state.data, :hub_down)
+
+    if session.module == Classic and not Survivor.done?(state.survivor),
+      do: Hub.orphaned(state.tracer, for({place, _} <- state.plan.patterns, do: place))
+
     state
   end
 end

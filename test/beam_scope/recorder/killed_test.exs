@@ -53,6 +53,45 @@ defmodule BeamScope.Recorder.KilledTest do
     assert left == {Leftovers.none(), [], 0}, "left: #{inspect(left)}"
   end
 
+  # From Erlang/OTP 27 on it is the end of the session's owner that ends it.
+  unless Session.implementation() == Session.Classic,
+    do: @tag(skip: "each recording has a session of its own here")
+
+  test "hub and survivor killed at once: the recorders are the last that know", %{counter: counter} do
+    for n <- 1..20 do
+      {:ok, rec} = BeamScope.start(counter, level: :full, calls: [{Counter, :increment, 1}, {Enum, :map, 2}])
+      {:ok, other} = BeamScope.start(:new, level: :messages)
+      assert {:traced, :local} = :erlang.trace_info({Enum, :map, 2}, :traced)
+      survivor = Process.whereis(Survivor)
+      :erlang.suspend_process(survivor)
+      kill(Hub)
+      kill(survivor)
+      # Somebody else may be at work before the recorder is.
+      third = if rem(n, 2) == 0, do: started_anew(counter)
+      eventually_off({Enum, :map, 2})
+      if third, do: assert({:traced, :local} = :erlang.trace_info({Counter, :increment, 1}, :traced))
+      for one <- [rec, other, third], one != nil, do: BeamScope.close(one)
+      assert Leftovers.settle() == Leftovers.none()
+      eventually_off({Counter, :increment, 1})
+    end
+  end
+
+  # What nobody has undone yet is another tool's to whoever comes first.
+  defp started_anew(counter) do
+    case start(counter, level: :full, calls: [{Counter, :increment, 1}]) do
+      {:ok, rec} -> rec
+      {:error, %BeamScope.Error{reason: :pattern_in_use}} -> started_anew(counter)
+    end
+  end
+
+  defp eventually_off(mfa, tries \\ 300) do
+    unless :erlang.trace_info(mfa, :traced) == {:traced, false} do
+      assert tries > 0, "#{inspect(mfa)} is traced"
+      Process.sleep(10)
+      eventually_off(mfa, tries - 1)
+    end
+  end
+
   defp settle(tries) do
     BeamScope.clear()
     left = {Leftovers.settle(1), recorders(), BeamScope.Native.engine_info().recordings}

@@ -168,6 +168,18 @@ defmodule BeamScope.Recorder.Session.Classic do
     sweep(%Ledger{}, tracer)
   end
 
+  @doc "Undoes what was set for a recording and is in no ledger."
+  @spec undo_orphans(Ledger.t(), Session.tracer(), [Session.place()]) :: :ok
+  def undo_orphans(ledger, tracer, places) do
+    _ =
+      run(
+        {ledger, for(place <- places, not is_map_key(ledger.patterns, place), do: {:pattern, place, :off})},
+        tracer
+      )
+
+    sweep(ledger, tracer)
+  end
+
   defp sweep_one(pid, ledger, tracer) do
     ours? = tracer_of(pid) == {:tracer, tracer}
 

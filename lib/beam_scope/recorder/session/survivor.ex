@@ -4,7 +4,8 @@ defmodule BeamScope.Recorder.Session.Survivor do
 
   There flags and patterns end with nobody: what a killed hub and its recorders had set would stay, and would look like another tool's. So a
   process beside the hub is told of each before it is set. It does nothing but wait for the hub's end. The next hub waits for it in turn,
-  so that it never undoes what that one sets.
+  so that it never undoes what that one sets. Where it is killed with the hub, recorders that live ask the next hub to undo what was theirs
+  (`BeamScope.Recorder.Hub.orphaned/2`).
   """
 
   use GenServer
@@ -19,6 +20,15 @@ defmodule BeamScope.Recorder.Session.Survivor do
     await()
     {:ok, pid} = GenServer.start(__MODULE__, self(), name: __MODULE__, spawn_opt: [priority: :high])
     pid
+  end
+
+  @doc "Waits for the end of one whose hub was killed: whether it has done its work, as far as anybody can tell."
+  @spec done?(pid() | nil) :: boolean()
+  def done?(nil), do: false
+
+  def done?(pid) do
+    monitor = Process.monitor(pid)
+    receive do: ({:DOWN, ^monitor, :process, _, reason} -> reason == :normal)
   end
 
   defp await do
