@@ -191,8 +191,9 @@ defmodule BeamScope.Lines.Loader do
   end
 
   @impl true
-  def handle_continue({:adopt, %{modules: modules, survivor: survivor}}, state) do
-    state = %{state | survivor: survivor(survivor, modules, state.next_id)}
+  def handle_continue({:adopt, saved}, state) do
+    {survivor, %{modules: modules, next_id: next_id}} = Survivor.find(saved)
+    state = %{state | survivor: survivor, next_id: next_id}
     state = :maps.fold(fn _module, held, state -> adopt(held, Held.runs(held), state) end, state, modules)
     # It may have been killed after a load and before the patterns were set.
     :maps.foreach(fn module, _ -> Hub.reloaded(module, nil) end, modules)
@@ -201,9 +202,6 @@ defmodule BeamScope.Lines.Loader do
     if modules != %{}, do: end_later()
     {:noreply, tick(state)}
   end
-
-  defp survivor(nil, modules, next_id), do: Survivor.start(modules, next_id)
-  defp survivor(pid, _modules, _next_id), do: {pid, Process.monitor(pid)}
 
   # What was being loaded when the loader was killed is asked for again, by who waits for it.
   defp adopt(held, :original, state), do: put(state, Held.soon(%{held | users: %{}, phase: :leaving}))
@@ -270,7 +268,8 @@ defmodule BeamScope.Lines.Loader do
 
   def handle_info({:DOWN, monitor, :process, _, _}, %{survivor: {pid, monitor}} = state) do
     move_out(pid)
-    {:noreply, %{state | survivor: Survivor.start(state.modules, state.next_id)}}
+    {survivor, _} = Survivor.find(%{modules: state.modules, next_id: state.next_id, survivor: nil})
+    {:noreply, %{state | survivor: survivor}}
   end
 
   def handle_info({:DOWN, monitor, :process, _, _}, %{keepers: keepers} = state)

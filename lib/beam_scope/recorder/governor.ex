@@ -101,7 +101,7 @@ defmodule BeamScope.Recorder.Governor do
   def handle_cast({:set, level}, state), do: {:noreply, %{state | control: Control.set(state.control, level)}}
 
   @impl true
-  def handle_info(:tick, state) do
+  def handle_info({:timeout, timer, :tick}, %{timer: timer} = state) do
     case Meter.sample(state.meter, state.control.watched) do
       :ended ->
         {:stop, :normal, state}
@@ -114,7 +114,7 @@ defmodule BeamScope.Recorder.Governor do
 
   # Something happens again. The time without anything is none of the next sample's.
   def handle_info(:wake, state) do
-    if state.timer, do: :erlang.cancel_timer(state.timer, async: true, info: false)
+    :erlang.cancel_timer(state.timer, async: true, info: false)
     {:noreply, tick(%{state | meter: Meter.begin_anew(state.meter)}, @close_tick_ms)}
   end
 
@@ -128,8 +128,8 @@ defmodule BeamScope.Recorder.Governor do
   # To look wakes schedulers, which stay awake for a while: where nothing happens it is the library that says when that ends.
   defp next(state, sample) do
     cond do
-      Meter.idle?(sample) -> tick(%{state | meter: Meter.sleep(state.meter)}, idle_ms(state.control))
       Control.doubtful?(state.control) -> tick(state, @close_tick_ms)
+      Meter.idle?(sample) -> tick(%{state | meter: Meter.sleep(state.meter)}, idle_ms(state.control))
       Meter.calm?(state.meter, sample) -> tick(state, @calm_tick_ms)
       true -> tick(state, @tick_ms)
     end
@@ -138,7 +138,7 @@ defmodule BeamScope.Recorder.Governor do
   defp idle_ms(%{memory: nil, recover: false}), do: @idle_tick_ms
   defp idle_ms(_control), do: @watchful_tick_ms
 
-  defp tick(state, ms), do: %{state | timer: Process.send_after(self(), :tick, ms)}
+  defp tick(state, ms), do: %{state | timer: :erlang.start_timer(ms, self(), :tick)}
 
   defp act([], state), do: {:noreply, state}
 

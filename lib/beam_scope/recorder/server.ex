@@ -411,6 +411,7 @@ defmodule BeamScope.Recorder.Server do
 
   def terminate(_reason, state) do
     if state.session, do: Session.close(state.session)
+    orphaned(state)
     if state.data, do: stop_native(state.native, state.data, :recorder_down)
   end
 
@@ -425,6 +426,7 @@ defmodule BeamScope.Recorder.Server do
       |> Hands.stop()
       |> say_taken()
       |> switch_off()
+      |> orphaned()
       |> Lines.release()
       |> name_pending()
       |> unread()
@@ -595,21 +597,27 @@ defmodule BeamScope.Recorder.Server do
   defp undo(state) do
     state = Lines.release(Vitals.finish(state))
     if state.session, do: Session.close(state.session)
+    orphaned(state)
     if state.data, do: state.native.recording_close(state.data)
     Hub.unregister(state.hub)
     if borrowed?(state), do: Keeper.spoil(state.keeper)
     %{state | session: nil, data: nil}
   end
 
-  # A ledger that died with the hub is its survivor's to undo: another hub may be at work by now. Where that was killed, too, this is the last one
-  # that knows what was set.
   defp hub_died(%{session: session} = state) do
     if session.module != Classic, do: Session.close(session)
     stop_native(state.native, state.data, :hub_down)
+    orphaned(state)
+  end
 
-    if session.module == Classic and not Survivor.done?(state.survivor),
-      do: Hub.orphaned(state.tracer, for({place, _} <- state.plan.patterns, do: place))
+  # A ledger that died with the hub is its survivor's to undo: another hub may be at work by now. Where that was killed, too, this is the last one
+  # that knows what was set.
+  defp orphaned(%{session: %Session{module: Classic}, plan: %{patterns: patterns}} = state) do
+    unless Process.alive?(state.hub) or Survivor.done?(state.survivor),
+      do: Hub.orphaned(state.tracer, for({place, _} <- patterns, do: place))
 
     state
   end
+
+  defp orphaned(state), do: state
 end

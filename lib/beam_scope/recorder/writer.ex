@@ -154,7 +154,8 @@ defmodule BeamScope.Recorder.Writer do
     state =
       case BeamScope.Native.stream_end(state.data, meta(state.data)) do
         {:ok, piece} -> write(state, piece, 0)
-        {:error, _closed} -> state
+        {:error, {:closed, _}} -> state
+        {:error, {_reason, detail}} -> %{state | error: state.error || describe(detail)}
       end
 
     case state.error || call(state.module, :close, [state.sink]) do

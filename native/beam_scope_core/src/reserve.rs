@@ -64,13 +64,16 @@ pub fn is_low() -> bool {
 
 /// Enough to go on.
 const LITTLE: usize = 256 << 10;
-/// What a step that cannot be refused in its midst takes at most: to index a block of records, to read a chunk.
-const STEP: usize = 64 << 20;
+/// What a step takes that says nothing of itself.
+const STEP: usize = 8 << 20;
+/// What none takes more than, whatever it says of itself.
+const MOST: usize = 256 << 20;
 
-/// Whether there is memory for a step without the block: to be asked before it. Nothing is touched of what is asked for and given back at once.
+/// Whether there is memory without the block for a step that cannot be refused in its midst, which takes about so much: to be asked before it.
+/// Nothing is touched of what is asked for and given back at once.
 #[must_use]
-pub fn is_there() -> bool {
-    has_room(STEP)
+pub fn is_there(bytes: usize) -> bool {
+    has_room(STEP + bytes.min(MOST))
 }
 
 fn has_room(bytes: usize) -> bool {
@@ -156,6 +159,26 @@ fn take_back(from: usize, size: usize) {
     }
 }
 
+/// The piece that was given last gets longer where it is.
+fn stretch(from: usize, size: usize, more: usize) -> bool {
+    let Some(to) = from.checked_add(more).filter(|to| *to <= BYTES) else {
+        return false;
+    };
+    let mut given = GIVEN.load(Ordering::Relaxed);
+    while given & USED == (from + size) as u64 {
+        match GIVEN.compare_exchange_weak(
+            given,
+            given - (given & USED) + to as u64,
+            Ordering::Acquire,
+            Ordering::Relaxed,
+        ) {
+            Ok(_) => return true,
+            Err(now) => given = now,
+        }
+    }
+    false
+}
+
 /// An allocator that gives of the reserve where another one has nothing.
 pub struct Frugal<A = System>(pub A);
 
@@ -196,7 +219,11 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Frugal<A> {
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if place(at).is_none() {
+        if let Some(from) = place(at) {
+            if size <= layout.size() || stretch(from, layout.size(), size) {
+                return at;
+            }
+        } else {
             // SAFETY: not of the reserve, so the inner allocator's.
             let grown = unsafe { self.0.realloc(at, layout, size) };
             if !grown.is_null() {
@@ -249,6 +276,12 @@ mod tests {
         let whole = give(all);
         assert!(!whole.is_null() && give(layout(1, 1)).is_null() && place(whole.wrapping_add(BYTES)).is_none());
         back(whole, all);
+        let (d, longer) = (give(small), layout(400, 1));
+        assert!(stretch(0, 3, 400) && !stretch(0, 3, 500) && !stretch(0, 400, BYTES + 1));
+        assert_eq!(place(give(small)), Some(400));
+        assert!(!stretch(0, 400, 500));
+        back(d.wrapping_add(400), small);
+        back(d, longer);
         assert!(sparing(|| give(small)).is_null() && give(layout(8, 8192)).is_null());
 
         std::thread::scope(|scope| {

@@ -211,7 +211,7 @@ fn what_is_recorded_can_be_read_once_there_is_memory(engine: &Engine<()>) {
     leave(0);
     rec.drained(10_000);
     assert_eq!(rec.chunks(), before);
-    assert_eq!(rec.view(&before[0]).err(), Some(StoreError::Memory));
+    assert_eq!(rec.all_chunks().err(), Some(StoreError::Memory));
     assert_eq!(engine.open(open(&rec)).err(), Some(OpenError::Memory));
     assert_eq!(rec.freeze().err(), Some(StoreError::Memory));
     // No file either, for it would have a part.

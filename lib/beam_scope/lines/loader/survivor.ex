@@ -22,15 +22,27 @@ defmodule BeamScope.Lines.Loader.Survivor do
           survivor: pid() | nil
         }
 
-  @doc "Starts one for the calling loader, with what that knows, once that of the loader before is done."
-  @spec start(%{module() => Loader.Held.t()}, non_neg_integer()) :: {pid(), reference()}
-  def start(modules, next_id) do
-    before = Process.monitor(__MODULE__)
-    receive do: ({:DOWN, ^before, :process, _, _} -> :ok)
+  @doc """
+  One for the calling loader, which knows this, with what both know. There may be one already that was not there when it was asked: its
+  loader was killed before it had its name.
+  """
+  @spec find(saved()) :: {{pid(), reference()}, saved()}
+  def find(%{survivor: nil} = known) do
+    rest = :maps.map(fn _, held -> at_rest(held) end, known.modules)
+    start = %{loader: self(), modules: rest, next_id: known.next_id}
 
-    known = %{loader: self(), modules: :maps.map(fn _, held -> at_rest(held) end, modules), next_id: next_id}
-    {:ok, pid} = GenServer.start(__MODULE__, known, name: __MODULE__, spawn_opt: [priority: :high])
-    {pid, Process.monitor(pid)}
+    case GenServer.start(__MODULE__, start, name: __MODULE__, spawn_opt: [priority: :high]) do
+      {:ok, pid} -> find(%{known | survivor: pid})
+      {:error, _} -> find(more(known, take()))
+    end
+  end
+
+  def find(%{survivor: pid} = known), do: {{pid, Process.monitor(pid)}, known}
+
+  defp more(known, nil), do: known
+
+  defp more(known, taken) do
+    %{taken | modules: Map.merge(known.modules, taken.modules), next_id: max(known.next_id, taken.next_id)}
   end
 
   @doc "What the loader before left, with the survivor, which is the calling loader's from now on; or `nil`."
@@ -82,7 +94,7 @@ defmodule BeamScope.Lines.Loader.Survivor do
     {:noreply, follow(state)}
   end
 
-  def handle_info(:again, state), do: {:noreply, follow(state)}
+  def handle_info({:again, monitor}, %{monitor: monitor} = state), do: {:noreply, follow(state)}
   def handle_info(_other, state), do: {:noreply, state}
 
   # Another loader, started by somebody else, asks for what is here at once.
@@ -95,7 +107,7 @@ defmodule BeamScope.Lines.Loader.Survivor do
         watch(state, loader)
 
       {:error, _} ->
-        Process.send_after(self(), :again, @again_ms)
+        Process.send_after(self(), {:again, state.monitor}, @again_ms)
         state
     end
   end

@@ -9,8 +9,9 @@ defmodule BeamScope.Recorder.Governor.Meter do
   @noisiest 32
   @looked_at 8
   @calm_look_ms 500
-  # So many callbacks in the time between two samples are nothing.
+  # So many callbacks in 50 ms are nothing.
   @idle 50
+  @idle_ns 50_000_000
 
   defstruct native: nil,
             data: nil,
@@ -138,7 +139,7 @@ defmodule BeamScope.Recorder.Governor.Meter do
 
   @doc "Whether next to nothing happens."
   @spec idle?(Control.sample()) :: boolean()
-  def idle?(sample), do: Enum.sum(Map.values(sample.counts)) < @idle
+  def idle?(sample), do: Enum.sum(Map.values(sample.counts)) * @idle_ns < @idle * sample.wall_ns
 
   @doc "The calling process gets `:wake` as soon as something does."
   @spec sleep(t()) :: t()

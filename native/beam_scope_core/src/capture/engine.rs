@@ -201,7 +201,7 @@ impl<C: RouteConfig> Engine<C> {
     /// Opens a recording. The first one makes the rings and starts the drainer.
     pub fn open(&self, open: Open<C>) -> Result<RouteHandle<C>, OpenError> {
         let mut registry = self.shared.registry.lock();
-        if reserve::is_short() {
+        if !reserve::fill() || reserve::is_short() {
             return Err(OpenError::Memory);
         }
         let pool = self.pool(&mut registry, open.rings, open.max_record)?;

@@ -287,7 +287,8 @@ impl Reading<'_> {
                 continue;
             };
             let tail = self.inner.index.tail_loss(rec, track, u64::MAX);
-            let lost = tail.map_or(0, |loss| loss.count);
+            // Without memory to look, nobody can tell: as where something was lost.
+            let lost = tail.map_or(1, |tail| tail.map_or(0, |loss| loss.count));
             let (role, story) = life.finish(lost, self.source.cut);
             if let Some(whole) = stories.get_mut(role) {
                 whole.append(story);

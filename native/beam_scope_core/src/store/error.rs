@@ -54,6 +54,9 @@ impl std::error::Error for StoreError {}
 
 impl From<std::io::Error> for StoreError {
     fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::OutOfMemory {
+            return Self::Memory;
+        }
         Self::Io(error.to_string())
     }
 }

@@ -25,7 +25,7 @@ impl Recording {
         if index.closed {
             return Err(StoreError::Closed);
         }
-        if !reserve::is_there() {
+        if !reserve::is_there(index.bytes()) {
             return Err(StoreError::Memory);
         }
         let mut frozen_index = index.snapshot();
@@ -70,6 +70,9 @@ impl Recording {
         let keep_ns = nanoseconds(keep_ms);
         let step = keep_ns / STEPS;
         if now_ns.saturating_sub(self.aged_ns.load(Ordering::Relaxed)) < step {
+            return;
+        }
+        if !reserve::is_there(self.config.max_bytes / 4) {
             return;
         }
         let Some(mut index) = self.index.try_lock() else { return };

@@ -539,6 +539,11 @@ impl Index {
         self.cache.shrink(0);
     }
 
+    /// Bytes of the open chunk: what grows, or is sealed, next.
+    pub(crate) fn open_bytes(&self) -> usize {
+        self.open.bytes()
+    }
+
     /// Bytes of decoded chunks.
     pub(crate) fn cached_bytes(&self) -> usize {
         self.cache.bytes()

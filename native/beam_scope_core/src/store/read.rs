@@ -30,12 +30,20 @@ impl Recording {
         counts
     }
 
-    /// The chunks, oldest first, with everything appended before the call.
+    /// The chunks, oldest first, with everything appended before the call, as far as there is memory for it.
     pub fn chunks(&self) -> Vec<ChunkRef> {
         self.up_to_date().chunks()
     }
 
-    /// Fails where there was no memory to index all that is here: whoever brought the index up to date would tell of a part.
+    /// The chunks, oldest first, with everything appended before the call: what an answer is made of.
+    pub fn all_chunks(&self) -> Result<Vec<ChunkRef>, StoreError> {
+        let index = self.up_to_date();
+        self.fed()?;
+        Ok(index.chunks())
+    }
+
+    /// Fails where there was no memory to index all that is here: whoever brought the index up to date, and still has its lock, would tell of a
+    /// part.
     pub(super) fn fed(&self) -> Result<(), StoreError> {
         if self.starved.load(Ordering::Relaxed) {
             return Err(StoreError::Memory);
@@ -45,7 +53,6 @@ impl Recording {
 
     /// A chunk, decoded. The view of the open chunk may have more rows than the reference says, when events came since.
     pub fn view(&self, chunk: &ChunkRef) -> Result<Arc<ChunkView>, StoreError> {
-        self.fed()?;
         let found = self.index.lock().lookup(chunk.index)?;
         match found {
             Found::View(view) => Ok(view),
@@ -64,12 +71,15 @@ impl Recording {
     /// A chunk on disk that is damaged is as if it had been dropped, once that is counted. One for which there was no memory is not.
     fn decoded(&self, chunk: &ChunkRef, body: &Body) -> Result<Arc<ChunkView>, StoreError> {
         let fits = |view: &Arc<ChunkView>| ChunkRef::of(chunk.index, chunk.carried, view).as_ref() == Some(chunk);
-        if !reserve::is_there() {
+        // About a tenth is what most chunks are packed to.
+        let need = body.len().saturating_mul(16);
+        if !reserve::is_there(need) {
             return Err(StoreError::Memory);
         }
         match body.decode() {
             Ok(view) if matches!(body, Body::Held(_)) || fits(&view) => Ok(view),
-            Err(_) if !reserve::is_there() => Err(StoreError::Memory),
+            Err(StoreError::Memory) => Err(StoreError::Memory),
+            Err(_) if !reserve::is_there(need) => Err(StoreError::Memory),
             Err(error) if matches!(body, Body::Held(_)) => Err(error),
             _ => {
                 let mut index = self.index.lock();

@@ -237,6 +237,10 @@ impl Recording {
 
     /// Drops the oldest until a sixteenth of the cap is free, or for so many rounds.
     fn make_room(&self, index: &mut Index, rounds: usize) {
+        // Chunks are read for what is to be carried forward of them.
+        if !reserve::is_there(self.config.max_bytes / 4) {
+            return;
+        }
         let context = self.context();
         let low = self.config.max_bytes - self.config.max_bytes / 16;
         let mut rounds = 0..rounds;
@@ -311,7 +315,7 @@ impl Recording {
             return true;
         }
         // Rows and their indexes cannot be refused what they need.
-        let starved = !self.intake.lock().backlog.is_empty() && !reserve::is_there();
+        let starved = !self.intake.lock().backlog.is_empty() && !reserve::is_there(2 * index.open_bytes());
         self.starved.store(starved, Ordering::Relaxed);
         if starved {
             return false;
@@ -353,7 +357,8 @@ impl Recording {
             }
             MutexGuard::bump(&mut index);
         }
-        if !self.running.load(Ordering::Relaxed) && !self.starved.load(Ordering::Relaxed) {
+        let whole = !self.running.load(Ordering::Relaxed) && self.fed().is_ok();
+        if whole && reserve::is_there(2 * index.open_bytes()) {
             // Nothing will be added: what is left takes a fraction when sealed.
             index.end_streams();
             index.seal(&self.context());

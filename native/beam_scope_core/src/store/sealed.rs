@@ -73,6 +73,14 @@ impl Body {
         }
     }
 
+    /// Bytes at rest, wherever they are.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Held(bytes) => bytes.len(),
+            Self::Filed(filed) => filed.len as usize,
+        }
+    }
+
     pub(crate) fn bytes(&self) -> Result<Arc<[u8]>, StoreError> {
         match self {
             Self::Held(bytes) => Ok(Arc::clone(bytes)),

@@ -350,8 +350,11 @@ impl Walk<'_> {
             rec: self.rec,
             words: self.words,
         };
-        let before = |seq: u64| self.index.mark_at(reading, track, seq.checked_sub(1)?);
-        let mut next = before(from.saturating_add(1));
+        let before = |seq: u64| match seq.checked_sub(1) {
+            Some(seq) => self.index.mark_at(reading, track, seq),
+            None => Ok(None),
+        };
+        let mut next = before(from.saturating_add(1))?;
         // Not asked for again at each step: it may be too large for a cache.
         let mut open: Option<(u64, Arc<ChunkView>)> = None;
         while let Some((chunk, seq)) = next {
@@ -367,11 +370,12 @@ impl Walk<'_> {
                 break;
             }
             open = Some((chunk.chunk.index, view));
-            next = before(seq);
+            next = before(seq)?;
         }
         // One mark further back stands what the loop waited for.
-        let start = next.and_then(|(_, seq)| before(seq)).map(|(_, seq)| seq);
-        let Some((start, known)) = start.and_then(|start| Some((start, before(start)?.1))) else {
+        let further = |next: Option<(_, u64)>| next.map_or(Ok(None), |(_, seq)| before(seq));
+        let start = further(next)?;
+        let (Some((_, start)), Some((_, known))) = (start, further(start)?) else {
             return Ok((machine, 0));
         };
         let look = super::state::Look {
@@ -387,7 +391,7 @@ impl Walk<'_> {
 
     /// What is still open at the end, and losses that no later event tells of.
     fn tail(&self, track: TrackId, span: Span, machine: &mut Machine, company: &mut Company, out: &mut Output) {
-        if let Some(loss) = self.index.tail_loss(self.rec, track, span.to) {
+        if let Ok(Some(loss)) = self.index.tail_loss(self.rec, track, span.to) {
             machine.gap(
                 loss.after.seq,
                 loss.after.at_ns,

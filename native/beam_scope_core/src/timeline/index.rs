@@ -63,24 +63,26 @@ impl ChunkIndex {
     }
 
     /// The last mark of a track at or before an event, or its first where none is given. Where the chunk cannot be read, its first
-    /// event stands for it: whoever looks there finds out.
-    fn mark(&self, reading: Reading<'_>, track: TrackId, upto: Option<u64>) -> Option<u64> {
+    /// event stands for it: whoever looks there finds out. Not where there is no memory to read it: the next look may find some.
+    fn mark(&self, reading: Reading<'_>, track: TrackId, upto: Option<u64>) -> Result<Option<u64>, StoreError> {
         let kinds = match &self.marks {
             Marks::Known(marks) => {
-                let marks = marks.get(&track)?;
+                let marks = marks.get(&track).map_or(&[][..], Vec::as_slice);
                 let Some(upto) = upto else {
-                    return marks.first().copied();
+                    return Ok(marks.first().copied());
                 };
                 let count = marks.partition_point(|mark| *mark <= upto);
-                return Some(*marks.get(count.checked_sub(1)?)?);
+                return Ok(count.checked_sub(1).map(|last| marks[last]));
             }
             Marks::InRows(kinds) => kinds,
         };
         if kinds.of(track) & MARKS == 0 {
-            return None;
+            return Ok(None);
         }
-        let Ok(view) = reading.rec.view(&self.chunk) else {
-            return Some(self.first_seq()).filter(|_| !cfg!(mutant = "timeline_damage_is_stale"));
+        let view = match reading.rec.view(&self.chunk) {
+            Ok(view) => view,
+            Err(StoreError::Memory) => return Err(StoreError::Memory),
+            Err(_) => return Ok(Some(self.first_seq()).filter(|_| !cfg!(mutant = "timeline_damage_is_stale"))),
         };
         let mut rows = view.track_rows(track);
         let is = |row: &&EventRow| is_mark(reading.words, &view, row);
@@ -88,7 +90,7 @@ impl ChunkIndex {
             Some(upto) => rows.rev().skip_while(|row| row.seq > upto).find(is),
             None => rows.find(is),
         };
-        row.map(|row| row.seq)
+        Ok(row.map(|row| row.seq))
     }
 
     /// The tracks whose state it may tell.
@@ -156,7 +158,7 @@ impl Index {
             self.take_summary(rec, words, &summary);
             return Ok(());
         }
-        let chunks = rec.chunks();
+        let chunks = rec.all_chunks()?;
         self.forget_dropped(&chunks);
         for chunk in chunks {
             match self.refresh_chunk(rec, words, chunk) {
@@ -298,44 +300,64 @@ impl Index {
     }
 
     /// The last mark of a track at or before an event, and its chunk.
-    pub(crate) fn mark_at(&self, reading: Reading<'_>, track: TrackId, seq: u64) -> Option<(&ChunkIndex, u64)> {
-        let keys = self.places.get(&track)?;
+    pub(crate) fn mark_at(
+        &self,
+        reading: Reading<'_>,
+        track: TrackId,
+        seq: u64,
+    ) -> Result<Option<(&ChunkIndex, u64)>, StoreError> {
         let begun = |key: &u64| self.chunk(*key).is_some_and(|chunk| chunk.first_seq() <= seq);
-        let upto = keys.partition_point(begun);
-        keys.iter().take(upto).rev().find_map(|key| {
-            let chunk = self.chunk(*key)?;
-            let last = if cfg!(mutant = "timeline_mark_late") {
-                seq + 1
-            } else {
-                seq
-            };
-            Some((chunk, chunk.mark(reading, track, Some(last))?))
-        })
+        let Some(keys) = self.places.get(&track) else {
+            return Ok(None);
+        };
+        let last = if cfg!(mutant = "timeline_mark_late") {
+            seq + 1
+        } else {
+            seq
+        };
+        for chunk in keys.iter().take(keys.partition_point(begun)).rev() {
+            let Some(chunk) = self.chunk(*chunk) else { continue };
+            if let Some(mark) = chunk.mark(reading, track, Some(last))? {
+                return Ok(Some((chunk, mark)));
+            }
+        }
+        Ok(None)
     }
 
     /// The first mark of a track.
-    pub(crate) fn first_mark(&self, reading: Reading<'_>, track: TrackId) -> Option<u64> {
-        let keys = self.places.get(&track)?;
-        keys.iter().find_map(|key| self.chunk(*key)?.mark(reading, track, None))
+    pub(crate) fn first_mark(&self, reading: Reading<'_>, track: TrackId) -> Result<Option<u64>, StoreError> {
+        let keys = self.places.get(&track).into_iter().flatten();
+        for chunk in keys.filter_map(|key| self.chunk(*key)) {
+            if let Some(mark) = chunk.mark(reading, track, None)? {
+                return Ok(Some(mark));
+            }
+        }
+        Ok(None)
     }
 
     /// The last event of a track.
-    fn tail(&self, rec: &Recording, track: TrackId) -> Option<Stamp> {
+    fn tail(&self, rec: &Recording, track: TrackId) -> Result<Option<Stamp>, StoreError> {
         if let Some(tail) = self.tails.get(&track) {
-            return Some(*tail);
+            return Ok(Some(*tail));
         }
-        let last = self.chunk(*self.places.get(&track)?.back()?)?;
-        let view = rec.view(&last.chunk).ok()?;
-        let row = view.track_rows(track).next_back().map(Stamp::of);
-        row
+        let last = self.places.get(&track).and_then(VecDeque::back);
+        let Some(last) = last.and_then(|key| self.chunk(*key)) else {
+            return Ok(None);
+        };
+        match rec.view(&last.chunk) {
+            Ok(view) => Ok(view.track_rows(track).next_back().map(Stamp::of)),
+            Err(StoreError::Memory) => Err(StoreError::Memory),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Losses of a track after its last event, by an event that comes after it: no event of its own tells of them.
-    pub(crate) fn tail_loss(&self, rec: &Recording, track: TrackId, by: u64) -> Option<TailLoss> {
-        let after = self.tail(rec, track)?;
-        let facts = self.facts.track(track)?;
+    pub(crate) fn tail_loss(&self, rec: &Recording, track: TrackId, by: u64) -> Result<Option<TailLoss>, StoreError> {
+        let (Some(after), Some(facts)) = (self.tail(rec, track)?, self.facts.track(track)) else {
+            return Ok(None);
+        };
         if by <= after.seq || facts.ended.is_some() {
-            return None;
+            return Ok(None);
         }
         let is_last_of_pid = self.facts.of_pid(facts.pid).last() == Some(&track);
         let owed = if is_last_of_pid && !cfg!(mutant = "timeline_ignores_debts") {
@@ -344,7 +366,7 @@ impl Index {
             0
         };
         let count = owed.max(told_loss(rec, track, facts.pid, is_last_of_pid, after));
-        (count > 0).then_some(TailLoss { after, count })
+        Ok((count > 0).then_some(TailLoss { after, count }))
     }
 
     /// The event just before which the time `at_ns` lies, exclusive bound by number.

@@ -56,7 +56,7 @@ impl Look<'_> {
     pub(super) fn state_at(&self, track: TrackId, seq: u64) -> Result<StateAt, TimelineError> {
         let mut upto = seq;
         loop {
-            let Some((chunk, mark)) = self.index.mark_at(self.reading(), track, upto) else {
+            let Some((chunk, mark)) = self.index.mark_at(self.reading(), track, upto)? else {
                 return Err(TimelineError::NeverSeen);
             };
             let view = self.rec.view(&chunk.chunk)?;
@@ -89,7 +89,7 @@ impl Look<'_> {
 
     /// The first state ever told of a track, however it began to be known.
     pub(super) fn first(&self, track: TrackId) -> Result<StateAt, TimelineError> {
-        let first = self.index.first_mark(self.reading(), track);
+        let first = self.index.first_mark(self.reading(), track)?;
         self.state_at(track, first.ok_or(TimelineError::NeverSeen)?)
     }
 
@@ -140,11 +140,10 @@ impl Look<'_> {
 
     /// The state that the callback of a `Returned` row was called with: the mark before it.
     fn called_with(&self, track: TrackId, row: &EventRow) -> Result<Known, StoreError> {
-        let Some((chunk, mark)) = row
-            .seq
-            .checked_sub(1)
-            .and_then(|before| self.index.mark_at(self.reading(), track, before))
-        else {
+        let Some(before) = row.seq.checked_sub(1) else {
+            return Ok(Known::Unknown);
+        };
+        let Some((chunk, mark)) = self.index.mark_at(self.reading(), track, before)? else {
             return Ok(Known::Unknown);
         };
         let view = self.rec.view(&chunk.chunk)?;

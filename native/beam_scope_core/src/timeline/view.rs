@@ -222,7 +222,7 @@ impl Timeline {
             Err(TimelineError::NeverSeen) if at == Moment::Start => look.first(track)?,
             other => other?,
         };
-        if let Some(loss) = index.tail_loss(&self.rec, track, seq) {
+        if let Some(loss) = index.tail_loss(&self.rec, track, seq)? {
             return Err(TimelineError::Lost {
                 count: loss.count,
                 seq: None,

@@ -6,9 +6,10 @@ use beam_scope_core::store::{ChunkView, EventRow};
 use beam_scope_core::term::arena::Node;
 use rustler::{Encoder, Env, Term};
 
+use crate::answer::stored;
 use crate::decode::Decoder;
 use crate::encode::check::{both, fingerprint};
-use crate::fault::{fault, Answer};
+use crate::fault::Answer;
 use crate::maps::MapBuilder;
 use crate::resource;
 use crate::vm;
@@ -28,8 +29,8 @@ fn recording_check<'a>(env: Env<'a>, rec: Term<'a>) -> Answer<'a> {
     let rec = resource::recording(rec)?;
     let shared = rec.usable()?;
     let mut tally = Tally::default();
-    for chunk in shared.store.chunks() {
-        let view = shared.store.view(&chunk).map_err(|e| fault("closed", e.to_string()))?;
+    for chunk in shared.store.all_chunks().map_err(|e| stored(&e))? {
+        let view = shared.store.view(&chunk).map_err(|e| stored(&e))?;
         for row in view.rows().iter().filter(|row| row.fields.0 & Fields::CHECK != 0) {
             // A process-independent environment each: terms of a million states must not pile up.
             let own = rustler::OwnedEnv::new();

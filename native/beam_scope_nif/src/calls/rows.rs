@@ -3,8 +3,9 @@
 use rustler::{Encoder, Env, Term};
 
 use crate::answer::event::kind_name;
+use crate::answer::stored;
 use crate::decode::Decoder;
-use crate::fault::{fault, Answer};
+use crate::fault::Answer;
 use crate::maps::{atom, MapBuilder};
 use crate::resource;
 
@@ -14,8 +15,8 @@ fn recording_rows<'a>(env: Env<'a>, rec: Term<'a>) -> Answer<'a> {
     let rec = resource::recording(rec)?;
     let shared = rec.usable()?;
     let mut rows: Vec<Term<'_>> = Vec::new();
-    for chunk in shared.store.chunks() {
-        let view = shared.store.view(&chunk).map_err(|e| fault("closed", e.to_string()))?;
+    for chunk in shared.store.all_chunks().map_err(|e| stored(&e))? {
+        let view = shared.store.view(&chunk).map_err(|e| stored(&e))?;
         let mut decoder = Decoder::new(env, &view.arena, &*shared.origin);
         for row in view.rows() {
             let pid = shared.store.track(row.track).map_or(0, |track| track.pid); // nobody's, where it was forgotten meanwhile

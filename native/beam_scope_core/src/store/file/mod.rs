@@ -40,6 +40,7 @@ use super::sealed::Sealed;
 use super::view::ChunkView;
 use crate::term::AtomId;
 
+use crate::reserve;
 use compose::Composer;
 pub(crate) use source::{Filed, Source};
 pub use stream::Piece;
@@ -132,6 +133,9 @@ impl Recording {
                 return Err(StoreError::Closed);
             }
             self.fed()?;
+            if !reserve::is_there(2 * index.open_bytes()) {
+                return Err(StoreError::Memory);
+            }
             (self.head(&index), index.all_sealed(&self.context())?)
         };
         let mut out = BufWriter::new(fs::OpenOptions::new().write(true).create_new(true).open(path)?);
@@ -203,6 +207,9 @@ impl Recording {
     }
 
     fn open(source: Source) -> Result<Arc<Self>, StoreError> {
+        if !reserve::is_there(0) {
+            return Err(StoreError::Memory);
+        }
         let source = Arc::new(source);
         match section::preamble(&source)? {
             1 => v1::read(&source),

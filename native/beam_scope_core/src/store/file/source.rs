@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use super::super::error::StoreError;
+use crate::reserve;
 
 /// Bytes that can be read from any place.
 #[derive(Debug)]
@@ -59,7 +60,11 @@ impl Source {
         match &self.from {
             From::Bytes(bytes) => Ok(bytes[at as usize..end as usize].to_vec()),
             From::File(file) => {
-                let mut bytes = vec![0; len as usize];
+                let mut bytes = Vec::new();
+                if !reserve::room(&mut bytes, len as usize) {
+                    return Err(StoreError::Memory);
+                }
+                bytes.resize(len as usize, 0);
                 file.read_exact_at(&mut bytes, at)?;
                 Ok(bytes)
             }

@@ -17,6 +17,7 @@ use super::compose::Composer;
 use super::section;
 use super::source::{Filed, Source};
 use super::summary::Summary;
+use crate::reserve;
 
 /// So many records are indexed between two looks at the clock.
 const STEP: usize = 512;
@@ -59,6 +60,14 @@ impl Recording {
     pub fn stream_next(&self, most: Duration, age: Duration) -> Result<Option<Piece>, StoreError> {
         let mut guard = self.stream.lock();
         let stream = guard.as_mut().ok_or(StoreError::Closed)?;
+        // What is to be written can wait as long as more is recorded.
+        if !reserve::is_there(2 * self.index.lock().open_bytes()) {
+            return if self.is_running() {
+                Ok(None)
+            } else {
+                Err(StoreError::Memory)
+            };
+        }
         let Some(sealed) = self.next_sealed(stream, most, age)? else {
             return Ok(None);
         };
@@ -127,7 +136,7 @@ impl Recording {
 
     /// The last piece: everything that lets the file be opened without reading it. The recording must have stopped.
     pub fn stream_end(&self) -> Result<Vec<u8>, StoreError> {
-        let mut stream = self.stream.lock().take().ok_or(StoreError::Closed)?;
+        let mut guard = self.stream.lock();
         let head = {
             let index = self.up_to_date();
             if index.closed {
@@ -136,6 +145,7 @@ impl Recording {
             self.fed()?;
             self.head(&index)
         };
+        let mut stream = guard.take().ok_or(StoreError::Closed)?;
         let summary = std::mem::take(&mut stream.summary);
         let mut out = Vec::new();
         stream.composer.end(head, summary, &mut |bytes| {
