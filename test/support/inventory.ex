@@ -16,7 +16,7 @@ defmodule BeamScope.Test.Inventory do
     end
 
     # Where functions begin is read from there: with it come the names of variables and of the compiler's options.
-    for app <- [:kernel, :stdlib, :beam_scope],
+    for app <- [:kernel, :stdlib, :elixir, :beam_scope],
         module <- Application.spec(app, :modules),
         path = :code.which(module),
         is_list(path) do

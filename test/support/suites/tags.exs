@@ -231,11 +231,13 @@ defmodule EarlyTest do
 end
 
 ExUnit.after_suite(fn _ ->
+  # The hub ends after the last recording, whose session has ended then.
+  idle? = Template.eventually(fn -> Process.whereis(BeamScope.Recorder.Hub) == nil end)
+
   sessions =
     if function_exported?(:trace, :session_info, 1), do: apply(:trace, :session_info, [:all]), else: []
 
   ours = for {name, _} <- sessions, String.starts_with?(to_string(name), "beam_scope"), do: name
-  idle? = Template.eventually(fn -> Process.whereis(BeamScope.Recorder.Hub) == nil end)
   {:traced, pattern} = :erlang.trace_info({:gen_server, :loop, if(sessions == [], do: 7, else: 4)}, :traced)
   flags = for pid <- Process.list(), match?({:flags, [_ | _]}, :erlang.trace_info(pid, :flags)), do: pid
 
