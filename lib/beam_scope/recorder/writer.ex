@@ -155,7 +155,7 @@ defmodule BeamScope.Recorder.Writer do
       case BeamScope.Native.stream_end(state.data, meta(state.data)) do
         {:ok, piece} -> write(state, piece, 0)
         {:error, {:closed, _}} -> state
-        {:error, {_reason, detail}} -> %{state | error: state.error || describe(detail)}
+        {:error, {_reason, detail}} -> failed(state, detail)
       end
 
     case state.error || call(state.module, :close, [state.sink]) do
