@@ -22,6 +22,16 @@ defmodule BeamScope.Recorder.Facts do
   @spec dictionaries([pid()], [term()]) :: %{pid() => map() | :busy | :large | nil}
   def dictionaries(pids, keys), do: gather(pids, &dictionary(&1, keys), %{}, @max_stalls)
 
+  @doc "The registered name of one process, if it has one; may wait for that process."
+  @spec name(pid()) :: atom() | nil
+  def name(pid) do
+    case Process.info(pid, :registered_name) do
+      {:registered_name, name} when is_atom(name) -> name
+      # One without a name answers with an empty list.
+      _ -> nil
+    end
+  end
+
   @doc "The values of some keys of one process's dictionary; may wait for that process."
   @spec dictionary(pid(), [term()]) :: map() | :large | nil
   def dictionary(pid, keys) do

@@ -7,6 +7,9 @@
 //!
 //! The block is a bump allocator, which goes back where the piece given last comes back and starts anew when nothing is held: one word says how many
 //! pieces are held and how far it is used.
+//!
+//! What it cannot help: a piece that is held for long keeps the block from starting anew, and a thread whose first thread-local of this library is touched
+//! when nothing at all is left may be ended by the C library.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -15,6 +18,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// So much is put aside.
 pub const BYTES: usize = 16 << 20;
+const PAGE: usize = 4096;
 
 static BLOCK: AtomicPtr<u8> = AtomicPtr::new(null_mut());
 /// Pieces that are held in the upper half, bytes that were given in the lower one.
@@ -28,7 +32,7 @@ pub fn fill() -> bool {
     if !BLOCK.load(Ordering::Acquire).is_null() {
         return true;
     }
-    let Ok(layout) = Layout::from_size_align(BYTES, 4096) else {
+    let Ok(layout) = Layout::from_size_align(BYTES, PAGE) else {
         return false;
     };
     // SAFETY: the size is not zero.
@@ -116,19 +120,16 @@ pub fn room<T>(items: &mut Vec<T>, more: usize) -> bool {
 
 fn give(layout: Layout) -> *mut u8 {
     let block = BLOCK.load(Ordering::Acquire);
-    if block.is_null() || SPARING.get() {
+    // The block's own alignment is a page's; larger ones are nobody's.
+    if block.is_null() || SPARING.get() || layout.align() > PAGE {
         return null_mut();
     }
     let mut given = GIVEN.load(Ordering::Relaxed);
     loop {
-        // The block's own alignment is a page's; larger ones are nobody's.
         let from = ((given & USED) as usize).next_multiple_of(layout.align());
         let Some(to) = from.checked_add(layout.size()).filter(|to| *to <= BYTES) else {
             return null_mut();
         };
-        if layout.align() > 4096 {
-            return null_mut();
-        }
         let used = if cfg!(mutant = "reserve_gives_twice") { from } else { to };
         let next = (given & !USED) + ONE + used as u64;
         match GIVEN.compare_exchange_weak(given, next, Ordering::Acquire, Ordering::Relaxed) {

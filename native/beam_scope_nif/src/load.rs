@@ -15,7 +15,7 @@ pub(crate) fn load<'a>(env: Env<'a>, info: Term<'a>) -> bool {
     if abi != ABI {
         return false;
     }
-    // Where there is no memory for it now, nothing can be recorded either.
+    // Where there is no memory for it now, the first recording asks again.
     reserve::fill();
     tracer::quiet_panics();
     if !tracer::tags::make(env) {

@@ -2,6 +2,8 @@ defmodule BeamScope.Recorder.KilledTest do
   # Whoever is killed, and whenever: nothing of ours stays. More rounds: BEAM_SCOPE_KILL_ROUNDS=2000.
   use ExUnit.Case, async: false
 
+  import BeamScope.Test.RecorderCase, only: [eventually: 1]
+
   alias BeamScope.Recorder.{Hub, Session}
   alias BeamScope.Recorder.Session.Survivor
   alias BeamScope.Test.{Counter, Inventory, Leftovers}
@@ -68,11 +70,11 @@ defmodule BeamScope.Recorder.KilledTest do
       kill(survivor)
       # Somebody else may be at work before the recorder is.
       third = if rem(n, 2) == 0, do: started_anew(counter)
-      eventually_off({Enum, :map, 2})
+      assert eventually(fn -> off?({Enum, :map, 2}) end)
       if third, do: assert({:traced, :local} = :erlang.trace_info({Counter, :increment, 1}, :traced))
       for one <- [rec, other, third], one != nil, do: BeamScope.close(one)
       assert Leftovers.settle() == Leftovers.none()
-      eventually_off({Counter, :increment, 1})
+      assert eventually(fn -> off?({Counter, :increment, 1}) end)
     end
   end
 
@@ -84,13 +86,7 @@ defmodule BeamScope.Recorder.KilledTest do
     end
   end
 
-  defp eventually_off(mfa, tries \\ 300) do
-    unless :erlang.trace_info(mfa, :traced) == {:traced, false} do
-      assert tries > 0, "#{inspect(mfa)} is traced"
-      Process.sleep(10)
-      eventually_off(mfa, tries - 1)
-    end
-  end
+  defp off?(mfa), do: :erlang.trace_info(mfa, :traced) == {:traced, false}
 
   defp settle(tries) do
     BeamScope.clear()

@@ -3,7 +3,7 @@ defmodule BeamScope.Lines.Loader.Survivor do
   Knows what the loader has loaded, so that a loader that is killed loses nothing.
 
   It is told of each module before its code is loaded, and waits for the loader's end. Of one that was killed it starts another, or finds one that
-  somebody else has started, hands over what it knows, and stays: there is no moment in which only one of both knows. Recordings keep their lines, and
+  somebody else has started, hands over what it knows, and stays. Recordings keep their lines, and
   originals come back.
   """
 

@@ -7,6 +7,7 @@ defmodule BeamScope.Recorder.Flight.Triggers do
   """
 
   alias BeamScope.{Error, Event, Native, Pattern}
+  alias BeamScope.Recorder.Facts
   alias BeamScope.Recorder.Flight.{Latencies, Mailboxes}
   alias BeamScope.Recording.Query
   alias BeamScope.Terminal.Term
@@ -59,7 +60,7 @@ defmodule BeamScope.Recorder.Flight.Triggers do
     start = %{
       lives: [],
       exits: for(trigger <- triggers, trigger == :crash or match?({:exit, _}, trigger), do: trigger),
-      names: Map.new(members, &{&1, name(&1)}),
+      names: Map.new(members, &{&1, Facts.name(&1)}),
       mailboxes: Mailboxes.new(for({:mailbox, n} <- triggers, do: n)),
       functions: Enum.filter(triggers, &is_function(&1, 0)),
       telemetry: [],
@@ -108,13 +109,6 @@ defmodule BeamScope.Recorder.Flight.Triggers do
     else
       {:error, %Error{} = error} -> {:error, error}
       {:error, reason} -> {:error, Error.from_native(reason)}
-    end
-  end
-
-  defp name(pid) do
-    case Process.info(pid, :registered_name) do
-      {:registered_name, name} when is_atom(name) -> name
-      _ -> nil
     end
   end
 

@@ -4,7 +4,7 @@ defmodule BeamScope.Recorder.Governor.Hands do
   timeline, with its reason and its figures, and in `info/1`.
   """
 
-  alias BeamScope.Recorder.{Follow, Governor, Level, Session, Setup}
+  alias BeamScope.Recorder.{Facts, Follow, Governor, Level, Session, Setup}
 
   @typedoc "How far down a recording is; part of the recorder's state. `nil`: nobody governs it."
   @type t :: %{
@@ -139,13 +139,7 @@ defmodule BeamScope.Recorder.Governor.Hands do
     |> said({:processes, pids, :watched}, {:processes, pids, :recorded}, why)
   end
 
-  # One without a name answers with an empty list.
-  defp names(pids) do
-    for pid <- pids,
-        {:registered_name, name} when is_atom(name) <- [Process.info(pid, :registered_name)],
-        into: MapSet.new(),
-        do: name
-  end
+  defp names(pids), do: for(pid <- pids, name = Facts.name(pid), into: MapSet.new(), do: name)
 
   defp monitor(state, pids) do
     put_in(

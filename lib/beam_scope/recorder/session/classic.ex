@@ -162,21 +162,16 @@ defmodule BeamScope.Recorder.Session.Classic do
   @doc "Undoes everything of ours that a killed hub left."
   @spec undo_all(Session.tracer(), [Session.place()], boolean()) :: :ok
   def undo_all(tracer, patterns, receives) do
-    _ = run({%Ledger{}, Enum.map(patterns, &{:pattern, &1, :off})}, tracer)
     if receives, do: :erlang.trace_pattern(:receive, true, [])
     step({:flags, :new, false, [:all]}, tracer)
-    sweep(%Ledger{}, tracer)
+    undo_orphans(%Ledger{}, tracer, patterns)
   end
 
   @doc "Undoes what was set for a recording and is in no ledger."
   @spec undo_orphans(Ledger.t(), Session.tracer(), [Session.place()]) :: :ok
-  def undo_orphans(ledger, tracer, places) do
-    _ =
-      run(
-        {ledger, for(place <- places, not is_map_key(ledger.patterns, place), do: {:pattern, place, :off})},
-        tracer
-      )
-
+  def undo_orphans(ledger, tracer, patterns) do
+    orphans = for place <- patterns, not is_map_key(ledger.patterns, place), do: {:pattern, place, :off}
+    _ = run({ledger, orphans}, tracer)
     sweep(ledger, tracer)
   end
 

@@ -17,7 +17,7 @@ defmodule BeamScope.Recorder.Session.Survivor do
   @doc "Starts one for the calling hub, once that of the hub before is done."
   @spec start() :: pid()
   def start do
-    await()
+    _ = ended(__MODULE__)
     {:ok, pid} = GenServer.start(__MODULE__, self(), name: __MODULE__, spawn_opt: [priority: :high])
     pid
   end
@@ -26,14 +26,11 @@ defmodule BeamScope.Recorder.Session.Survivor do
   @spec done?(pid() | nil) :: boolean()
   def done?(nil), do: false
 
-  def done?(pid) do
-    monitor = Process.monitor(pid)
-    receive do: ({:DOWN, ^monitor, :process, _, reason} -> reason == :normal)
-  end
+  def done?(pid), do: ended(pid) == :normal
 
-  defp await do
-    monitor = Process.monitor(__MODULE__)
-    receive do: ({:DOWN, ^monitor, :process, _, _} -> :ok)
+  defp ended(who) do
+    monitor = Process.monitor(who)
+    receive do: ({:DOWN, ^monitor, :process, _, reason} -> reason)
   end
 
   @doc """

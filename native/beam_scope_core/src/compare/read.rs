@@ -94,7 +94,7 @@ pub(super) fn read(source: &Source<'_>, inner: &Inner) -> Result<Told, StoreErro
             reading.row(&view, row);
         }
     }
-    Ok(reading.finish())
+    reading.finish()
 }
 
 pub(super) struct Reading<'a> {
@@ -273,7 +273,7 @@ impl Reading<'_> {
 
     // ---- the end ----
 
-    fn finish(mut self) -> Told {
+    fn finish(mut self) -> Result<Told, StoreError> {
         let mut stories: Vec<Story> = (0..self.source.roles).map(|_| Story::default()).collect();
         let rec = self.source.timeline.recording();
         let mut tracks: Vec<TrackId> = self.lives.keys().copied().collect();
@@ -286,19 +286,18 @@ impl Reading<'_> {
             let Some(life) = self.lives.remove(&track) else {
                 continue;
             };
-            let tail = self.inner.index.tail_loss(rec, track, u64::MAX);
-            // Without memory to look, nobody can tell: as where something was lost.
-            let lost = tail.map_or(1, |tail| tail.map_or(0, |loss| loss.count));
+            let tail = self.inner.index.tail_loss(rec, track, u64::MAX)?;
+            let lost = tail.map_or(0, |loss| loss.count);
             let (role, story) = life.finish(lost, self.source.cut);
             if let Some(whole) = stories.get_mut(role) {
                 whole.append(story);
             }
         }
-        Told {
+        Ok(Told {
             stories,
             causes: self.causes,
             unclear: self.unclear,
-        }
+        })
     }
 }
 

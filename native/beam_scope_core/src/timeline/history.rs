@@ -332,7 +332,7 @@ impl Walk<'_> {
             },
         )?;
         if !stopped {
-            self.tail(track, span, &mut machine, &mut company, out);
+            self.tail(track, span, &mut machine, &mut company, out)?;
         }
         Ok(())
     }
@@ -390,8 +390,15 @@ impl Walk<'_> {
     }
 
     /// What is still open at the end, and losses that no later event tells of.
-    fn tail(&self, track: TrackId, span: Span, machine: &mut Machine, company: &mut Company, out: &mut Output) {
-        if let Ok(Some(loss)) = self.index.tail_loss(self.rec, track, span.to) {
+    fn tail(
+        &self,
+        track: TrackId,
+        span: Span,
+        machine: &mut Machine,
+        company: &mut Company,
+        out: &mut Output,
+    ) -> Result<(), StoreError> {
+        if let Some(loss) = self.index.tail_loss(self.rec, track, span.to)? {
             machine.gap(
                 loss.after.seq,
                 loss.after.at_ns,
@@ -403,5 +410,6 @@ impl Walk<'_> {
             company.complete(&mut transition, out.next_number());
             out.list.push(transition);
         }
+        Ok(())
     }
 }
