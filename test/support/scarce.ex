@@ -16,7 +16,10 @@ defmodule BeamScope.Test.Scarce do
   def memory do
     Machine.watch(100_000)
     {:ok, server} = Agent.start_link(fn -> {0, nil} end)
-    {:ok, rec} = BeamScope.start(server, level: :full, limits: [bytes: 2_000_000_000, events: 100_000_000])
+
+    {:ok, rec} =
+      BeamScope.start(server, level: :full, limits: [bytes: 2_000_000_000, events: 100_000_000, ms: :infinity])
+
     more(server, 1..200)
     limit("#{address_space() + 150_000_000}:unlimited")
     more(server, 1..150_000)
